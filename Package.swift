@@ -1,0 +1,58 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+let strictC: [CSetting] = [.treatAllWarnings(as: .error), .define("_GNU_SOURCE")]
+
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: name + "Tests", dependencies: [.init(stringLiteral: name)] + dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "FastGate",
+    products: [.executable(name: "fastgate", targets: ["FastGate"])],
+    targets: [
+        // C hides behind one module each: a library has exactly one importer.
+        .target(name: "CEpoll", cSettings: strictC),
+        .target(name: "CScan", cSettings: strictC),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CAres", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+
+        module("Reactor", ["CEpoll", "COpenSSL", "CAres"]),
+        module("HTTP", ["CScan"]),
+        module("JSON", ["CScan", "CPCRE2"]),
+        module("Config", ["CYAML"]),
+        module("Store", ["Reactor", "JSON", "CSQLite", "CZlib"]),
+        module("Proxy", ["Reactor", "HTTP", "JSON", "Config", "Store"]),
+        module("Admin", ["Reactor", "HTTP", "JSON", "Config", "Store", "Proxy"]),
+        .executableTarget(
+            name: "FastGate",
+            dependencies: ["Reactor", "HTTP", "JSON", "Config", "Store", "Proxy", "Admin"],
+            swiftSettings: strict),
+
+        // Load and comparison tools; no part of the gateway.
+        .executableTarget(name: "mock-llm", path: "bench/mock-llm", cSettings: strictC),
+        .executableTarget(name: "relay", path: "bench/relay", cSettings: strictC),
+        .executableTarget(name: "loadgen", path: "bench/loadgen", cSettings: strictC),
+
+        tests("Reactor", ["CEpoll"]),
+        tests("HTTP"),
+        tests("JSON"),
+        tests("Config"),
+        tests("Store", ["Reactor", "JSON"]),
+        tests("Proxy", ["Reactor", "HTTP", "JSON", "Config", "Store"]),
+        tests("Admin", ["Reactor", "HTTP", "JSON", "Config", "Store", "Proxy"]),
+        tests("FastGate", ["Config"]),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .gnu11
+)
