@@ -11,6 +11,8 @@ struct CompiledRoute: BitwiseCopyable, @unchecked Sendable {
     var memberConditions: List<MemberCondition>
     /// Set if match_body_schema is a JSON Schema: the whole body is needed to decide.
     var schema: Unmanaged<JSONSchema>?
+    /// The members of the body, by index of their names, that decide about this route.
+    var decidingMembers: UInt64
     /// Index into the snapshot's targets.
     var target: Int32
     var targetPath: TargetPath

@@ -52,7 +52,7 @@ struct RouteCompiler {
             routeID: arena.store(record.routeID), pattern: source.compile(in: arena),
             methods: try compileMethods(record.matchMethod),
             headerConditions: try compileHeaders(record.matchHeaders), memberConditions: arena.store(body.members),
-            schema: body.schema, target: target(address), targetPath: targetPath,
+            schema: body.schema, decidingMembers: body.deciding, target: target(address), targetPath: targetPath,
             rewrite: try compileRewrite(record), bodyFields: try compileBodyFields(record.addBodyFields),
             timeoutMilliseconds: seconds.map { UInt64($0) * 1000 } ?? defaultTimeoutMilliseconds,
             retryCount: Int32(record.retryCount), priority: Int64(record.priority), weight: Int32(record.weight),
@@ -133,8 +133,8 @@ struct RouteCompiler {
 
     private mutating func compileBodyTest(
         _ value: JSONValue?
-    ) throws(RouteFailure) -> (members: [MemberCondition], schema: Unmanaged<JSONSchema>?) {
-        guard let value, value != .null else { return ([], nil) }
+    ) throws(RouteFailure) -> (members: [MemberCondition], schema: Unmanaged<JSONSchema>?, deciding: UInt64) {
+        guard let value, value != .null else { return ([], nil, 0) }
         if let object = value.objectValue, !isJSONSchema(value) {
             var conditions: [MemberCondition] = []
             for member in object.members {
@@ -144,12 +144,18 @@ struct RouteCompiler {
                 conditions.append(
                     MemberCondition(name: try memberIndex(name), expected: Unmanaged.passUnretained(expected)))
             }
-            return (conditions, nil)
+            return (conditions, nil, conditions.reduce(0) { $0 | 1 << UInt64($1.name) })
         }
         do {
             let schema = try JSONSchema.compile(value)
             retained.append(schema)
-            return ([], Unmanaged.passUnretained(schema))
+            // A member that the schema names at its top decides, as far as the scanner can look for so many.
+            var deciding: UInt64 = 0
+            let named = (value["properties"]?.objectValue?.names ?? []) + (value["required"]?.arrayValue ?? []).compactMap(\.stringValue)
+            for name in named {
+                if let index = try? memberIndex(name) { deciding |= 1 << UInt64(index) }
+            }
+            return ([], Unmanaged.passUnretained(schema), deciding)
         } catch {
             throw RouteFailure("match_body_schema", "\(error)")
         }

@@ -147,13 +147,21 @@ struct RouteTable: BitwiseCopyable, @unchecked Sendable {
         return first
     }
 
-    /// True if the body says two things about a member that a route asks for: no reading of it is safe then.
-    func hasConflict(_ captures: UnsafeMutablePointer<MemberCapture>, deciding: UInt64) -> Bool {
-        var left = deciding
-        while left != 0 {
-            let name = left.trailingZeroBitCount
-            if captures[name].disagrees { return true }
-            left &= left - 1
+    /// True if one of the routes up to `chosen` (all of them for -1) that fits the request otherwise asks about one of
+    /// these members.
+    func asks(
+        about members: UInt64, _ request: RequestView, upTo chosen: Int, scratch: UnsafeMutablePointer<UInt8>
+    ) -> Bool {
+        let end = chosen >= 0 ? chosen : routes.count - 1
+        var i = 0
+        while i <= end {
+            if routes.pointer(i).pointee.decidingMembers & members != 0 {
+                switch verdict(i, request, scratch: scratch) {
+                case .path, .method, .header: break
+                default: return true
+                }
+            }
+            i += 1
         }
         return false
     }

@@ -114,6 +114,8 @@ struct Worker: ~Copyable {
     var acceptsAgainAt: UInt64 = noDeadline
 
     static let maxFields = 1024
+    static let auditScratchBytes = 256 * 1024
+    let ringCapacity: Int
 
     init(_ configuration: WorkerConfiguration) throws(SystemError) {
         index = configuration.index
@@ -133,13 +135,14 @@ struct Worker: ~Copyable {
         wheel = TimerWheel(capacity: configuration.maxConnections * 3 + 2048, nowMilliseconds: now)
         resolver = try Resolver(pollerFD: poller.fd, tokenKind: Kind.resolver)
         producer = RingProducer(configuration.ring)
+        ringCapacity = configuration.ring.capacity
         targetCapacity = 64
         targetStates = .allocate(capacity: targetCapacity)
         targetStates.initialize(repeating: TargetState(), count: targetCapacity)
         scratch = Self.region(Self.scratchBytes)
         out = Self.region(Self.outBytes)
         patternScratch = Self.region(PathPattern.scratchBytes)
-        auditScratch = Self.region(256 * 1024)
+        auditScratch = Self.region(Self.auditScratchBytes)
         pathCaptures = .allocate(capacity: PathPattern.maxParts)
         pathCaptures.initialize(repeating: .empty, count: PathPattern.maxParts)
         fields = .allocate(capacity: Self.maxFields)
