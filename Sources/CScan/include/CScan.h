@@ -1,2 +1,8 @@
 #pragma once
 #include <stdint.h>
+#if __has_include("CScanHTTP.h")
+#include "CScanHTTP.h"
+#endif
+#if __has_include("CScanJSON.h")
+#include "CScanJSON.h"
+#endif
