@@ -1,0 +1,267 @@
+#pragma once
+// Lines of a message head: field lines with their classification, request targets, hosts.
+#include "CScanHTTPNames.h"
+
+// One field line. Offsets count from the start of the message; the value is without the whitespace around it.
+// HTTP.Field has this very layout.
+typedef struct {
+    uint32_t name_offset;
+    uint32_t value_offset;
+    uint32_t value_length;
+    uint16_t name_length;
+    uint8_t id;
+    uint8_t reserved;
+} fg_field;
+_Static_assert(sizeof(fg_field) == 16, "HTTP.Field relies on this layout");
+
+enum { FG_COMPLETE = 0, FG_INCOMPLETE = 1, FG_FAILED = 2 };
+
+// Raw values of HTTP.HTTPFailureCode that field lines can cause.
+enum {
+    FG_FAILURE_INVALID_FIELD_NAME = 1,
+    FG_FAILURE_EMPTY_FIELD_NAME = 2,
+    FG_FAILURE_WHITESPACE_IN_FIELD_NAME = 3,
+    FG_FAILURE_MISSING_COLON = 4,
+    FG_FAILURE_INVALID_FIELD_VALUE = 5,
+    FG_FAILURE_OBSOLETE_LINE_FOLDING = 6,
+    FG_FAILURE_BARE_CR = 7,
+    FG_FAILURE_BARE_LF = 8,
+    FG_FAILURE_FIELD_NAME_TOO_LONG = 9,
+    FG_FAILURE_TOO_MANY_FIELDS = 10,
+};
+enum { FG_MAX_FIELD_NAME = 1024 };
+
+// Where a scan over field lines stands. Zero-initialised but for `position`, it begins there; after FG_INCOMPLETE the
+// same state goes on with more bytes at the same offsets.
+typedef struct {
+    uint32_t position;  // start of the first line not yet complete; after FG_COMPLETE the byte after the empty line
+    uint32_t resume;    // value bytes before this offset have been looked at
+    uint32_t count;     // complete field lines
+    uint32_t failure;   // after FG_FAILED
+    uint64_t known;     // 1 << id of every field seen, bit 0 for those without an id
+    uint64_t repeated;  // 1 << id of those seen more than once
+} fg_field_scan;
+
+// Scans field lines up to and including the empty line that ends them. What it refuses for a prefix it refuses, with
+// the same failure, for every continuation of that prefix, and the other way round.
+FG_INLINE int fg_scan_fields(
+    const uint8_t *p, size_t n, fg_field *fields, uint32_t max_fields, fg_field_scan *scan) {
+    size_t line = scan->position;
+    uint32_t count = scan->count;
+    uint64_t known = scan->known, repeated = scan->repeated;
+    size_t resume = scan->resume;
+    int result = FG_INCOMPLETE;
+    uint32_t failure = 0;
+
+    for (;;) {
+        if (line >= n) break;
+        uint8_t first = p[line];
+        if (FG_UNLIKELY(first <= ' ')) {
+            if (first == '\r') {
+                if (line + 1 >= n) break;
+                if (p[line + 1] == '\n') {
+                    line += 2;
+                    result = FG_COMPLETE;
+                } else {
+                    result = FG_FAILED, failure = FG_FAILURE_BARE_CR;
+                }
+            } else {
+                result = FG_FAILED;
+                failure = first == '\n'                    ? FG_FAILURE_BARE_LF
+                          : first == ' ' || first == '\t' ? FG_FAILURE_OBSOLETE_LINE_FOLDING
+                                                          : FG_FAILURE_INVALID_FIELD_NAME;
+            }
+            break;
+        }
+        if (FG_UNLIKELY(count == max_fields)) {
+            result = FG_FAILED, failure = FG_FAILURE_TOO_MANY_FIELDS;
+            break;
+        }
+        size_t colon = fg_find_token_end(p, line, n);
+        if (FG_UNLIKELY(colon - line > FG_MAX_FIELD_NAME)) {
+            result = FG_FAILED, failure = FG_FAILURE_FIELD_NAME_TOO_LONG;
+            break;
+        }
+        if (FG_UNLIKELY(colon == n)) break;
+        if (FG_UNLIKELY(p[colon] != ':' || colon == line)) {
+            uint8_t stop = p[colon];
+            result = FG_FAILED;
+            failure = stop == ':'                     ? FG_FAILURE_EMPTY_FIELD_NAME
+                      : stop == ' ' || stop == '\t'   ? FG_FAILURE_WHITESPACE_IN_FIELD_NAME
+                      : stop == '\r' || stop == '\n' ? FG_FAILURE_MISSING_COLON
+                                                      : FG_FAILURE_INVALID_FIELD_NAME;
+            break;
+        }
+        size_t start = colon + 1;
+        size_t end = fg_find_value(p, resume > start ? resume : start, n);
+        if (FG_UNLIKELY(end + 1 >= n || p[end] != '\r' || p[end + 1] != '\n')) {
+            if (end == n || (p[end] == '\r' && end + 1 == n)) {
+                resume = end;
+            } else {
+                result = FG_FAILED;
+                failure = p[end] == '\r'   ? FG_FAILURE_BARE_CR
+                          : p[end] == '\n' ? FG_FAILURE_BARE_LF
+                                           : FG_FAILURE_INVALID_FIELD_VALUE;
+            }
+            break;
+        }
+        size_t next = end + 2;
+        while (start < end && (p[start] == ' ' || p[start] == '\t')) start++;
+        while (end > start && (p[end - 1] == ' ' || p[end - 1] == '\t')) end--;
+        uint8_t id = fg_header_id(p + line, colon - line, n - line);
+        fields[count] = (fg_field){
+            .name_offset = (uint32_t)line,
+            .value_offset = (uint32_t)start,
+            .value_length = (uint32_t)(end - start),
+            .name_length = (uint16_t)(colon - line),
+            .id = id,
+        };
+        uint64_t bit = (uint64_t)1 << id;
+        repeated |= known & bit;
+        known |= bit;
+        count++;
+        line = next;
+        resume = 0;
+    }
+    scan->position = (uint32_t)line;
+    scan->resume = (uint32_t)resume;
+    scan->count = count;
+    scan->failure = failure;
+    scan->known = known;
+    scan->repeated = repeated;
+    return result;
+}
+
+// Methods the gateway tells apart (raw values of HTTP.Method); 9 for any other token. Case counts (RFC 9110 §9.1).
+FG_INLINE uint8_t fg_method(const uint8_t *p, size_t length) {
+    switch (length) {
+    case 3: return memcmp(p, "GET", 3) == 0 ? 0 : memcmp(p, "PUT", 3) == 0 ? 3 : 9;
+    case 4: return memcmp(p, "POST", 4) == 0 ? 2 : memcmp(p, "HEAD", 4) == 0 ? 1 : 9;
+    case 5: return memcmp(p, "PATCH", 5) == 0 ? 4 : memcmp(p, "TRACE", 5) == 0 ? 8 : 9;
+    case 6: return memcmp(p, "DELETE", 6) == 0 ? 5 : 9;
+    case 7: return memcmp(p, "OPTIONS", 7) == 0 ? 6 : memcmp(p, "CONNECT", 7) == 0 ? 7 : 9;
+    default: return 9;
+    }
+}
+
+// Whether p[0 ..< length] is an IPv6address (RFC 3986 §3.2.2), the part between the brackets.
+static inline int fg_is_ipv6(const uint8_t *p, size_t length) {
+    size_t i = 0;
+    int groups = 0, elided = 0;
+    if (length >= 2 && p[0] == ':' && p[1] == ':') elided = 1, i = 2;
+    while (i < length) {
+        size_t start = i;
+        while (i < length && i - start < 5 && fg_is(p[i], FG_CLASS_HEX)) i++;
+        if (i < length && p[i] == '.') {  // the last 32 bits as dotted decimal
+            int octets = 0;
+            i = start;
+            for (;;) {
+                uint32_t value = 0;
+                size_t digit = i;
+                while (i < length && i - digit < 4 && p[i] >= '0' && p[i] <= '9') value = value * 10 + (p[i++] - '0');
+                if (i == digit || value > 255 || (i - digit > 1 && p[digit] == '0')) return 0;
+                if (++octets == 4) break;
+                if (i == length || p[i++] != '.') return 0;
+            }
+            groups += 2;
+            return i == length && (elided ? groups < 8 : groups == 8);
+        }
+        if (i == start || i - start > 4 || ++groups > 8) return 0;
+        if (i == length) break;
+        if (p[i++] != ':') return 0;
+        if (i < length && p[i] == ':') {
+            if (elided) return 0;
+            elided = 1;
+            i++;
+        } else if (i == length) {
+            return 0;
+        }
+    }
+    return elided ? groups < 8 : groups == 8;
+}
+
+// Splits and validates `host[:port]` at p[offset ..< offset + length] (RFC 9110 §7.2): returns the length of the host
+// part, or -1. *port is -1 if there is none (or an empty one). Stricter than the grammar: no empty host, no ',',
+// port at most 65535. Reads only inside p[0 ..< offset + length].
+static inline ptrdiff_t fg_scan_host(const uint8_t *p, size_t offset, size_t length, int32_t *port) {
+    size_t end = offset + length, i;
+    *port = -1;
+    if (length == 0) return -1;
+    if (p[offset] == '[') {
+        i = offset + 1;
+        while (i < end && p[i] != ']') i++;
+        if (i == end || !fg_is_ipv6(p + offset + 1, i - offset - 1)) return -1;
+        i++;
+    } else {
+        i = offset;
+        for (;;) {
+            i = fg_find_host(p, i, end);
+            if (i == end || p[i] == ':') break;
+            if (fg_is(p[i], FG_CLASS_HOST)) {
+                i++;
+            } else if (p[i] == '%' && end - i > 2 && fg_is(p[i + 1], FG_CLASS_HEX) && fg_is(p[i + 2], FG_CLASS_HEX)) {
+                i += 3;
+            } else {
+                return -1;
+            }
+        }
+        if (i == offset) return -1;
+    }
+    size_t host = i - offset;
+    if (i < end) {
+        if (p[i++] != ':' || end - i > 5) return -1;
+        if (i < end) {
+            int32_t value = 0;
+            for (; i < end; i++) {
+                if (p[i] < '0' || p[i] > '9') return -1;
+                value = value * 10 + (p[i] - '0');
+            }
+            if (value > 65535) return -1;
+            *port = value;
+        }
+    }
+    return (ptrdiff_t)host;
+}
+
+// Whether the path has to be looked at byte by byte: it holds '%', '\', '#', a byte no target may hold, or "/.".
+FG_INLINE int fg_path_is_suspect(const uint8_t *p, size_t n) {
+    if (fg_find_unsafe_path(p, 0, n) != n) return 1;
+    for (size_t i = fg_find_dot(p, 0, n); i < n; i = fg_find_dot(p, i + 1, n)) {
+        if (i == 0 || p[i - 1] == '/') return 1;
+    }
+    return 0;
+}
+
+enum {
+    FG_CONNECTION_OTHER = 0,
+    FG_CONNECTION_KEEP_ALIVE = 1,
+    FG_CONNECTION_CLOSE = 2,
+    FG_CONNECTION_UPGRADE = 3,
+    FG_CONNECTION_TE = 4,
+};
+
+// What one member of a Connection list is (RFC 9110 §7.6.1).
+FG_INLINE uint8_t fg_connection_option(const uint8_t *p, size_t n) {
+    const uint8_t *word;
+    uint8_t option;
+    switch (n) {
+    case 10: word = (const uint8_t *)"keep-alive", option = FG_CONNECTION_KEEP_ALIVE; break;
+    case 5: word = (const uint8_t *)"close", option = FG_CONNECTION_CLOSE; break;
+    case 7: word = (const uint8_t *)"upgrade", option = FG_CONNECTION_UPGRADE; break;
+    case 2: word = (const uint8_t *)"te", option = FG_CONNECTION_TE; break;
+    default: return FG_CONNECTION_OTHER;
+    }
+    return fg_equals_ignoring_case(p, word, n) ? option : FG_CONNECTION_OTHER;
+}
+
+// `1*19DIGIT` of at most INT64_MAX: 1, and the number in *value; else 0.
+FG_INLINE int fg_decimal(const uint8_t *p, size_t n, uint64_t *value) {
+    if (n == 0 || n > 19) return 0;
+    uint64_t number = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (p[i] < '0' || p[i] > '9') return 0;
+        number = number * 10 + (uint64_t)(p[i] - '0');
+    }
+    *value = number;
+    return number <= INT64_MAX;
+}
