@@ -1,7 +1,7 @@
 /// Finds what a mistyped name was probably meant to be.
-enum Suggestion {
+public enum Suggestion {
     /// The nearest of `candidates`, if it is near enough to be a slip of the fingers.
-    static func nearest(to name: String, among candidates: [String]) -> String? {
+    public static func nearest(to name: String, among candidates: [String]) -> String? {
         var best: (name: String, distance: Int)?
         for candidate in candidates {
             let distance = editDistance(name.lowercased(), candidate)
