@@ -94,10 +94,11 @@ import CScan
                     // 1, 2, 4 and 7 are where a number may end.
                     if 0b1001_0110 >> detail & 1 == 0 { break scan }
                 case .literal:
-                    guard stepLiteral(p[i]) else { break scan }
-                    i &+= 1
+                    repeat {
+                        guard stepLiteral(p[i]) else { break scan }
+                        i &+= 1
+                    } while detail != 0 && i < n
                     if detail != 0 { continue }
-
                 case .nameByBytes:
                     if candidates == 0 {
                         i &+= cscan_json_string_skip(&detail, p + i, n &- i)
@@ -143,8 +144,14 @@ import CScan
                         let length = cscan_json_plain_run(p + i, n &- i)
                         if i &+ length < n, p[i &+ length] == UInt8(ascii: "\"") {
                             matched = Int8(truncatingIfNeeded: table.pointee.find(p + i, length, readable: n &- i))
-                            i &+= length
+                            i &+= length &+ 1
+                            // Nearly always the colon is next.
                             phase = .colon
+                            if i < n, p[i] == UInt8(ascii: ":") {
+                                i &+= 1
+                                phase = .value
+                            }
+                            continue
                         } else {
                             // Escaped or cut: byte by byte.
                             phase = .nameByBytes
@@ -191,6 +198,10 @@ import CScan
                 }
                 insertionOffset = end
                 phase = .afterValue
+                if i < n, p[i] == UInt8(ascii: ",") {
+                    i &+= 1
+                    phase = .name
+                }
             }
 
             switch phase {
