@@ -99,7 +99,7 @@ struct RouteCompiler {
             }
             if name == "ANY" || name == "*" {
                 isAny = true
-            } else if let method = Method(name: name), method != .other {
+            } else if case let method = Method(name: name), method != .other {
                 known |= 1 << UInt16(method.rawValue)
             } else {
                 others.append(arena.store(name))
@@ -139,10 +139,7 @@ struct RouteCompiler {
             var conditions: [MemberCondition] = []
             for member in object.members {
                 let (name, wanted) = (member.name, member.value)
-                let expected = MemberValue(wanted)
-                retained.append(expected)
-                conditions.append(
-                    MemberCondition(name: try memberIndex(name), expected: Unmanaged.passUnretained(expected)))
+                conditions.append(memberCondition(try memberIndex(name), wanted))
             }
             return (conditions, nil, conditions.reduce(0) { $0 | 1 << UInt64($1.name) })
         }
@@ -159,6 +156,18 @@ struct RouteCompiler {
         } catch {
             throw RouteFailure("match_body_schema", "\(error)")
         }
+    }
+
+    private mutating func memberCondition(_ name: Int32, _ wanted: JSONValue) -> MemberCondition {
+        if let storage = JSONScalarStorage(wanted) {
+            retained.append(storage)
+            return MemberCondition(name: name, scalar: storage.view, container: nil)
+        }
+        let container = MemberValue(wanted)
+        retained.append(container)
+        return MemberCondition(
+            name: name, scalar: JSONScalar(kind: .absent, bytes: arena.store([0]).pointer!, count: 0),
+            container: Unmanaged.passUnretained(container))
     }
 
     private mutating func memberIndex(_ name: String) throws(RouteFailure) -> Int32 {

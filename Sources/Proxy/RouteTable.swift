@@ -50,20 +50,13 @@ struct RouteTable: BitwiseCopyable, @unchecked Sendable {
         _ condition: MemberCondition, _ capture: UnsafeMutablePointer<MemberCapture>, _ body: Bytes
     ) -> Bool {
         guard let p = body.pointer, capture.pointee.end <= UInt64(body.count) else { return false }
-        let start = Int(capture.pointee.start)
-        let count = Int(capture.pointee.end) - start
-        return condition.expected._withUnsafeGuaranteedRef { expected in
-            switch expected.value {
-            case .array, .object:
-                guard
-                    let value = try? JSONValue(
-                        parsing: UnsafeRawBufferPointer(start: p + start, count: count), maxDepth: 64)
-                else { return false }
-                return value == expected.value
-            default:
-                return JSONText.equalsScalar(p + start, count, expected.value)
-            }
+        guard let container = condition.container else {
+            return JSONText.equalsScalar(capture, body: p, condition.scalar)
         }
+        let start = Int(capture.pointee.start)
+        let bytes = UnsafeRawBufferPointer(start: p + start, count: Int(capture.pointee.end) - start)
+        guard let value = try? JSONValue(parsing: bytes, maxDepth: 64) else { return false }
+        return container._withUnsafeGuaranteedRef { $0.value == value }
     }
 
     private func schemaVerdict(_ route: UnsafePointer<CompiledRoute>, _ request: RequestView) -> RouteVerdict {

@@ -143,7 +143,9 @@ extension Worker {
         var isFromQuery: Bool
     }
 
-    private static let keyFields: HeaderMask = [.authorization, .xAPIKey, .apiKey, .xGoogAPIKey]
+    private static var keyFields: HeaderMask {
+        HeaderMask().inserting(.authorization).inserting(.xAPIKey).inserting(.apiKey).inserting(.xGoogAPIKey)
+    }
 
     /// The key that the request carries: `Authorization: Bearer`, then the other headers, then `?key=`.
     @inline(__always)

@@ -224,9 +224,10 @@ extension Worker {
     // MARK: Masking
 
     /// Fields whose values are credentials.
-    private static let secretFields: HeaderMask = [
-        .authorization, .xAPIKey, .apiKey, .xGoogAPIKey, .cookie, .setCookie, .proxyAuthorization,
-    ]
+    private static var secretFields: HeaderMask {
+        HeaderMask().inserting(.authorization).inserting(.xAPIKey).inserting(.apiKey).inserting(.xGoogAPIKey)
+            .inserting(.cookie).inserting(.setCookie).inserting(.proxyAuthorization)
+    }
 
     /// Field lines as the audit keeps them: credentials are not among them, only that they were there.
     @inline(__always)

@@ -108,7 +108,7 @@ extension Worker {
             var response = ResponseHead()
             let outcome = ResponseParser.parse(
                 p + used, n - used, scan: &u.pointee.scan, limits: current.pointee.policy.messageLimits,
-                requestMethod: c.pointee.exchange.method, fields: responseFields, head: &response)
+                fields: responseFields, requestMethod: c.pointee.exchange.method, head: &response)
             switch outcome {
             case .incomplete: return used
             case .failed:
@@ -207,10 +207,12 @@ extension Worker {
     // MARK: Head
 
     /// Response fields that are not passed on: hop-by-hop, and those that the gateway writes itself.
-    static let responseDropped: HeaderMask = [
-        .connection, .keepAlive, .proxyConnection, .te, .transferEncoding, .upgrade, .proxyAuthenticate,
-        .proxyAuthorization, .http2Settings, .xRequestID, .xProxiedBy,
-    ]
+    static var responseDropped: HeaderMask {
+        HeaderMask().inserting(.connection).inserting(.keepAlive).inserting(.proxyConnection).inserting(.te)
+            .inserting(.transferEncoding).inserting(.upgrade).inserting(.proxyAuthenticate)
+            .inserting(.proxyAuthorization).inserting(.http2Settings).inserting(.xRequestID)
+            .inserting(.xProxiedBy)
+    }
 
     /// Writes the client's head into `out` and settles how the body goes on. Returns the head's length; 0 if the
     /// exchange ended instead.

@@ -118,6 +118,9 @@ struct Worker: ~Copyable {
     let ringCapacity: Int
 
     init(_ configuration: WorkerConfiguration) throws(SystemError) {
+        let poller = try Poller()
+        resolver = try Resolver(pollerFD: poller.fd, tokenKind: Kind.resolver)
+        self.poller = poller
         index = configuration.index
         listener = configuration.listener
         mailbox = configuration.mailbox
@@ -126,14 +129,12 @@ struct Worker: ~Copyable {
         clientTLS = configuration.clientTLS
         bootNonce = configuration.bootNonce
         maxConnections = configuration.maxConnections
-        poller = try Poller()
         clients = Slab(capacity: configuration.maxConnections)
         upstreams = Slab(capacity: configuration.maxConnections * 2 + 1024)
         holders = Slab(capacity: 65_536)
         pool = BufferPool(cacheLimitBytes: 32 << 20)
         now = Clock.monotonicMilliseconds()
         wheel = TimerWheel(capacity: configuration.maxConnections * 3 + 2048, nowMilliseconds: now)
-        resolver = try Resolver(pollerFD: poller.fd, tokenKind: Kind.resolver)
         producer = RingProducer(configuration.ring)
         ringCapacity = configuration.ring.capacity
         targetCapacity = 64
