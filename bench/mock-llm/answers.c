@@ -201,7 +201,8 @@ static void put_stamp(struct bytes *out, const struct answer *a) {
 static void put_chunk_head(struct bytes *out, const struct answer *a) {
     bool chat = a->endpoint == ENDPOINT_CHAT;
     put_id(out, chat ? "data: {\"id\":\"chatcmpl-" : "data: {\"id\":\"cmpl-", a->id);
-    put(out, chat ? "\",\"object\":\"chat.completion.chunk\",\"created\":" : "\",\"object\":\"text_completion\",\"created\":");
+    put(out, chat ? "\",\"object\":\"chat.completion.chunk\"" : "\",\"object\":\"text_completion\"");
+    put(out, ",\"created\":");
     put_number(out, a->created);
     put(out, ",\"model\":\"");
     put_model(out, a);
@@ -213,12 +214,14 @@ static void openai_step(struct bytes *out, const struct answer *a, uint32_t step
     bool chat = a->endpoint == ENDPOINT_CHAT;
     put_chunk_head(out, a);
     if (step == 0) {
-        put(out, chat ? "\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n"
-                      : "\"choices\":[{\"index\":0,\"text\":\"\",\"finish_reason\":null}]}\n\n");
+        put(out, "\"choices\":[{\"index\":0,");
+        put(out, chat ? "\"delta\":{\"role\":\"assistant\",\"content\":\"\"}" : "\"text\":\"\"");
+        put(out, ",\"finish_reason\":null}]}\n\n");
         return;
     }
     if (step <= settings.chunks) {
-        put(out, chat ? "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" : "\"choices\":[{\"index\":0,\"text\":\"");
+        put(out, "\"choices\":[{\"index\":0,");
+        put(out, chat ? "\"delta\":{\"content\":\"" : "\"text\":\"");
         put_word(out, step - 1);
         put(out, chat ? "\"},\"finish_reason\":null}]}\n\n" : "\",\"finish_reason\":null}]}\n\n");
         return;

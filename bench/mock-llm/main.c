@@ -323,7 +323,8 @@ static bool find_endpoint(struct connection *c, const struct http_head *h) {
             const char *value = memmem(query.p, query.n, "bytes=", 6);
             c->left = 0;
             if (!value) value = "bytes=1048576", query = (struct span){value, 13};
-            for (const char *p = value + 6; p < query.p + query.n && *p >= '0' && *p <= '9' && c->left < 1ull << 50; p++)
+            const char *end = query.p + query.n;
+            for (const char *p = value + 6; p < end && *p >= '0' && *p <= '9' && c->left < 1ull << 50; p++)
                 c->left = c->left * 10 + (uint64_t)(*p - '0');
         }
         return true;
