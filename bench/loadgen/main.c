@@ -49,7 +49,8 @@ static struct sockaddr_in target;
 static int epoll_fd;
 static char scratch[SCRATCH_BYTES];
 static uint64_t begin_ns, end_ns, issued;
-static uint64_t completed, failures[FAILURE_KINDS], failure_count, statuses[600], connects, bytes_in, bytes_out, events;
+static uint64_t completed, failures[FAILURE_KINDS], failure_count, statuses[600];
+static uint64_t connects, bytes_in, bytes_out, body_bytes, events;
 static struct histogram latency, first_byte, chunk_delay;
 static volatile sig_atomic_t stopped;
 
@@ -99,6 +100,7 @@ static void complete(struct connection *c, uint64_t now) {
         return fail(c, FAILURE_SIZE);
     if (options.request.stream && !c->has_end) return fail(c, FAILURE_NO_END);
     completed++;
+    body_bytes += c->body_bytes;
     histogram_add(&latency, now - c->due_ns);
     if (options.hold) held--;
     if (c->closes || c->hung_up || options.request.close) disconnect(c, true);
@@ -381,7 +383,7 @@ static void print_histogram(const char *name, const struct histogram *h) {
 static void report(void) {
     double seconds = (double)(clock_ns() - begin_ns) / 1e9;
     printf("{\"mode\":\"%s\",\"connections\":%u,\"seconds\":%.3f,\"issued\":%llu,\"requests\":%llu,\"rate\":%.1f,"
-           "\"connects\":%llu,\"bytes_in\":%llu,\"bytes_out\":%llu,\"events\":%llu,\"held\":%u",
+           "\"connects\":%llu,\"bytes_in\":%llu,\"bytes_out\":%llu,\"body_bytes\":%llu,\"events\":%llu,\"held\":%u",
            options.hold       ? "hold"
            : options.request.close   ? "connect"
            : options.request.stream  ? "stream"
@@ -389,7 +391,7 @@ static void report(void) {
                               : "closed",
            options.connections, seconds, (unsigned long long)issued, (unsigned long long)completed,
            (double)completed / seconds, (unsigned long long)connects, (unsigned long long)bytes_in,
-           (unsigned long long)bytes_out, (unsigned long long)events, held);
+           (unsigned long long)bytes_out, (unsigned long long)body_bytes, (unsigned long long)events, held);
     print_histogram("latency", &latency);
     print_histogram("first_byte", &first_byte);
     print_histogram("chunk_delay", &chunk_delay);
