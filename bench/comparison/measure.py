@@ -36,15 +36,17 @@ end
 class Measurement:
     """One scenario with its processes. Use as a context: leaving it ends every process it started."""
 
-    def __init__(self, scenario, names, binaries, folder, quick, seconds):
+    def __init__(self, scenario, names, binaries, folder, quick, seconds, settle_seconds=30):
         self.scenario = scenario
         self.names = names
         self.binaries = binaries
         self.folder = folder
         self.seconds = seconds or (scenario.quick_seconds if quick else scenario.seconds)
         self.connections = scenario.quick_connections if quick and scenario.quick_connections else scenario.connections
+        self.settle_seconds = settle_seconds
         self.proxies = {}
         self.notes = []
+        self.absent, self.descriptions, self.configurations = {}, {}, {}
         most = machine.most_proxied_connections()
         if self.connections > most:
             self.notes.append(f"{most:,} connections instead of {self.connections:,}: the limit of descriptors allows "
@@ -107,10 +109,13 @@ class Measurement:
             proxy.start()
             self._try_out(proxy)
         except (Failure, OSError, KeyError) as e:
+            self.absent[name] = str(e)
             self.notes.append(f"{name} takes no part: {e}")
             del self.proxies[name]
             proxy.stop()
             return False
+        self.descriptions[name] = proxy.description()
+        self.configurations[name] = proxy.configuration()
         return True
 
     def _try_out(self, proxy):
@@ -191,8 +196,9 @@ class Measurement:
             result = machine.run_loadgen(
                 self.binaries["loadgen"], self._load(proxy, self.seconds, self.connections), self.seconds)
         issued = result.get("issued", result["requests"])
-        rows = proxy.settle(mark, issued)
-        cpu_ns, lost = CPU(proxy.pids()).since(cpu)
+        rows = proxy.settle(mark, issued, self.settle_seconds)
+        cpu_then = CPU(proxy.pids())
+        cpu_ns, threads_ns = cpu_then.since(cpu), cpu_then.of_threads_since(cpu)
         seconds = time.monotonic() - began
         busy, stolen = machine.core_ticks(PROXY_CORE)
         per_second = os.sysconf("SC_CLK_TCK")
@@ -204,8 +210,8 @@ class Measurement:
             problems.append(f"{result['errors']} errors {result['error_kinds']}")
         if units == 0:
             problems.append("nothing was answered")
-        if lost:
-            problems.append("a thread ended, and its CPU time with it")
+        if cpu_then.lost(cpu):
+            problems.append("a process ended, and its CPU time with it")
         if rows is not None:
             # wrk hangs up on the requests that are open at its end: they are recorded but it does not count them.
             most = issued + (self.connections if self.scenario.tool == "wrk" else 0)
@@ -213,7 +219,8 @@ class Measurement:
                 problems.append(f"{rows} audit rows for {issued} requests")
         figures = {
             "proxy": name, "requests": result["requests"], "units": units, "errors": result["errors"],
-            "cpu_us": cpu_ns / 1e3 / units if units and pids else None, "rate": result["rate"],
+            "cpu_us": cpu_ns / 1e3 / units if units and pids else None,
+            "schedstat_us": threads_ns / 1e3 / units if units and pids else None, "rate": result["rate"],
             "resident_kib": resident, "private_kib": private, "audit_rows": rows, "problems": problems,
             "other_load": max(0.0, (busy - ticks[0]) / per_second - cpu_ns / 1e9) / seconds,
             "stolen": (stolen - ticks[1]) / per_second / seconds,
@@ -233,7 +240,7 @@ class Measurement:
             time.sleep(0.5)
             cpu, began = CPU(pids), time.monotonic()
             time.sleep(self.seconds)
-            idle_ns, _ = CPU(pids).since(cpu)
+            idle_ns = CPU(pids).since(cpu)
             idle_share = idle_ns / 1e9 / (time.monotonic() - began)
             resident_then, private_then = proxy.memory_kib()
             load.send_signal(signal.SIGTERM)
@@ -268,7 +275,7 @@ class Measurement:
             else:
                 result = machine.run_loadgen(
                     self.binaries["loadgen"], self._load(proxy, seconds, min(self.connections, 64)), 60)
-            proxy.settle(mark, result["requests"], seconds=5)
+            proxy.settle(mark, result["requests"], 5)
         finally:
             trace.send_signal(signal.SIGINT)
             trace.wait(20)

@@ -39,7 +39,6 @@ class Setup:
 class Proxy:
     name = "?"
     note = ""
-    checks_keys = False   # without them it does less work than the gateway
     keeps_audit = False
 
     def __init__(self, setup):
@@ -70,6 +69,12 @@ class Proxy:
         """The text of its configuration, for the record."""
         return ""
 
+    def description(self):
+        """What it does and does not do, to be printed with its figures."""
+        if self.setup.keys and not self.keeps_audit:
+            return "key looked up, route by path; no audit"
+        return self.note
+
     def pids(self):
         return self.process.pids()
 
@@ -79,7 +84,7 @@ class Proxy:
     def mark(self):
         """A place in the audit, to count rows from."""
 
-    def settle(self, mark, least, seconds=30):
+    def settle(self, mark, least, seconds):
         """Waits until what was recorded since `mark` is `least` rows; returns their number, None without an audit."""
 
     def stop(self):
@@ -139,7 +144,10 @@ class Nginx(Proxy):
         if s.tls:
             tls = (f"    ssl_certificate {s.certificate};\n    ssl_certificate_key {s.private_key};\n"
                    "    ssl_protocols TLSv1.3;\n")
-        buffer_size = f"  proxy_buffer_size {self.buffer_size};\n" if self.buffer_size else ""
+        buffer_size = ""
+        if self.buffer_size:
+            size = self.buffer_size
+            buffer_size = f"  proxy_buffer_size {size};\n  proxy_buffers 4 {size};\n  proxy_busy_buffers_size {size};\n"
         self.write("nginx.conf", f"""\
 daemon off;
 user root;
@@ -169,10 +177,6 @@ http {{
 {tls}{check}{locations}  }}
 }}
 """)
-
-    @property
-    def checks_keys(self):
-        return bool(self.setup.keys)
 
 
 class NginxWideBuffer(Nginx):
@@ -238,10 +242,6 @@ backend unrouted
   http-request deny deny_status 404
 """)
 
-    @property
-    def checks_keys(self):
-        return self.routes_by_model or bool(self.setup.keys)
-
 
 class HAProxyRouting(HAProxy):
     name = "haproxy-llm"
@@ -252,7 +252,6 @@ class HAProxyRouting(HAProxy):
 class FastGate(Proxy):
     name = "fastgate"
     note = "key check, routing by the body's model, rewriting, audit in SQLite"
-    checks_keys = True
     keeps_audit = True
     records_bodies = False
 
@@ -351,7 +350,7 @@ proxy: {{ default_timeout: 3600, max_idle_upstream: 2048, audit_include_body: {s
             if last == self.query("SELECT coalesce(max(id), '') FROM audit_logs")[0]:
                 return last
 
-    def settle(self, mark, least, seconds=30):
+    def settle(self, mark, least, seconds):
         deadline = time.monotonic() + seconds
         rows, open_rows, before = 0, 1, -1
         # Until all are there, none is in flight any more and a further look finds no more.
