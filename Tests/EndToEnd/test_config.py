@@ -35,7 +35,7 @@ BAD = [
     ("app:\n  workers: many\n", ["workers", "2"]),
     ("app:\n  timezone: nowhere\n", ["timezone", "2"]),
     ("proxy:\n  max_body_size: 12parsecs\n", ["max_body_size", "2"]),
-    ("proxy:\n  strip_headers: host\n", ["strip_headers", "2"]),
+    ("proxy:\n  strip_headers: { a: b }\n", ["strip_headers", "2"]),
     ("proxy:\n  audit_include_body: perhaps\n", ["audit_include_body", "2"]),
     ("audit:\n  on_full: panic\n", ["on_full", "2"]),
     ("logging:\n  format: xml\n", ["format", "2"]),

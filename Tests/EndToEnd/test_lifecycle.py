@@ -174,7 +174,9 @@ def test_full_ring_waits_and_loses_nothing(make_site):
     """With a ring that holds little and a database that is locked, requests wait; none is lost."""
     import sqlite3
 
-    site = make_site({"audit": {"ring_size": "64KB", "on_full": "wait"}}, workers=1)
+    config = {"audit": {"ring_size": "64KB", "on_full": "wait"}, "limits": {"max_header_bytes": 8192}}
+    config["proxy"] = {"audit_body_max_size": 1024}
+    site = make_site(config, workers=1)
     site.route()
     site.gateway.audit(site.call().request_id)
     blocker = sqlite3.connect(site.gateway.database_file, isolation_level=None, timeout=20)
