@@ -29,6 +29,10 @@ static inline int fg_ctx_set_minimum_version(SSL_CTX *context, int version) {
     return (int)SSL_CTX_set_min_proto_version(context, version);
 }
 
+static inline int fg_ctx_set_maximum_version(SSL_CTX *context, int version) {
+    return (int)SSL_CTX_set_max_proto_version(context, version);
+}
+
 /// What every context of ours has: writes may be partial and repeated from elsewhere, idle sessions keep no buffers,
 /// no renegotiation, no compression; and one recv takes all that has arrived, not each record's header and body apart.
 static inline void fg_ctx_set_defaults(SSL_CTX *context) {

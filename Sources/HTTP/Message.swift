@@ -2,7 +2,7 @@ import CScan
 
 /// One field line of a head. Offsets count from the start of the message (where the parser was pointed at); the value is
 /// without the whitespace around it. Same layout as the scanner's C struct.
-@frozen public struct Field: BitwiseCopyable, Sendable {
+@frozen public struct Field: BitwiseCopyable, Equatable, Sendable {
     public var nameOffset: UInt32
     public var valueOffset: UInt32
     public var valueLength: UInt32
@@ -69,7 +69,7 @@ public enum Method: UInt8, BitwiseCopyable, Sendable {
 }
 
 /// A parsed request head. Offsets count from the start of the message.
-@frozen public struct RequestHead: BitwiseCopyable, Sendable {
+@frozen public struct RequestHead: BitwiseCopyable, Equatable, Sendable {
     public var method: Method = .get
     /// 1 for HTTP/1.1, 0 for HTTP/1.0.
     public var versionMinor: UInt8 = 1
@@ -106,7 +106,7 @@ public enum Method: UInt8, BitwiseCopyable, Sendable {
 }
 
 /// A parsed response head. Offsets count from the start of the message.
-@frozen public struct ResponseHead: BitwiseCopyable, Sendable {
+@frozen public struct ResponseHead: BitwiseCopyable, Equatable, Sendable {
     /// 100…999; outside 100…599 the meaning is the sender's (RFC 9110 §15).
     public var status: UInt16 = 0
     public var fieldCount: UInt16 = 0

@@ -11,7 +11,7 @@ public struct JSONSchemaError: Error, Equatable, Sendable, CustomStringConvertib
 /// `content…` are annotations and assert nothing. `$ref` and `$dynamicRef` stay within the document and the draft's own
 /// meta-schemas; nothing is ever fetched. `pattern` is ECMA-262.
 ///
-/// Work is bounded: 256 schemas applied inside one another, two million steps, PCRE2's match limit. What takes more fails.
+/// Work is bounded: 512 schemas applied inside one another, two million steps, PCRE2's match limit. What takes more fails.
 public final class JSONSchema: Sendable {
     let nodes: [SchemaNode]
     let resources: [SchemaResource]
@@ -28,7 +28,13 @@ public final class JSONSchema: Sendable {
     /// - Throws: what is wrong with `schema` and where: a keyword with an operand of the wrong kind, a pattern that is no
     ///   regular expression, a reference that leads nowhere or outside the document, another dialect.
     public static func compile(_ schema: JSONValue) throws(JSONSchemaError) -> JSONSchema {
-        var compiler = SchemaCompiler()
+        try compile(schema, library: SchemaMetaschemas.documents)
+    }
+
+    static func compile(
+        _ schema: JSONValue, library: [String: JSONValue]
+    ) throws(JSONSchemaError) -> JSONSchema {
+        var compiler = SchemaCompiler(library: library)
         let root = try compiler.compile(schema)
         return JSONSchema(compiler, root: root)
     }

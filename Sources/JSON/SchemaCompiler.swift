@@ -13,10 +13,10 @@ struct SchemaCompiler {
     private var resourceByURI: [String: Int] = [:]
     /// Document and pointer of the root of each resource.
     private var resourcePlaces: [(document: Int, pointer: String)] = []
-    private var nodeByPlace: [[String: Int]] = []
+    private var nodeByPlace: [[JSONName: Int]] = []
     private var pending: [Reference] = []
 
-    /// A reference that waits; its keyword is the last one appended to `node` at `keyword`.
+    /// A reference that waits; its keyword stands in `node` at `keyword`.
     private struct Reference {
         let node: Int
         let keyword: Int
@@ -28,6 +28,14 @@ struct SchemaCompiler {
     static let maxNodes = 20_000
     static let maxDepth = 100
 
+    /// What a reference may lead to besides the document itself, by URI.
+    private let library: [String: JSONValue]
+
+    init(library: [String: JSONValue]) {
+        self.library = library
+    }
+
+    /// Compiles a document and all that it refers to; returns its root node.
     mutating func compile(_ schema: JSONValue) throws(JSONSchemaError) -> Int {
         let root = try addDocument(schema, uri: SchemaURI("fastgate-schema:/"))
         var next = 0
@@ -66,7 +74,7 @@ struct SchemaCompiler {
 
     /// Numbers the subschema `value` and all below it.
     private mutating func visit(_ value: JSONValue, _ here: Place) throws(JSONSchemaError) -> Int {
-        if let known = nodeByPlace[here.document][here.pointer] { return known }
+        if let known = nodeByPlace[here.document][JSONName(text: here.pointer)] { return known }
         guard nodes.count < Self.maxNodes else { throw here.error("the schema has more than \(Self.maxNodes) parts") }
         guard here.depth <= Self.maxDepth else { throw here.error("the schema nests deeper than \(Self.maxDepth)") }
         let node = nodes.count
@@ -75,12 +83,12 @@ struct SchemaCompiler {
         case .bool(let isTrue):
             if place.resource < 0 { try addResource(place.base, node, &place) }
             nodes.append(SchemaNode(resource: place.resource, isFalse: !isTrue))
-            nodeByPlace[place.document][place.pointer] = node
+            nodeByPlace[place.document][JSONName(text: place.pointer)] = node
             return node
         case .object(let object):
             try readIdentity(object, node, &place)
             nodes.append(SchemaNode(resource: place.resource))
-            nodeByPlace[place.document][place.pointer] = node
+            nodeByPlace[place.document][JSONName(text: place.pointer)] = node
             try readAnchors(object, node, place)
             try readKeywords(object, node, place)
             return node
@@ -144,7 +152,7 @@ struct SchemaCompiler {
             }
     }
 
-    /// Appends a keyword to a node; asserting ones come before all that descend.
+    /// Appends a keyword to a node, to be looked at after all that it has.
     mutating func append(_ keyword: SchemaKeyword, to node: Int) {
         nodes[node].keywords.append(keyword)
     }
@@ -172,9 +180,11 @@ struct SchemaCompiler {
         let base = resources[nodes[reference.node].resource].uri
         let uri = base.resolving(SchemaURI(reference.text))
         var found = resourceByURI[uri.resource]
-        if found == nil, let document = SchemaMetaschemas.documents[uri.resource] {
-            _ = try addDocument(document, uri: uri)
-            found = resourceByURI[uri.resource]
+        if found == nil, let document = library[uri.resource] {
+            let root = try addDocument(document, uri: uri)
+            // Its $id may say otherwise than where it was found.
+            found = nodes[root].resource
+            resourceByURI[uri.resource] = found
         }
         guard let resource = found else {
             throw failure("\(reference.text) is not in this document; other documents are never fetched")
@@ -186,7 +196,7 @@ struct SchemaCompiler {
         let target: Int
         if fragment.isEmpty {
             target = resources[resource].root
-        } else if fragment.hasPrefix("/") {
+        } else if fragment.utf8.first == UInt8(ascii: "/") {
             guard let node = try follow(fragment, from: resource) else {
                 throw failure("\(reference.text) leads nowhere")
             }
@@ -215,7 +225,7 @@ struct SchemaCompiler {
             value = next
             place.pointer += "/" + JSONPointer.escaped(token)
             // Below a schema with an $id of its own, its URI is the base.
-            if let node = nodeByPlace[place.document][place.pointer] {
+            if let node = nodeByPlace[place.document][JSONName(text: place.pointer)] {
                 place.resource = nodes[node].resource
                 place.base = resources[place.resource].uri
             }

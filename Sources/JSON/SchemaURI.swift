@@ -6,23 +6,26 @@ struct SchemaURI {
     var query: String?
     var fragment: String?
 
+    // All of this works on bytes: to Swift, a delimiter followed by a combining mark is another character.
     init(_ text: String) {
         var rest = Substring(text)
-        if let at = rest.firstIndex(of: "#") {
-            fragment = String(rest[rest.index(after: at)...])
+        if let at = rest.utf8.firstIndex(of: UInt8(ascii: "#")) {
+            fragment = String(rest[rest.utf8.index(after: at)...])
             rest = rest[..<at]
         }
-        if let at = rest.firstIndex(of: "?") {
-            query = String(rest[rest.index(after: at)...])
+        if let at = rest.utf8.firstIndex(of: UInt8(ascii: "?")) {
+            query = String(rest[rest.utf8.index(after: at)...])
             rest = rest[..<at]
         }
-        if let at = rest.firstIndex(where: { ":/".contains($0) }), rest[at] == ":", Self.isScheme(rest[..<at]) {
+        if let at = rest.utf8.firstIndex(where: { $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: "/") }),
+            rest.utf8[at] == UInt8(ascii: ":"), Self.isScheme(rest[..<at])
+        {
             scheme = rest[..<at].lowercased()
-            rest = rest[rest.index(after: at)...]
+            rest = rest[rest.utf8.index(after: at)...]
         }
-        if rest.hasPrefix("//") {
-            rest = rest.dropFirst(2)
-            let end = rest.firstIndex(of: "/") ?? rest.endIndex
+        if rest.utf8.starts(with: "//".utf8) {
+            rest = rest[rest.utf8.index(rest.startIndex, offsetBy: 2)...]
+            let end = rest.utf8.firstIndex(of: UInt8(ascii: "/")) ?? rest.endIndex
             authority = rest[..<end].lowercased()
             rest = rest[end...]
         }
@@ -30,7 +33,7 @@ struct SchemaURI {
     }
 
     private static func isScheme(_ text: Substring) -> Bool {
-        guard let first = text.unicodeScalars.first, first.isASCII, first.properties.isAlphabetic else { return false }
+        guard let first = text.utf8.first, (first | 0x20) &- UInt8(ascii: "a") < 26 else { return false }
         return text.utf8.allSatisfy { c in
             (c | 0x20) &- UInt8(ascii: "a") < 26 || c &- UInt8(ascii: "0") < 10 || c == UInt8(ascii: "+")
                 || c == UInt8(ascii: "-") || c == UInt8(ascii: ".")
@@ -63,7 +66,7 @@ struct SchemaURI {
         if reference.path.isEmpty {
             target.path = path
             if reference.query == nil { target.query = query }
-        } else if reference.path.hasPrefix("/") {
+        } else if reference.path.utf8.first == UInt8(ascii: "/") {
             target.path = Self.removingDotSegments(reference.path)
         } else {
             target.path = Self.removingDotSegments(merged(reference.path))
@@ -73,12 +76,12 @@ struct SchemaURI {
 
     private func merged(_ relative: String) -> String {
         if authority != nil && path.isEmpty { return "/" + relative }
-        guard let slash = path.lastIndex(of: "/") else { return relative }
+        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return relative }
         return path[...slash] + relative
     }
 
     private static func removingDotSegments(_ path: String) -> String {
-        let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+        let parts = path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map(Substring.init)
         var kept: [Substring] = []
         for (at, part) in parts.enumerated() {
             let isLast = at == parts.count - 1
@@ -129,19 +132,19 @@ enum JSONPointer {
     /// The tokens of a pointer; nil if it is none.
     static func tokens(_ pointer: String) -> [String]? {
         if pointer.isEmpty { return [] }
-        guard pointer.hasPrefix("/") else { return nil }
+        guard pointer.utf8.first == UInt8(ascii: "/") else { return nil }
         var tokens: [String] = []
-        for part in pointer.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
+        for part in pointer.unicodeScalars.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
             var token = ""
-            var scalars = part.unicodeScalars.makeIterator()
+            var scalars = part.makeIterator()
             while let c = scalars.next() {
                 guard c == "~" else {
                     token.unicodeScalars.append(c)
                     continue
                 }
                 switch scalars.next() {
-                case "0": token += "~"
-                case "1": token += "/"
+                case "0": token.unicodeScalars.append("~")
+                case "1": token.unicodeScalars.append("/")
                 default: return nil
                 }
             }

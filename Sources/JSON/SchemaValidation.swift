@@ -15,7 +15,7 @@ struct SchemaValidation {
     private(set) var failure: String?
 
     /// Schemas applied inside one another.
-    static let maxDepth = 256
+    static let maxDepth = 512
     /// Schemas applied and elements looked at, all in all.
     static let maxSteps = 2_000_000
 

@@ -11,6 +11,8 @@ struct CompiledRoute: BitwiseCopyable, @unchecked Sendable {
     var memberConditions: List<MemberCondition>
     /// Set if match_body_schema is a JSON Schema: the whole body is needed to decide.
     var schema: Unmanaged<JSONSchema>?
+    /// The members of the body, by index of their names, that decide about this route.
+    var decidingMembers: UInt64
     /// Index into the snapshot's targets.
     var target: Int32
     var targetPath: TargetPath
@@ -98,7 +100,7 @@ struct HeaderName: BitwiseCopyable, @unchecked Sendable {
 
     init(_ name: String, in arena: Arena) {
         lowercased = arena.store(name.lowercased())
-        id = lowercased.pointer.map { HeaderID.lookup($0, lowercased.count) } ?? HeaderID(rawValue: 0)
+        id = HeaderID.lookup(name)
     }
 }
 
@@ -148,10 +150,13 @@ enum Glob {
 struct MemberCondition: BitwiseCopyable, @unchecked Sendable {
     /// Index into the snapshot's member names.
     var name: Int32
-    var expected: Unmanaged<MemberValue>
+    /// The value it must have, if that is a scalar.
+    var scalar: JSONScalar
+    /// The value it must have, if that is an object or an array.
+    var container: Unmanaged<MemberValue>?
 }
 
-/// The value that a member must have.
+/// An object or array that a member must equal.
 final class MemberValue: Sendable {
     let value: JSONValue
     init(_ value: JSONValue) { self.value = value }

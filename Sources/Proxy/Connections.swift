@@ -57,8 +57,8 @@ struct UpstreamConnection: BitwiseCopyable {
     /// Nothing was received for the current request.
     var isSilent = true
     var tls: TLSSession?
-    /// Index into the worker's targets.
-    var target: Int32
+    /// The target's number that holds over snapshots.
+    var stableTarget: Int32
     /// The client slot it works for; `Exchange.noUpstream` while idle.
     var client: UInt32
     /// A head or a trailer section that is not whole yet.
@@ -69,6 +69,12 @@ struct UpstreamConnection: BitwiseCopyable {
     var timer: UInt32 = 0
     var timerAt: UInt64 = 0
     var deadline: UInt64 = noDeadline
+    /// While connecting: when to give up.
+    var connectDeadline: UInt64 = noDeadline
+    /// The response that is being read allows another request on this connection.
+    var staysOpen = false
+    /// The kernel refused request bytes: the response may be here all the same.
+    var sendFailed = false
     var nextIdle: UInt32 = Exchange.noUpstream
     var previousIdle: UInt32 = Exchange.noUpstream
 }

@@ -95,6 +95,12 @@ struct EndpointFamilies: OptionSet, BitwiseCopyable, Sendable {
 
     private static func segmentContains(_ s: Bytes, _ name: StaticString) -> Bool {
         guard let p = s.pointer else { return false }
-        return memmem(p, s.count, name.utf8Start, name.utf8CodeUnitCount) != nil
+        let n = name.utf8CodeUnitCount
+        var i = 0
+        while i + n <= s.count {
+            if bytesEqual(p + i, name.utf8Start, n) { return true }
+            i += 1
+        }
+        return false
     }
 }

@@ -31,6 +31,9 @@ struct Exchange: BitwiseCopyable {
     /// What the client asked for; what becomes of it is decided with the response.
     var keepsAlive = false
     var isAudited = false
+    var firstByteIsAudited = false
+    /// It is among the streams that the metrics count as open.
+    var isCountedStream = false
     var isStream = false
     var wantsUpgrade = false
     /// The query holds a `key` parameter that goes no further.
@@ -45,6 +48,7 @@ struct Exchange: BitwiseCopyable {
     /// The request's body goes on as it comes in.
     var streamsRequest = false
     var requestIsChunked = false
+    var hasOrigin = false
     var usesDecodedBody = false
     var responseStarted = false
     var sendsChunked = false
@@ -86,6 +90,8 @@ struct Exchange: BitwiseCopyable {
     var requestLength: UInt64 = 0
     /// Body bytes received, decoded.
     var requestReceived: UInt64 = 0
+    /// Of a streamed body, the bytes that stand in the inbound buffer.
+    var heldBody: UInt64 = 0
     /// Body bytes of the inbound (or decoded) buffer that went upstream.
     var bodySent: UInt64 = 0
     var requestDecoder = ChunkedDecoder()

@@ -39,8 +39,8 @@ struct Policy: BitwiseCopyable, Sendable {
         keepaliveTimeoutMilliseconds = milliseconds(settings.limits.keepaliveTimeoutSeconds)
         sendTimeoutMilliseconds = milliseconds(settings.limits.sendTimeoutSeconds)
         var limits = MessageLimits()
-        limits.maxHeadBytes = settings.limits.maxHeaderBytes
-        limits.maxFields = settings.limits.maxHeaders
+        limits.maxHeadBytes = UInt32(clamping: settings.limits.maxHeaderBytes)
+        limits.maxFields = UInt32(clamping: min(settings.limits.maxHeaders, Worker.maxFields))
         messageLimits = limits
     }
 }

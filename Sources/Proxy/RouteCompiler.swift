@@ -52,7 +52,7 @@ struct RouteCompiler {
             routeID: arena.store(record.routeID), pattern: source.compile(in: arena),
             methods: try compileMethods(record.matchMethod),
             headerConditions: try compileHeaders(record.matchHeaders), memberConditions: arena.store(body.members),
-            schema: body.schema, target: target(address), targetPath: targetPath,
+            schema: body.schema, decidingMembers: body.deciding, target: target(address), targetPath: targetPath,
             rewrite: try compileRewrite(record), bodyFields: try compileBodyFields(record.addBodyFields),
             timeoutMilliseconds: seconds.map { UInt64($0) * 1000 } ?? defaultTimeoutMilliseconds,
             retryCount: Int32(record.retryCount), priority: Int64(record.priority), weight: Int32(record.weight),
@@ -99,7 +99,7 @@ struct RouteCompiler {
             }
             if name == "ANY" || name == "*" {
                 isAny = true
-            } else if let method = Method(name: name), method != .other {
+            } else if case let method = Method(name: name), method != .other {
                 known |= 1 << UInt16(method.rawValue)
             } else {
                 others.append(arena.store(name))
@@ -133,26 +133,41 @@ struct RouteCompiler {
 
     private mutating func compileBodyTest(
         _ value: JSONValue?
-    ) throws(RouteFailure) -> (members: [MemberCondition], schema: Unmanaged<JSONSchema>?) {
-        guard let value, value != .null else { return ([], nil) }
+    ) throws(RouteFailure) -> (members: [MemberCondition], schema: Unmanaged<JSONSchema>?, deciding: UInt64) {
+        guard let value, value != .null else { return ([], nil, 0) }
         if let object = value.objectValue, !isJSONSchema(value) {
             var conditions: [MemberCondition] = []
             for member in object.members {
                 let (name, wanted) = (member.name, member.value)
-                let expected = MemberValue(wanted)
-                retained.append(expected)
-                conditions.append(
-                    MemberCondition(name: try memberIndex(name), expected: Unmanaged.passUnretained(expected)))
+                conditions.append(memberCondition(try memberIndex(name), wanted))
             }
-            return (conditions, nil)
+            return (conditions, nil, conditions.reduce(0) { $0 | 1 << UInt64($1.name) })
         }
         do {
             let schema = try JSONSchema.compile(value)
             retained.append(schema)
-            return ([], Unmanaged.passUnretained(schema))
+            // A member that the schema names at its top decides, as far as the scanner can look for so many.
+            var deciding: UInt64 = 0
+            let named = (value["properties"]?.objectValue?.names ?? []) + (value["required"]?.arrayValue ?? []).compactMap(\.stringValue)
+            for name in named {
+                if let index = try? memberIndex(name) { deciding |= 1 << UInt64(index) }
+            }
+            return ([], Unmanaged.passUnretained(schema), deciding)
         } catch {
             throw RouteFailure("match_body_schema", "\(error)")
         }
+    }
+
+    private mutating func memberCondition(_ name: Int32, _ wanted: JSONValue) -> MemberCondition {
+        if let storage = JSONScalarStorage(wanted) {
+            retained.append(storage)
+            return MemberCondition(name: name, scalar: storage.view, container: nil)
+        }
+        let container = MemberValue(wanted)
+        retained.append(container)
+        return MemberCondition(
+            name: name, scalar: JSONScalar(kind: .absent, bytes: arena.store([0]).pointer!, count: 0),
+            container: Unmanaged.passUnretained(container))
     }
 
     private mutating func memberIndex(_ name: String) throws(RouteFailure) -> Int32 {

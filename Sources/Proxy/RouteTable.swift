@@ -50,20 +50,13 @@ struct RouteTable: BitwiseCopyable, @unchecked Sendable {
         _ condition: MemberCondition, _ capture: UnsafeMutablePointer<MemberCapture>, _ body: Bytes
     ) -> Bool {
         guard let p = body.pointer, capture.pointee.end <= UInt64(body.count) else { return false }
-        let start = Int(capture.pointee.start)
-        let count = Int(capture.pointee.end) - start
-        return condition.expected._withUnsafeGuaranteedRef { expected in
-            switch expected.value {
-            case .array, .object:
-                guard
-                    let value = try? JSONValue(
-                        parsing: UnsafeRawBufferPointer(start: p + start, count: count), maxDepth: 64)
-                else { return false }
-                return value == expected.value
-            default:
-                return JSONText.equalsScalar(p + start, count, expected.value)
-            }
+        guard let container = condition.container else {
+            return JSONText.equalsScalar(capture, body: p, condition.scalar)
         }
+        let start = Int(capture.pointee.start)
+        let bytes = UnsafeRawBufferPointer(start: p + start, count: Int(capture.pointee.end) - start)
+        guard let value = try? JSONValue(parsing: bytes, maxDepth: 64) else { return false }
+        return container._withUnsafeGuaranteedRef { $0.value == value }
     }
 
     private func schemaVerdict(_ route: UnsafePointer<CompiledRoute>, _ request: RequestView) -> RouteVerdict {
@@ -147,13 +140,21 @@ struct RouteTable: BitwiseCopyable, @unchecked Sendable {
         return first
     }
 
-    /// True if the body says two things about a member that a route asks for: no reading of it is safe then.
-    func hasConflict(_ captures: UnsafeMutablePointer<MemberCapture>, deciding: UInt64) -> Bool {
-        var left = deciding
-        while left != 0 {
-            let name = left.trailingZeroBitCount
-            if captures[name].disagrees { return true }
-            left &= left - 1
+    /// True if one of the routes up to `chosen` (all of them for -1) that fits the request otherwise asks about one of
+    /// these members.
+    func asks(
+        about members: UInt64, _ request: RequestView, upTo chosen: Int, scratch: UnsafeMutablePointer<UInt8>
+    ) -> Bool {
+        let end = chosen >= 0 ? chosen : routes.count - 1
+        var i = 0
+        while i <= end {
+            if routes.pointer(i).pointee.decidingMembers & members != 0 {
+                switch verdict(i, request, scratch: scratch) {
+                case .path, .method, .header: break
+                default: return true
+                }
+            }
+            i += 1
         }
         return false
     }

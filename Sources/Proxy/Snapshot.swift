@@ -7,7 +7,7 @@ import Store
 /// The immutable view of keys, routes and settings that workers serve from. The object owns the memory; workers
 /// read it through `view`, which is plain pointers, and keep the object alive by one reference each.
 final class Snapshot: Sendable {
-    let view: UnsafePointer<SnapshotView>
+    nonisolated(unsafe) let view: UnsafePointer<SnapshotView>
     /// Routes that could not be compiled and are not served.
     let problems: [(routeID: String, problem: RouteProblem)]
     private let arena: Arena

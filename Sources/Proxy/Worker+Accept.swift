@@ -71,7 +71,7 @@ extension Worker {
         drained = latch
         _ = poller.remove(listener)
         var i: UInt32 = 0
-        while Int(i) < clients.capacity, clients.liveCount > 0, Int(i) < clients.highWater {
+        while Int(i) < clients.capacity, clients.liveCount > 0, Int(i) < clients.usedBound {
             if clients.isLive(i) {
                 let c = clients.pointer(i)
                 let isBetweenRequests = c.pointee.state == .handshake
@@ -91,12 +91,12 @@ extension Worker {
     /// The end of the thread: open exchanges are recorded as cut off, every descriptor is closed.
     mutating func closeEverything() {
         var i: UInt32 = 0
-        while Int(i) < clients.highWater {
+        while Int(i) < clients.usedBound {
             if clients.isLive(i) { abortClient(i, .gatewayStopping) }
             i += 1
         }
         i = 0
-        while Int(i) < upstreams.highWater {
+        while Int(i) < upstreams.usedBound {
             if upstreams.isLive(i) { closeUpstream(i) }
             i += 1
         }

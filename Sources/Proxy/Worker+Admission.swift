@@ -21,12 +21,13 @@ extension Worker {
         c.pointee.exchange.clientMinorVersion = head.versionMinor
         c.pointee.exchange.keepsAlive = head.keepAlive && !isDraining
         c.pointee.exchange.expectsContinue = head.expectsContinue
+        c.pointee.exchange.hasOrigin = head.known.contains(.origin)
         c.pointee.exchange.headLength = head.headLength
         c.pointee.exchange.requestTime = realtime
         c.pointee.exchange.startedAt = nowNanoseconds
         sequence &+= 1
         c.pointee.exchange.auditID = AuditID(
-            unixMilliseconds: realtime / 1_000_000, worker: UInt16(truncatingIfNeeded: index_), bootNonce: bootNonce,
+            unixMilliseconds: realtime / 1_000_000, worker: UInt16(truncatingIfNeeded: self.index), bootNonce: bootNonce,
             sequence: sequence)
         openExchanges += 1
         setRequestID(c)
@@ -37,8 +38,6 @@ extension Worker {
         }
         admit(index)
     }
-
-    private var index_: Int { index }
 
     /// A client's own id is kept if it is short and plain; else the exchange gets one of ours.
     @inline(__always)
@@ -144,7 +143,9 @@ extension Worker {
         var isFromQuery: Bool
     }
 
-    private static let keyFields: HeaderMask = [.authorization, .xAPIKey, .apiKey, .xGoogAPIKey]
+    private static var keyFields: HeaderMask {
+        HeaderMask().inserting(.authorization).inserting(.xAPIKey).inserting(.apiKey).inserting(.xGoogAPIKey)
+    }
 
     /// The key that the request carries: `Authorization: Bearer`, then the other headers, then `?key=`.
     @inline(__always)

@@ -114,8 +114,13 @@ struct Worker: ~Copyable {
     var acceptsAgainAt: UInt64 = noDeadline
 
     static let maxFields = 1024
+    static let auditScratchBytes = 256 * 1024
+    let ringCapacity: Int
 
     init(_ configuration: WorkerConfiguration) throws(SystemError) {
+        let poller = try Poller()
+        resolver = try Resolver(pollerFD: poller.fd, tokenKind: Kind.resolver)
+        self.poller = poller
         index = configuration.index
         listener = configuration.listener
         mailbox = configuration.mailbox
@@ -124,22 +129,21 @@ struct Worker: ~Copyable {
         clientTLS = configuration.clientTLS
         bootNonce = configuration.bootNonce
         maxConnections = configuration.maxConnections
-        poller = try Poller()
         clients = Slab(capacity: configuration.maxConnections)
         upstreams = Slab(capacity: configuration.maxConnections * 2 + 1024)
         holders = Slab(capacity: 65_536)
         pool = BufferPool(cacheLimitBytes: 32 << 20)
         now = Clock.monotonicMilliseconds()
         wheel = TimerWheel(capacity: configuration.maxConnections * 3 + 2048, nowMilliseconds: now)
-        resolver = try Resolver(pollerFD: poller.fd, tokenKind: Kind.resolver)
         producer = RingProducer(configuration.ring)
+        ringCapacity = configuration.ring.capacity
         targetCapacity = 64
         targetStates = .allocate(capacity: targetCapacity)
         targetStates.initialize(repeating: TargetState(), count: targetCapacity)
         scratch = Self.region(Self.scratchBytes)
         out = Self.region(Self.outBytes)
         patternScratch = Self.region(PathPattern.scratchBytes)
-        auditScratch = Self.region(256 * 1024)
+        auditScratch = Self.region(Self.auditScratchBytes)
         pathCaptures = .allocate(capacity: PathPattern.maxParts)
         pathCaptures.initialize(repeating: .empty, count: PathPattern.maxParts)
         fields = .allocate(capacity: Self.maxFields)

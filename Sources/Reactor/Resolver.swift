@@ -271,6 +271,7 @@ public final class Resolver {
         case ARES_ETIMEOUT: .failed("TIMEOUT", isTemporary: true)
         case ARES_ESERVFAIL: .failed("SERVFAIL", isTemporary: true)
         case ARES_EREFUSED: .failed("REFUSED", isTemporary: true)
+        // Also what c-ares says when every server has answered SERVFAIL or REFUSED: it has gone on to the next one.
         case ARES_ECONNREFUSED: .failed("NOSERVER", isTemporary: true)
         default: .failed(text(status), isTemporary: true)
         }

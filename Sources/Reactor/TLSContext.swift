@@ -108,6 +108,11 @@ public final class TLSContext: @unchecked Sendable {
         return tls
     }
 
+    /// Speaks no newer version than TLS 1.2; so that tests have such a peer.
+    func limitToTLS12() {
+        _ = fg_ctx_set_maximum_version(context, TLS1_2_VERSION)
+    }
+
     private static func make(_ method: OpaquePointer?, verifiesPeer: Bool) throws(TLSError) -> TLSContext {
         ERR_clear_error()
         guard let context = SSL_CTX_new(method) else { throw .last("cannot make a TLS context") }

@@ -198,7 +198,8 @@ public struct TLSSession: BitwiseCopyable, @unchecked Sendable {
         case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE:
             return -Int(EAGAIN)
         case SSL_ERROR_ZERO_RETURN:
-            return 0
+            // After a failure OpenSSL says this too; but what was cut short must not look whole.
+            return fg_get_failure(ssl) == 0 ? 0 : -Int(EPROTO)
         case SSL_ERROR_SYSCALL where systemError != 0:
             fg_set_failure(ssl, fg_system_failure(systemError))
             return -Int(systemError)

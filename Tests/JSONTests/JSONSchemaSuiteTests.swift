@@ -43,6 +43,33 @@ import Testing
         }
     }
 
+    /// What the remote documents test of reference resolution itself, with the documents at hand. (Nothing but tests can
+    /// give the compiler documents.)
+    @Test func remoteGroupsWithTheirDocuments() throws {
+        guard let folder = SharedFiles.folder("json-schema/tests/draft2020-12"),
+            let remotes = SharedFiles.folder("json-schema/remotes/draft2020-12")
+        else { return }
+        var library = SchemaMetaschemas.documents
+        for path in ["", "baseUriChange/", "baseUriChangeFolder/", "baseUriChangeFolderInSubschema/", "nested/"] {
+            for name in SharedFiles.names(in: remotes + "/" + path) {
+                let document = try JSONValue(parsing: SharedFiles.bytes(remotes + "/" + path + name))
+                library["http://localhost:1234/draft2020-12/" + path + name] = document
+            }
+        }
+        var count = 0
+        for file in ["refRemote.json", "dynamicRef.json", "ref.json", "anchor.json"] {
+            for group in try JSONValue(parsing: SharedFiles.bytes(folder + "/" + file)).arrayValue ?? [] {
+                let schema = try JSONSchema.compile(try #require(group["schema"]), library: library)
+                for test in group["tests"]?.arrayValue ?? [] {
+                    let name = "\(file) \(group["description"] ?? .null) \(test["description"] ?? .null)"
+                    #expect(schema.validate(try #require(test["data"])) == (test["valid"] == true), "\(name)")
+                    count += 1
+                }
+            }
+        }
+        print("JSON Schema suite, with remote documents at hand: \(count) tests run")
+    }
+
     @Test func requiredFiles() throws {
         guard let folder = SharedFiles.folder("json-schema/tests/draft2020-12") else { return }
         var count = Count()

@@ -68,6 +68,11 @@ FG_INLINE uint32_t fg_mask_value(const uint8_t *p) {
     __m128i v = fg_load(p);
     return fg_bits(_mm_or_si128(_mm_andnot_si128(fg_equal(v, '\t'), fg_at_most(v, 0x1f)), fg_equal(v, 0x7f)));
 }
+FG_INLINE uint32_t fg_mask_control(const uint8_t *p) {
+    __m128i v = fg_load(p);
+    return fg_bits(_mm_or_si128(fg_at_most(v, 0x1f), fg_equal(v, 0x7f)));
+}
+FG_INLINE uint32_t fg_mask_colon(const uint8_t *p) { return fg_bits(fg_equal(fg_load(p), ':')); }
 FG_INLINE uint32_t fg_mask_query(const uint8_t *p) {
     __m128i v = fg_load(p);
     // Signed: 0x80…0xff are negative, so one comparison takes CTL, SP and obs-text.
@@ -101,6 +106,8 @@ FG_INLINE uint32_t fg_mask_comma(const uint8_t *p) { return fg_bits(fg_equal(fg_
 FG_PLAIN_MASK(plain, !fg_is(byte, FG_CLASS_PLAIN))
 FG_PLAIN_MASK(host, !fg_is(byte, FG_CLASS_PLAIN) && byte != '.')
 FG_PLAIN_MASK(value, !fg_is(byte, FG_CLASS_VALUE))
+FG_PLAIN_MASK(control, byte < 0x20 || byte == 0x7f)
+FG_PLAIN_MASK(colon, byte == ':')
 FG_PLAIN_MASK(query, !fg_is(byte, FG_CLASS_TARGET))
 FG_PLAIN_MASK(path, !fg_is(byte, FG_CLASS_TARGET) || byte == '?')
 FG_PLAIN_MASK(unsafe_path, !fg_is(byte, FG_CLASS_TARGET) || byte == '%' || byte == '\\')
@@ -135,6 +142,7 @@ FG_PLAIN_MASK(comma, byte == ',')
 FG_FIND(plain, !fg_is(byte, FG_CLASS_PLAIN))
 FG_FIND(host, !fg_is(byte, FG_CLASS_PLAIN) && byte != '.')
 FG_FIND(value, !fg_is(byte, FG_CLASS_VALUE))
+FG_FIND(control, byte < 0x20 || byte == 0x7f)
 FG_FIND(query, !fg_is(byte, FG_CLASS_TARGET))
 FG_FIND(path, !fg_is(byte, FG_CLASS_TARGET) || byte == '?')
 FG_FIND(unsafe_path, !fg_is(byte, FG_CLASS_TARGET) || byte == '%' || byte == '\\')

@@ -14,7 +14,7 @@ typedef struct {
 } fg_field;
 _Static_assert(sizeof(fg_field) == 16, "HTTP.Field relies on this layout");
 
-enum { FG_COMPLETE = 0, FG_INCOMPLETE = 1, FG_FAILED = 2 };
+enum { FG_COMPLETE = 0, FG_INCOMPLETE = 1, FG_FAILED = 2, FG_FIELD = 3 };
 
 // Raw values of HTTP.HTTPFailureCode that field lines can cause.
 enum {
@@ -42,93 +42,101 @@ typedef struct {
     uint64_t repeated;  // 1 << id of those seen more than once
 } fg_field_scan;
 
+// The field line p[line ..< end] (without its CRLF) with the name before `colon`.
+FG_INLINE fg_field fg_make_field(const uint8_t *p, size_t line, size_t colon, size_t end, uint8_t id) {
+    size_t start = colon + 1;
+    while (start < end && (p[start] == ' ' || p[start] == '\t')) start++;
+    while (end > start && (p[end - 1] == ' ' || p[end - 1] == '\t')) end--;
+    return (fg_field){
+        .name_offset = (uint32_t)line,
+        .value_offset = (uint32_t)start,
+        .value_length = (uint32_t)(end - start),
+        .name_length = (uint16_t)(colon - line),
+        .id = id,
+    };
+}
+
+// One line of any kind: FG_FIELD if it was a whole field line.
+static inline __attribute__((noinline)) int fg_scan_line(
+    const uint8_t *p, size_t n, fg_field *fields, uint32_t max_fields, fg_field_scan *scan) {
+    size_t line = scan->position, resume = scan->resume;
+    if (line >= n) return FG_INCOMPLETE;
+    uint8_t first = p[line];
+    if (first == '\r') {
+        if (line + 1 >= n) return FG_INCOMPLETE;
+        if (p[line + 1] != '\n') return scan->failure = FG_FAILURE_BARE_CR, FG_FAILED;
+        scan->position = (uint32_t)line + 2;
+        return FG_COMPLETE;
+    }
+    if (first == '\n') return scan->failure = FG_FAILURE_BARE_LF, FG_FAILED;
+    if (first == ' ' || first == '\t') return scan->failure = FG_FAILURE_OBSOLETE_LINE_FOLDING, FG_FAILED;
+    if (scan->count >= max_fields) return scan->failure = FG_FAILURE_TOO_MANY_FIELDS, FG_FAILED;
+
+    size_t colon = fg_find_token_end(p, line, n);
+    if (colon - line > FG_MAX_FIELD_NAME) return scan->failure = FG_FAILURE_FIELD_NAME_TOO_LONG, FG_FAILED;
+    if (colon == n) return FG_INCOMPLETE;
+    uint8_t stop = p[colon];
+    if (stop != ':') {
+        scan->failure = stop == ' ' || stop == '\t'    ? FG_FAILURE_WHITESPACE_IN_FIELD_NAME
+                        : stop == '\r' || stop == '\n' ? FG_FAILURE_MISSING_COLON
+                                                       : FG_FAILURE_INVALID_FIELD_NAME;
+        return FG_FAILED;
+    }
+    if (colon == line) return scan->failure = FG_FAILURE_EMPTY_FIELD_NAME, FG_FAILED;
+
+    size_t end = fg_find_value(p, resume > colon ? resume : colon + 1, n);
+    if (end == n || (p[end] == '\r' && end + 1 == n)) return scan->resume = (uint32_t)end, FG_INCOMPLETE;
+    if (p[end] != '\r') {
+        scan->failure = p[end] == '\n' ? FG_FAILURE_BARE_LF : FG_FAILURE_INVALID_FIELD_VALUE;
+        return FG_FAILED;
+    }
+    if (p[end + 1] != '\n') return scan->failure = FG_FAILURE_BARE_CR, FG_FAILED;
+    uint8_t id = fg_header_id(p + line, colon - line, n - line);
+    fields[scan->count++] = fg_make_field(p, line, colon, end, id);
+    scan->repeated |= scan->known & (uint64_t)1 << id;
+    scan->known |= (uint64_t)1 << id;
+    scan->position = (uint32_t)end + 2;
+    scan->resume = 0;
+    return FG_FIELD;
+}
+
 // Scans field lines up to and including the empty line that ends them. What it refuses for a prefix it refuses, with
 // the same failure, for every continuation of that prefix, and the other way round.
+//
+// The loop takes lines that are plainly whole and well-formed; whatever else there is goes to fg_scan_line. A line's end
+// is looked for from its start, so that the next turn waits for that scan only and not for the name's; and a name that is
+// one of the known ones is thereby valid, so that only others are looked at byte class by byte class.
 FG_INLINE int fg_scan_fields(
     const uint8_t *p, size_t n, fg_field *fields, uint32_t max_fields, fg_field_scan *scan) {
-    size_t line = scan->position;
-    uint32_t count = scan->count;
-    uint64_t known = scan->known, repeated = scan->repeated;
-    size_t resume = scan->resume;
-    int result = FG_INCOMPLETE;
-    uint32_t failure = 0;
-
-    for (;;) {
-        if (line >= n) break;
-        uint8_t first = p[line];
-        if (FG_UNLIKELY(first <= ' ')) {
-            if (first == '\r') {
-                if (line + 1 >= n) break;
-                if (p[line + 1] == '\n') {
-                    line += 2;
-                    result = FG_COMPLETE;
-                } else {
-                    result = FG_FAILED, failure = FG_FAILURE_BARE_CR;
-                }
-            } else {
-                result = FG_FAILED;
-                failure = first == '\n'                    ? FG_FAILURE_BARE_LF
-                          : first == ' ' || first == '\t' ? FG_FAILURE_OBSOLETE_LINE_FOLDING
-                                                          : FG_FAILURE_INVALID_FIELD_NAME;
-            }
-            break;
+    int result;
+    do {
+        size_t line = scan->position, resume = scan->resume;
+        uint32_t count = scan->count;
+        uint64_t known = scan->known, repeated = scan->repeated;
+        while (FG_LIKELY(line + 16 <= n)) {
+            uint32_t controls = fg_mask_control(p + line), colons = fg_mask_colon(p + line);
+            size_t end = controls ? line + (size_t)__builtin_ctz(controls)
+                                  : fg_find_control(p, resume > line + 16 ? resume : line + 16, n);
+            if (FG_UNLIKELY(end + 2 > n || p[end] != '\r' || p[end + 1] != '\n')) break;
+            size_t colon = FG_LIKELY(colons != 0) ? line + (size_t)__builtin_ctz(colons) : fg_find_token_end(p, line, n);
+            size_t length = colon - line;
+            if (FG_UNLIKELY(colon >= end || length - 1 >= FG_MAX_FIELD_NAME || count >= max_fields)) break;
+            uint8_t id = fg_header_id(p + line, length, n - line);
+            if (id == 0 && (fg_find_token_end(p, line, n) != colon || p[colon] != ':')) break;
+            uint64_t bit = (uint64_t)1 << id;
+            repeated |= known & bit;
+            known |= bit;
+            fields[count++] = fg_make_field(p, line, colon, end, id);
+            line = end + 2;
+            resume = 0;
         }
-        if (FG_UNLIKELY(count == max_fields)) {
-            result = FG_FAILED, failure = FG_FAILURE_TOO_MANY_FIELDS;
-            break;
-        }
-        size_t colon = fg_find_token_end(p, line, n);
-        if (FG_UNLIKELY(colon - line > FG_MAX_FIELD_NAME)) {
-            result = FG_FAILED, failure = FG_FAILURE_FIELD_NAME_TOO_LONG;
-            break;
-        }
-        if (FG_UNLIKELY(colon == n)) break;
-        if (FG_UNLIKELY(p[colon] != ':' || colon == line)) {
-            uint8_t stop = p[colon];
-            result = FG_FAILED;
-            failure = stop == ':'                     ? FG_FAILURE_EMPTY_FIELD_NAME
-                      : stop == ' ' || stop == '\t'   ? FG_FAILURE_WHITESPACE_IN_FIELD_NAME
-                      : stop == '\r' || stop == '\n' ? FG_FAILURE_MISSING_COLON
-                                                      : FG_FAILURE_INVALID_FIELD_NAME;
-            break;
-        }
-        size_t start = colon + 1;
-        size_t end = fg_find_value(p, resume > start ? resume : start, n);
-        if (FG_UNLIKELY(end + 1 >= n || p[end] != '\r' || p[end + 1] != '\n')) {
-            if (end == n || (p[end] == '\r' && end + 1 == n)) {
-                resume = end;
-            } else {
-                result = FG_FAILED;
-                failure = p[end] == '\r'   ? FG_FAILURE_BARE_CR
-                          : p[end] == '\n' ? FG_FAILURE_BARE_LF
-                                           : FG_FAILURE_INVALID_FIELD_VALUE;
-            }
-            break;
-        }
-        size_t next = end + 2;
-        while (start < end && (p[start] == ' ' || p[start] == '\t')) start++;
-        while (end > start && (p[end - 1] == ' ' || p[end - 1] == '\t')) end--;
-        uint8_t id = fg_header_id(p + line, colon - line, n - line);
-        fields[count] = (fg_field){
-            .name_offset = (uint32_t)line,
-            .value_offset = (uint32_t)start,
-            .value_length = (uint32_t)(end - start),
-            .name_length = (uint16_t)(colon - line),
-            .id = id,
-        };
-        uint64_t bit = (uint64_t)1 << id;
-        repeated |= known & bit;
-        known |= bit;
-        count++;
-        line = next;
-        resume = 0;
-    }
-    scan->position = (uint32_t)line;
-    scan->resume = (uint32_t)resume;
-    scan->count = count;
-    scan->failure = failure;
-    scan->known = known;
-    scan->repeated = repeated;
+        scan->position = (uint32_t)line;
+        scan->resume = (uint32_t)resume;
+        scan->count = count;
+        scan->known = known;
+        scan->repeated = repeated;
+        result = fg_scan_line(p, n, fields, max_fields, scan);
+    } while (FG_UNLIKELY(result == FG_FIELD));
     return result;
 }
 
@@ -242,16 +250,19 @@ enum {
 
 // What one member of a Connection list is (RFC 9110 §7.6.1).
 FG_INLINE uint8_t fg_connection_option(const uint8_t *p, size_t n) {
-    const uint8_t *word;
-    uint8_t option;
+    // A field value holds no control byte but HTAB, so `| 0x20` is exact for letters and '-' (as in fg_header_id).
+    const uint64_t fold = 0x2020202020202020u;
     switch (n) {
-    case 10: word = (const uint8_t *)"keep-alive", option = FG_CONNECTION_KEEP_ALIVE; break;
-    case 5: word = (const uint8_t *)"close", option = FG_CONNECTION_CLOSE; break;
-    case 7: word = (const uint8_t *)"upgrade", option = FG_CONNECTION_UPGRADE; break;
-    case 2: word = (const uint8_t *)"te", option = FG_CONNECTION_TE; break;
+    case 10:
+        return (fg_load8(p) | fold) == fg_load8((const uint8_t *)"keep-ali") && (p[8] | 0x20) == 'v' && (p[9] | 0x20) == 'e'
+                   ? FG_CONNECTION_KEEP_ALIVE
+                   : FG_CONNECTION_OTHER;
+    case 5: return fg_equals_ignoring_case(p, (const uint8_t *)"close", 5) ? FG_CONNECTION_CLOSE : FG_CONNECTION_OTHER;
+    case 7:
+        return fg_equals_ignoring_case(p, (const uint8_t *)"upgrade", 7) ? FG_CONNECTION_UPGRADE : FG_CONNECTION_OTHER;
+    case 2: return fg_equals_ignoring_case(p, (const uint8_t *)"te", 2) ? FG_CONNECTION_TE : FG_CONNECTION_OTHER;
     default: return FG_CONNECTION_OTHER;
     }
-    return fg_equals_ignoring_case(p, word, n) ? option : FG_CONNECTION_OTHER;
 }
 
 // `1*19DIGIT` of at most INT64_MAX: 1, and the number in *value; else 0.

@@ -74,22 +74,22 @@ enum { FG_KNOWN_NAME_COUNT = sizeof(fg_known_names) / sizeof(fg_known_names[0]) 
 
 // Slot of fg_name_hash -> id. No two known names share a slot; the tests look every name up.
 static const uint8_t fg_name_slots[256] = {
-    0, 0, 0, 14, 0, 0, 0, 44, 0, 0, 0, 0, 0, 0, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 30, 0, 0,
-    0, 0, 0, 0, 0, 29, 0, 33, 56, 0, 0, 0, 0, 0, 0, 0,
-    6, 0, 5, 0, 0, 0, 0, 0, 0, 2, 0, 52, 0, 21, 4, 23,
-    0, 0, 0, 0, 38, 13, 0, 0, 0, 36, 0, 0, 0, 0, 0, 0,
-    0, 0, 0, 0, 10, 0, 0, 7, 0, 0, 0, 0, 0, 41, 43, 12,
-    9, 0, 27, 0, 0, 53, 0, 0, 0, 40, 0, 0, 0, 16, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 42, 0, 0, 0, 0, 0, 0, 0, 18,
-    11, 0, 0, 48, 0, 0, 57, 0, 37, 0, 0, 0, 0, 0, 0, 0,
-    0, 0, 3, 0, 31, 0, 25, 0, 0, 0, 0, 32, 0, 22, 0, 0,
-    0, 0, 26, 0, 0, 28, 0, 0, 0, 0, 0, 0, 45, 0, 0, 0,
-    0, 0, 20, 0, 46, 0, 0, 59, 0, 15, 39, 0, 35, 0, 0, 0,
-    0, 0, 0, 50, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 24, 0,
-    0, 54, 51, 58, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 49,
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 17, 0, 0,
-    0, 8, 0, 0, 0, 0, 19, 0, 0, 47, 0, 0, 55, 34, 0, 0,
+    50, 0, 0, 0, 0, 6, 0, 3, 0, 59, 0, 0, 53, 0, 0, 55,
+    0, 0, 37, 0, 0, 19, 0, 0, 0, 0, 0, 0, 0, 0, 0, 35,
+    58, 40, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 49, 8, 0, 29, 4, 0, 0,
+    0, 0, 0, 0, 0, 0, 57, 0, 0, 43, 0, 56, 28, 0, 0, 0,
+    0, 0, 52, 0, 0, 0, 0, 0, 0, 0, 0, 39, 23, 0, 32, 0,
+    13, 0, 0, 0, 0, 0, 0, 47, 0, 0, 33, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 45, 0, 0, 0, 0, 25, 0, 0, 0, 0, 24, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 34, 0, 0, 0, 0, 2, 21, 0, 0, 16, 42,
+    0, 0, 30, 0, 0, 0, 7, 46, 0, 0, 10, 0, 0, 0, 18, 20,
+    0, 0, 0, 0, 0, 0, 11, 0, 0, 0, 0, 0, 0, 15, 0, 0,
+    0, 0, 0, 0, 54, 41, 0, 48, 0, 0, 0, 0, 0, 51, 0, 0,
+    17, 0, 0, 0, 0, 0, 38, 0, 0, 0, 0, 0, 0, 0, 0, 36,
+    0, 0, 1, 27, 0, 0, 0, 31, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 26, 22, 0, 0, 14, 0, 12, 0, 0, 0, 0, 9, 0, 44, 5,
 };
 
 // The known name with this id, in lower case; NULL for 0 and for what is no id.
@@ -99,15 +99,18 @@ FG_INLINE const char *fg_header_name(uint8_t id, uint8_t *length) {
     return fg_known_names[id].bytes;
 }
 
-FG_INLINE uint8_t fg_name_hash(const uint8_t *p, size_t length) {
-    uint32_t first = p[0] | 0x20u, middle = p[length / 2] | 0x20u, late = p[length - 1 - length / 8] | 0x20u;
-    return (uint8_t)(((uint32_t)length * 254 + first * 173 + middle * 106 + late * 118) >> 2);
+// Of the length and four letters; length is at least 2.
+FG_INLINE uint32_t fg_name_hash(const uint8_t *p, size_t length) {
+    const uint8_t *middle = p + (length - 1) / 2, *last = p + length - 2;
+    uint32_t letters = (uint32_t)(middle[0] | middle[1] << 8) << 16 | (uint32_t)(last[0] | last[1] << 8);
+    return ((letters | 0x20202020u) + (uint32_t)length * 3190972414u) * 114418939u >> 24;
 }
 
-// Id of the field name p[0 ..< length], which has to be a valid token: only then is `| 0x20` the same as lower case for
-// every byte that can be equal to a known name's. `readable` is how many bytes may be read at p.
+// Id of the field name p[0 ..< length], which must hold no control byte: then `| 0x20` makes lower case exactly of those
+// bytes that can be equal to a known name's, and a name with an id needs no further validation. `readable` is how many
+// bytes may be read at p.
 FG_INLINE uint8_t fg_header_id(const uint8_t *p, size_t length, size_t readable) {
-    if (length == 0 || length > 32) return 0;
+    if (FG_UNLIKELY(length < 2)) return 0;
     uint8_t id = fg_name_slots[fg_name_hash(p, length)];
     const fg_known_name *known = &fg_known_names[id];
     if (known->length != length) return 0;
@@ -134,8 +137,14 @@ FG_INLINE uint8_t fg_header_id(const uint8_t *p, size_t length, size_t readable)
 
 // The same for any bytes whatever.
 FG_INLINE uint8_t fg_header_id_checked(const uint8_t *p, size_t length) {
-    if (length == 0 || length > 32 || fg_find_token_end(p, 0, length) != length) return 0;
+    if (length > 32 || fg_find_token_end(p, 0, length) != length) return 0;
     return fg_header_id(p, length, length);
+}
+
+FG_INLINE uint64_t fg_load8(const uint8_t *p) {
+    uint64_t word;
+    memcpy(&word, p, 8);
+    return word;
 }
 
 // Whether p[0 ..< length] is `lower` (already lower case), ASCII letters compared without case.

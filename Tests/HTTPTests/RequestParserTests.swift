@@ -1,0 +1,393 @@
+import Testing
+
+@testable import HTTP
+
+/// A request that has to be refused, and how.
+struct RefusedRequest: CustomTestStringConvertible, Sendable {
+    let name: String
+    let bytes: [UInt8]
+    let status: UInt16
+    let code: HTTPFailureCode
+
+    init(_ name: String, _ text: String, _ status: UInt16, _ code: HTTPFailureCode) {
+        self.name = name
+        bytes = latin1(text)
+        self.status = status
+        self.code = code
+    }
+
+    /// One header line behind a good request line and Host.
+    static func field(_ name: String, _ line: String, _ status: UInt16, _ code: HTTPFailureCode) -> RefusedRequest {
+        RefusedRequest(name, "POST / HTTP/1.1\r\nHost: a.example\r\n\(line)\r\n\r\n", status, code)
+    }
+
+    var testDescription: String { name }
+}
+
+@Suite struct RequestParserTests {
+    let harness = Harness()
+
+    static let refused: [RefusedRequest] = [
+        // Request line.
+        .init("space first", " GET / HTTP/1.1\r\n", 400, .invalidMethod),
+        .init("method byte", "GE(T / HTTP/1.1\r\n", 400, .invalidMethod),
+        .init("method byte, nothing behind it", "GE(", 400, .invalidMethod),
+        .init("TLS", "\u{16}\u{03}\u{01}\u{00}", 400, .invalidMethod),
+        .init("NUL", "\0", 400, .invalidMethod),
+        .init("tab after method", "GET\t/ HTTP/1.1\r\n", 400, .invalidMethod),
+        .init("method too long", String(repeating: "G", count: 65), 501, .methodTooLong),
+        .init("method only", "GET\r\n", 400, .invalidRequestLine),
+        .init("two empty lines", "\r\n\r\nGET / HTTP/1.1\r\n", 400, .invalidMethod),
+        .init("LF first", "\nGET / HTTP/1.1\r\n", 400, .invalidMethod),
+        .init("CR first", "\rGET / HTTP/1.1\r\n", 400, .bareCarriageReturn),
+        .init("two spaces", "GET  / HTTP/1.1\r\n", 400, .invalidRequestLine),
+        .init("HTTP/0.9", "GET /\r\n", 400, .invalidRequestLine),
+        .init("no target", "GET HTTP/1.1\r\n", 400, .invalidRequestLine),
+        .init("tab in target", "GET /a\tb HTTP/1.1\r\n", 400, .invalidTarget),
+        .init("NUL in target", "GET /\0 HTTP/1.1\r\n", 400, .invalidTarget),
+        .init("DEL in target", "GET /\u{7f} HTTP/1.1\r\n", 400, .invalidTarget),
+        .init("obs-text in target", "GET /\u{e9} HTTP/1.1\r\n", 400, .invalidTarget),
+        .init("obs-text in query", "GET /?\u{e9} HTTP/1.1\r\n", 400, .invalidTarget),
+        .init("space in target", "GET /a b HTTP/1.1\r\n", 400, .invalidVersion),
+        .init("fragment", "GET /a#b HTTP/1.1\r\n", 400, .fragmentInTarget),
+        .init("fragment in query", "GET /a?b#c HTTP/1.1\r\n", 400, .fragmentInTarget),
+        .init("target too long", "GET /" + String(repeating: "a", count: 16384), 414, .targetTooLong),
+        .init("query too long", "GET /?" + String(repeating: "a", count: 16383), 414, .targetTooLong),
+        .init("relative", "GET foo HTTP/1.1\r\nHost: a\r\n\r\n", 400, .invalidTargetForm),
+        .init("asterisk for GET", "GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400, .invalidTargetForm),
+        .init("asterisk and more", "OPTIONS *a HTTP/1.1\r\nHost: a\r\n\r\n", 400, .invalidTargetForm),
+        .init("authority for GET", "GET a.example:80 HTTP/1.1\r\nHost: a\r\n\r\n", 400, .invalidTargetForm),
+        .init("path for CONNECT", "CONNECT / HTTP/1.1\r\nHost: a\r\n\r\n", 400, .invalidTargetForm),
+        .init("CONNECT without port", "CONNECT a HTTP/1.1\r\nHost: a\r\n\r\n", 400, .invalidTargetForm),
+        .init("CONNECT to port 0", "CONNECT a:0 HTTP/1.1\r\nHost: a\r\n\r\n", 400, .invalidTargetForm),
+        .init("other scheme", "GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400, .invalidTargetForm),
+        .init("userinfo", "GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400, .invalidHost),
+        .init("empty authority", "GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n", 400, .invalidHost),
+        .init("absolute without Host", "GET http://a/ HTTP/1.1\r\n\r\n", 400, .missingHost),
+        .init("Host differs from target", "GET http://a/ HTTP/1.1\r\nHost: b\r\n\r\n", 400, .hostMismatch),
+        .init("port differs from target", "GET http://a/ HTTP/1.1\r\nHost: a:81\r\n\r\n", 400, .hostMismatch),
+        .init("version lower case", "GET / http/1.1\r\n", 400, .invalidVersion),
+        .init("version other protocol", "GET / ICE/1.0\r\n", 400, .invalidVersion),
+        .init("version of two digits", "GET / HTTP/1.10\r\n", 400, .invalidVersion),
+        .init("version with leading zero", "GET / HTTP/01.1\r\n", 400, .invalidVersion),
+        .init("space after version", "GET / HTTP/1.1 \r\n", 400, .invalidVersion),
+        .init("LF after version", "GET / HTTP/1.1\nHost: a\n\n", 400, .bareLineFeed),
+        .init("CR after version", "GET / HTTP/1.1\rHost: a\r\r", 400, .bareCarriageReturn),
+        .init("HTTP/2.0", "PRI * HTTP/2.0\r\n\r\n", 505, .unsupportedVersion),
+        .init("HTTP/1.2", "GET / HTTP/1.2\r\n", 505, .unsupportedVersion),
+        .init("HTTP/0.9 spelled out", "GET / HTTP/0.9\r\n", 505, .unsupportedVersion),
+        // Field lines.
+        .field("space before colon", "X : y", 400, .whitespaceInFieldName),
+        .field("tab before colon", "X\t: y", 400, .whitespaceInFieldName),
+        .field("space in name", "X Y: z", 400, .whitespaceInFieldName),
+        .field("no name", ": y", 400, .emptyFieldName),
+        .field("no colon", "Xy", 400, .missingColon),
+        .field("paren in name", "X(Y): z", 400, .invalidFieldName),
+        .field("NUL in name", "X\0Y: z", 400, .invalidFieldName),
+        .field("obs-text in name", "X\u{85}: z", 400, .invalidFieldName),
+        .field("control byte first", "\u{1}X: z", 400, .invalidFieldName),
+        .field("CR in a known name", "Content\rLength: 3", 400, .missingColon),
+        .field("LF in name", "X\nY: z", 400, .missingColon),
+        .field("NUL in value", "X: a\0b", 400, .invalidFieldValue),
+        .field("DEL in value", "X: a\u{7f}b", 400, .invalidFieldValue),
+        .field("VT in value", "X: a\u{b}b", 400, .invalidFieldValue),
+        .field("FF in value", "X: \u{c}", 400, .invalidFieldValue),
+        .field("control byte after a tab", "X: a\tb\u{1}", 400, .invalidFieldValue),
+        .field("bare CR in value", "X: a\rb", 400, .bareCarriageReturn),
+        .field("two CR", "X: a\r", 400, .bareCarriageReturn),
+        .field("bare LF in value", "X: a\nb: c", 400, .bareLineFeed),
+        .field("obs-fold", "X: a\r\n b", 400, .obsoleteLineFolding),
+        .field("obs-fold with tab", "X: a\r\n\tb", 400, .obsoleteLineFolding),
+        .init("fold of nothing", "GET / HTTP/1.1\r\n Host: a\r\n\r\n", 400, .obsoleteLineFolding),
+        .init("CR CR LF for the empty line", "GET / HTTP/1.1\r\nHost: a\r\n\r\r\n", 400, .bareCarriageReturn),
+        .init("LF for the empty line", "GET / HTTP/1.1\r\nHost: a\r\n\n", 400, .bareLineFeed),
+        .field("name too long", String(repeating: "x", count: 1025), 431, .fieldNameTooLong),
+        .init(
+            "too many fields", "GET / HTTP/1.1\r\nHost: a\r\n" + String(repeating: "X: y\r\n", count: 128), 431,
+            .tooManyFields),
+        .init(
+            "head too large",
+            "GET / HTTP/1.1\r\nHost: a\r\n" + String(repeating: "X: \(String(repeating: "y", count: 994))\r\n", count: 66),
+            431, .headTooLarge),
+        .init("one line too large", "GET / HTTP/1.1\r\nX: " + String(repeating: "y", count: 65536), 431, .headTooLarge),
+        // Host.
+        .init("no Host", "GET / HTTP/1.1\r\n\r\n", 400, .missingHost),
+        .field("two Host", "Host: b.example", 400, .duplicateHost),
+        .field("two equal Host", "Host: a.example", 400, .duplicateHost),
+        .init("empty Host", "GET / HTTP/1.1\r\nHost:\r\n\r\n", 400, .invalidHost),
+        .init("space in Host", "GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400, .invalidHost),
+        .init("slash in Host", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, .invalidHost),
+        .init("userinfo in Host", "GET / HTTP/1.1\r\nHost: u@a\r\n\r\n", 400, .invalidHost),
+        .init("comma in Host", "GET / HTTP/1.1\r\nHost: a,b\r\n\r\n", 400, .invalidHost),
+        .init("obs-text in Host", "GET / HTTP/1.1\r\nHost: \u{e9}\r\n\r\n", 400, .invalidHost),
+        .init("junk port", "GET / HTTP/1.1\r\nHost: a:80x\r\n\r\n", 400, .invalidHost),
+        .init("port too large", "GET / HTTP/1.1\r\nHost: a:65536\r\n\r\n", 400, .invalidHost),
+        .init("port of six digits", "GET / HTTP/1.1\r\nHost: a:000080\r\n\r\n", 400, .invalidHost),
+        .init("port only", "GET / HTTP/1.1\r\nHost: :80\r\n\r\n", 400, .invalidHost),
+        .init("two ports", "GET / HTTP/1.1\r\nHost: a:80:80\r\n\r\n", 400, .invalidHost),
+        .init("bad escape in Host", "GET / HTTP/1.1\r\nHost: a%2\r\n\r\n", 400, .invalidHost),
+        .init("IPv6 without brackets", "GET / HTTP/1.1\r\nHost: ::1\r\n\r\n", 400, .invalidHost),
+        .init("IPv6 not closed", "GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", 400, .invalidHost),
+        .init("IPv6 with zone", "GET / HTTP/1.1\r\nHost: [fe80::1%25eth0]\r\n\r\n", 400, .invalidHost),
+        .init("IPv6 malformed", "GET / HTTP/1.1\r\nHost: [1:2:3]\r\n\r\n", 400, .invalidHost),
+        .init("IPv6 and junk", "GET / HTTP/1.1\r\nHost: [::1]x\r\n\r\n", 400, .invalidHost),
+        .init("bad Host in HTTP/1.0", "GET / HTTP/1.0\r\nHost: a b\r\n\r\n", 400, .invalidHost),
+        // Framing.
+        .field("CL empty", "Content-Length:", 400, .invalidContentLength),
+        .field("CL signed", "Content-Length: +5", 400, .invalidContentLength),
+        .field("CL negative", "Content-Length: -5", 400, .invalidContentLength),
+        .field("CL hexadecimal", "Content-Length: 0x5", 400, .invalidContentLength),
+        .field("CL list", "Content-Length: 5, 5", 400, .invalidContentLength),
+        .field("CL with space", "Content-Length: 5 5", 400, .invalidContentLength),
+        .field("CL in other digits", "Content-Length: \u{ef}\u{bc}\u{95}", 400, .invalidContentLength),
+        .field("CL of 2^63", "Content-Length: 9223372036854775808", 413, .contentLengthTooLarge),
+        .field("CL of 2^64", "Content-Length: 18446744073709551616", 413, .contentLengthTooLarge),
+        .field("CL of 26 digits", "Content-Length: 99999999999999999999999999", 413, .contentLengthTooLarge),
+        .field("two CL", "Content-Length: 5\r\nContent-Length: 6", 400, .duplicateContentLength),
+        .field("two equal CL", "Content-Length: 5\r\ncontent-length: 5", 400, .duplicateContentLength),
+        .field("CL then TE", "Content-Length: 5\r\nTransfer-Encoding: chunked", 400, .contentLengthWithTransferEncoding),
+        .field("TE then CL", "Transfer-Encoding: chunked\r\nContent-Length: 5", 400, .contentLengthWithTransferEncoding),
+        .field("TE empty", "Transfer-Encoding:", 400, .invalidTransferEncoding),
+        .field("TE empty member first", "Transfer-Encoding: ,chunked", 400, .invalidTransferEncoding),
+        .field("TE empty member last", "Transfer-Encoding: chunked,", 400, .invalidTransferEncoding),
+        .field("TE chunked twice", "Transfer-Encoding: chunked, chunked", 400, .invalidTransferEncoding),
+        .field("TE chunked on two lines", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", 400, .invalidTransferEncoding),
+        .field("TE chunked not last", "Transfer-Encoding: chunked, gzip", 400, .invalidTransferEncoding),
+        .field("TE chunked not on the last line", "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip", 400, .invalidTransferEncoding),
+        .field("TE chunked on one line, nothing on the next", "Transfer-Encoding: chunked\r\nTransfer-Encoding:", 400, .invalidTransferEncoding),
+        .field("TE gzip, chunked", "Transfer-Encoding: gzip, chunked", 501, .unsupportedTransferCoding),
+        .field("TE gzip and chunked on two lines", "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked", 501, .unsupportedTransferCoding),
+        .field("TE identity", "Transfer-Encoding: identity", 501, .unsupportedTransferCoding),
+        .field("TE xchunked", "Transfer-Encoding: xchunked", 501, .unsupportedTransferCoding),
+        .field("TE with parameter", "Transfer-Encoding: chunked;q=1", 501, .unsupportedTransferCoding),
+        .field("TE quoted", "Transfer-Encoding: \"chunked\"", 501, .unsupportedTransferCoding),
+        .field("TE with no-break space", "Transfer-Encoding: \u{a0}chunked", 501, .unsupportedTransferCoding),
+        .init("TE in HTTP/1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400, .transferEncodingInHTTP10),
+        .field("other expectation", "Expect: banana", 417, .unsupportedExpectation),
+        .field("expectation and more", "Expect: 100-continue, x", 417, .unsupportedExpectation),
+        .field("two Expect", "Expect: 100-continue\r\nExpect: 100-continue", 417, .unsupportedExpectation),
+    ]
+
+    @Test(arguments: refused) func refuses(_ row: RefusedRequest) {
+        let parsed = harness.request(row.bytes)
+        #expect(parsed.outcome == .failed(HTTPFailure(row.code, status: row.status)))
+        // However it is cut, and a byte at a time: the same failure.
+        for cut in stride(from: 1, to: row.bytes.count, by: max(1, row.bytes.count / 300)) {
+            #expect(harness.request(row.bytes, cuts: [cut]).outcome == parsed.outcome, "cut at \(cut)")
+        }
+        if row.bytes.count < 2000 {
+            #expect(harness.request(row.bytes, cuts: Array(1..<row.bytes.count)).outcome == parsed.outcome)
+        }
+    }
+
+    @Test func everyFailureHasAMessageAndAStatus() {
+        for code in HTTPFailureCode.allCases {
+            #expect(code.message.utf8CodeUnitCount > 10)
+            #expect((400..<600).contains(code.requestStatus))
+            #expect(reasonPhrase(code.requestStatus).utf8CodeUnitCount > 0)
+        }
+    }
+
+    @Test func originForm() throws {
+        let bytes = latin1(
+            "POST /v1/chat/completions?key=a&b=?c HTTP/1.1\r\nHost: gw.example:8514\r\nContent-Type:application/json\r\n"
+                + "X-Other: \t caf\u{e9} x \t\r\nAuthorization: Bearer k\r\nContent-Length: 0012\r\nEmpty:\r\n\r\n{}")
+        let parsed = harness.request(bytes)
+        let head = try #require(parsed.head)
+        #expect(head.method == .post && head.versionMinor == 1)
+        #expect(text(bytes, head.methodOffset, head.methodLength) == "POST")
+        #expect(text(bytes, head.targetOffset, head.targetLength) == "/v1/chat/completions?key=a&b=?c")
+        #expect(text(bytes, head.pathOffset, head.pathLength) == "/v1/chat/completions")
+        #expect(text(bytes, head.queryOffset, head.queryLength) == "key=a&b=?c")
+        #expect(text(bytes, head.authorityOffset, head.authorityLength) == "gw.example:8514")
+        #expect(head.framing == .contentLength(12))
+        #expect(head.keepAlive && !head.expectsContinue && !head.hasUpgrade && !head.connectionNamesOther)
+        #expect(Int(head.headLength) == bytes.count - 2)
+        #expect(head.fieldCount == 6)
+        #expect(head.known.contains(.authorization) && head.known.contains(.other) && !head.known.contains(.cookie))
+        let names = parsed.fields.map { text(bytes, $0.nameOffset, UInt32($0.nameLength)) }
+        #expect(names == ["Host", "Content-Type", "X-Other", "Authorization", "Content-Length", "Empty"])
+        let ids: [HeaderID] = [.host, .contentType, .other, .authorization, .contentLength, .other]
+        #expect(parsed.fields.map(\.id) == ids)
+        let values = parsed.fields.map { bytes[Int($0.valueOffset)..<Int($0.valueOffset + $0.valueLength)] }
+        #expect(Array(values[2]) == latin1("caf\u{e9} x"))
+        #expect(Array(values[1]) == latin1("application/json") && values[5].isEmpty)
+    }
+
+    @Test func otherForms() throws {
+        func head(_ text: String) throws -> ([UInt8], RequestHead) {
+            let bytes = latin1(text)
+            let parsed = harness.request(bytes)
+            #expect(parsed.outcome == .complete, "\(text)")
+            return (bytes, try #require(parsed.head))
+        }
+        var (bytes, head1) = try head("GET http://A.example:80/x?y HTTP/1.1\r\nHost: a.EXAMPLE\r\n\r\n")
+        #expect(text(bytes, head1.authorityOffset, head1.authorityLength) == "A.example:80")
+        #expect(text(bytes, head1.pathOffset, head1.pathLength) == "/x")
+        #expect(text(bytes, head1.queryOffset, head1.queryLength) == "y")
+        (bytes, head1) = try head("GET HTTPS://a?y HTTP/1.1\r\nHost: a:443\r\n\r\n")
+        #expect(text(bytes, head1.authorityOffset, head1.authorityLength) == "a")
+        #expect(head1.pathLength == 0)
+        #expect(text(bytes, head1.queryOffset, head1.queryLength) == "y")
+        (bytes, head1) = try head("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n")
+        #expect(text(bytes, head1.pathOffset, head1.pathLength) == "*")
+        (bytes, head1) = try head("CONNECT b.example:443 HTTP/1.1\r\nHost: b.example:443\r\n\r\n")
+        #expect(head1.method == .connect && head1.pathLength == 0)
+        #expect(text(bytes, head1.authorityOffset, head1.authorityLength) == "b.example:443")
+        (bytes, head1) = try head("GET /? HTTP/1.1\r\nHost: a\r\n\r\n")
+        #expect(head1.queryOffset > 0 && head1.queryLength == 0 && head1.pathLength == 1)
+        (bytes, head1) = try head("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        #expect(head1.methodOffset == 2 && Int(head1.headLength) == bytes.count)
+        #expect(head1.queryOffset == 0)
+        (bytes, head1) = try head("GET / HTTP/1.0\r\n\r\n")
+        #expect(head1.versionMinor == 0 && head1.authorityLength == 0 && !head1.keepAlive)
+    }
+
+    @Test func methods() {
+        let all: [(String, HTTP.Method)] = [
+            ("GET", .get), ("HEAD", .head), ("POST", .post), ("PUT", .put), ("PATCH", .patch), ("DELETE", .delete),
+            ("OPTIONS", .options), ("TRACE", .trace), ("get", .other), ("PURGE", .other), ("QUERY", .other),
+            ("M-SEARCH", .other), ("A", .other), (String(repeating: "M", count: 64), .other),
+        ]
+        for (name, method) in all {
+            let parsed = harness.request(latin1("\(name) / HTTP/1.1\r\nHost: a\r\n\r\n"))
+            #expect(parsed.head?.method == method, "\(name)")
+            #expect(parsed.head.map { Int($0.methodLength) } == name.utf8.count)
+        }
+    }
+
+    @Test func hosts() {
+        for host in [
+            "a", "a.b-c.example", "a_b", "1.2.3.4", "1.2.3.4:0", "a:65535", "a:", "0.0.0.0=5000", "a%2Db", "[::1]:80", "[::]",
+            "[1:2:3:4:5:6:7:8]", "[1::8]", "[1:2:3:4:5:6:7::]", "[::ffff:1.2.3.4]", "[1:2:3:4:5:6:1.2.3.4]",
+            "a-very-long-host-name-that-is-longer-than-one-vector.example.com:12345",
+        ] {
+            #expect(harness.request(latin1("GET / HTTP/1.1\r\nHost: \(host)\r\n\r\n")).outcome == .complete, "\(host)")
+        }
+        for host in [
+            "[:::]", "[1]", "[::1::]", "[1:2:3:4:5:6:7:8:9]", "[12345::]", "[::1.2.3]", "[::1.2.3.256]", "[::01.2.3.4]",
+            "[1:2:3:4:5:6:7:1.2.3.4]", "[1:2:3:4:5:6:7:8::]", "[:1]", "[1:]", "[]", "[v1.a]", "[::1]]", "[::g]",
+        ] {
+            let parsed = harness.request(latin1("GET / HTTP/1.1\r\nHost: \(host)\r\n\r\n"))
+            #expect(parsed.failure == .invalidHost, "\(host)")
+        }
+    }
+
+    @Test func hostMismatchMayBeLeftToTheTarget() {
+        let lenient = Harness(limits: MessageLimits(refusesHostMismatch: false))
+        let bytes = latin1("GET http://a.example/x HTTP/1.1\r\nHost: b.example\r\n\r\n")
+        let head = lenient.request(bytes).head
+        #expect(head.map { text(bytes, $0.authorityOffset, $0.authorityLength) } == "a.example")
+    }
+
+    /// Version, Connection lines, then: keepAlive, hasUpgrade, connectionNamesOther.
+    @Test(arguments: [
+        ("1.1", [], true, false, false), ("1.1", ["close"], false, false, false), ("1.1", ["Close"], false, false, false),
+        ("1.1", ["keep-alive"], true, false, false), ("1.1", ["keep-alive, close"], false, false, false),
+        ("1.1", ["keep-alive", "CLOSE"], false, false, false), ("1.0", [], false, false, false),
+        ("1.0", ["Keep-Alive"], true, false, false), ("1.0", ["keep-alive, close"], false, false, false),
+        ("1.1", ["Upgrade"], true, true, false), ("1.1", ["keep-alive, Upgrade"], true, true, false),
+        ("1.0", ["keep-alive, upgrade"], true, false, false), ("1.1", ["TE"], true, false, false),
+        ("1.1", ["x-secret"], true, false, true), ("1.1", ["close, X-Secret"], false, false, true),
+        ("1.1", ["keep-alivf"], true, false, true), ("1.1", ["Kfep-alive"], true, false, true),
+        ("1.1", ["close;"], true, false, true), ("1.1", [", ,close,"], false, false, false),
+        ("1.1", [""], true, false, false), ("1.1", ["upgrade, http2-settings"], true, true, true),
+    ])
+    func connection(_ version: String, _ lines: [String], _ keepAlive: Bool, _ upgrade: Bool, _ other: Bool) {
+        let fields = lines.map { "Connection: \($0)\r\n" }.joined()
+        let head = harness.request(latin1("GET / HTTP/\(version)\r\nHost: a\r\n\(fields)Upgrade: websocket\r\n\r\n")).head
+        #expect(head?.keepAlive == keepAlive)
+        #expect(head?.hasUpgrade == upgrade)
+        #expect(head?.connectionNamesOther == other)
+    }
+
+    @Test func upgradeNeedsBoth() {
+        #expect(harness.request(latin1("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\n\r\n")).head?.hasUpgrade == false)
+        #expect(harness.request(latin1("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\n\r\n")).head?.hasUpgrade == false)
+    }
+
+    @Test func expectations() {
+        func expects(_ version: String, _ fields: String) -> Bool? {
+            harness.request(latin1("POST / HTTP/\(version)\r\nHost: a\r\n\(fields)\r\n\r\n")).head?.expectsContinue
+        }
+        #expect(expects("1.1", "Expect: 100-Continue\r\nContent-Length: 3") == true)
+        #expect(expects("1.1", "Transfer-Encoding: chunked\r\nExpect: 100-continue") == true)
+        // Nothing can come, so nothing is waited for.
+        #expect(expects("1.1", "Expect: 100-continue") == false)
+        #expect(expects("1.1", "Expect: 100-continue\r\nContent-Length: 0") == false)
+        // RFC 9110 §10.1.1: an HTTP/1.0 client cannot mean it.
+        #expect(expects("1.0", "Expect: 100-continue\r\nContent-Length: 3") == false)
+        #expect(expects("1.0", "Expect: banana") == false)
+    }
+
+    @Test func framing() {
+        func framing(_ fields: String) -> BodyFraming? {
+            harness.request(latin1("POST / HTTP/1.1\r\nHost: a\r\n\(fields)\r\n\r\n")).head?.framing
+        }
+        #expect(framing("X: y") == BodyFraming.none)
+        #expect(framing("Content-Length: 0") == .contentLength(0))
+        #expect(framing("Content-Length: 9223372036854775807") == .contentLength(9_223_372_036_854_775_807))
+        #expect(framing("Content-Length:\t42\t ") == .contentLength(42))
+        #expect(framing("TRANSFER-ENCODING: ChunKeD") == .chunked)
+        #expect(framing("Transfer-Encoding:\tchunked\t") == .chunked)
+        #expect(framing("Transfer_Encoding: chunked\r\nContent-Length: 3") == .contentLength(3))
+    }
+
+    @Test func limitsAreExact() {
+        let small = Harness(limits: MessageLimits(maxHeadBytes: 64, maxFields: 2, maxTargetBytes: 8))
+        let fits = latin1("GET /1234567 HTTP/1.1\r\nHost: a\r\nX: yyyyyyyyyyyyyyyyyyyyyyyyy\r\n\r\n")
+        #expect(fits.count == 64)
+        #expect(small.request(fits).outcome == .complete)
+        #expect(small.request(fits + latin1("more")).outcome == .complete)
+        let long = latin1("GET /1234567 HTTP/1.1\r\nHost: a\r\nX: yyyyyyyyyyyyyyyyyyyyyyyyyy\r\n\r\n")
+        #expect(small.request(long).failure == .headTooLarge)
+        #expect(small.request(Array(long.prefix(63))).outcome == .incomplete)
+        #expect(small.request(Array(long.prefix(64))).failure == .headTooLarge)
+        #expect(small.request(latin1("GET /12345678")).failure == .targetTooLong)
+        #expect(small.request(latin1("GET /1234567")).outcome == .incomplete)
+        #expect(small.request(latin1("GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n")).outcome == .complete)
+        #expect(small.request(latin1("GET / HTTP/1.1\r\nHost: a\r\nX: y\r\nY")).failure == .tooManyFields)
+    }
+
+    @Test func everySplitGivesTheSame() {
+        let messages = [
+            "POST /v1/chat/completions?x=1 HTTP/1.1\r\nHost: gateway.example.com:8514\r\nUser-Agent: OpenAI/Python 1.40.0\r\n"
+                + "Authorization: Bearer fg_0123456789abcdef\r\nContent-Type: application/json\r\nAccept: */*\r\n"
+                + "Connection: keep-alive\r\nContent-Length: 1000\r\n\r\n",
+            "\r\nGET http://[::1]:80/a HTTP/1.0\r\nhost: [::1]\r\nx-ratelimit-remaining-requests: 1\r\n_: \t\t\r\n\r\n",
+            "OPTIONS * HTTP/1.1\r\nHost: a\r\nAccess-Control-Request-Headers:\tx, y\t\r\nA:b\r\nb:\r\n\r\n",
+        ]
+        for message in messages.map(latin1) {
+            let whole = harness.request(message)
+            #expect(whole.outcome == .complete)
+            for cut in 1..<message.count {
+                #expect(harness.request(Array(message.prefix(cut))).outcome == .incomplete)
+                var split = harness.request(message, cuts: [cut])
+                split.decidedAt = whole.decidedAt
+                #expect(split == whole, "cut at \(cut)")
+            }
+            #expect(harness.request(message, cuts: Array(1..<message.count)) == whole)
+            // What follows belongs to others.
+            var followed = harness.request(message + latin1("\u{0}\u{ff}GET"))
+            followed.decidedAt = whole.decidedAt
+            #expect(followed == whole)
+        }
+    }
+
+    /// A megabyte of header value, a few bytes at a time: linear, so this ends at once.
+    @Test func slowHeadIsNotReadAgainAndAgain() {
+        let large = Harness(limits: MessageLimits(maxHeadBytes: 1 << 20), capacity: 1 << 20)
+        let bytes = latin1("GET / HTTP/1.1\r\nHost: a\r\nX: " + String(repeating: "y", count: 900_000) + "\r\n\r\n")
+        let p = large.memory.placeAtEnd(bytes[...])
+        let fields = UnsafeMutablePointer<Field>.allocate(capacity: 128)
+        defer { fields.deallocate() }
+        var scan = HeadScan()
+        var head = RequestHead()
+        var end = 0
+        while end < bytes.count {
+            end = min(end + 7, bytes.count)
+            let outcome = RequestParser.parse(p, end, scan: &scan, limits: large.limits, fields: fields, head: &head)
+            #expect(outcome == (end == bytes.count ? .complete : .incomplete))
+        }
+    }
+}
