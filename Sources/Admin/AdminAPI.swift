@@ -7,7 +7,7 @@ import Synchronization
 /// What all threads of the admin server share.
 final class AdminShared: Sendable {
     let gateway: any GatewayControl
-    let writer: StoreWriter
+    let writer: any ChangeWriter
     let version: String
     let startedNanoseconds = Clock.monotonicNanoseconds()
     private let currentSettings: Mutex<Settings>
@@ -15,7 +15,7 @@ final class AdminShared: Sendable {
     /// newer one.
     let mutation = Mutex(())
 
-    init(settings: Settings, gateway: any GatewayControl, writer: StoreWriter, version: String) {
+    init(settings: Settings, gateway: any GatewayControl, writer: any ChangeWriter, version: String) {
         currentSettings = Mutex(settings)
         self.gateway = gateway
         self.writer = writer

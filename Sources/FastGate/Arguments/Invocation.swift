@@ -60,6 +60,15 @@ struct RouteImportOptions: Equatable {
 struct LogFilter: Equatable {
     /// Names and values in the order of the command's options.
     var parameters: [QueryParameter] = []
+
+    /// Parameters that only a finished exchange can be judged by.
+    private static let endNames = ["status_code", "error", "min_ms", "is_stream"]
+
+    /// Whether a row in flight is left out by the filter and may be let through once it is finished.
+    var concernsTheEnd: Bool { parameters.contains { Self.endNames.contains($0.name) } }
+
+    /// What rows in flight can be judged by.
+    var beforeTheEnd: [QueryParameter] { parameters.filter { !Self.endNames.contains($0.name) } }
 }
 
 struct LogTailOptions: Equatable {
