@@ -13,7 +13,10 @@ import Testing
         ("3;a=b\r\nabc\r\n0;x\r\n\r\n", "abc", ""), ("3;a=\"b;\\\"c\"\r\nabc\r\n0\r\n\r\n", "abc", ""),
         ("3 ; a = b ; c ; d=\"\u{e9}\\\t\" ;e\r\nabc\r\n0\r\n\r\n", "abc", ""),
         ("3\r\nabc\r\n0\r\nX-T: 1\r\n\r\n", "abc", "X-T: 1\r\n"),
-        ("3\r\nabc\r\n0\r\nVary: *\r\nContent-Type: text/plain\r\nx:\r\n\r\n", "abc", "Vary: *\r\nContent-Type: text/plain\r\nx:\r\n"),
+        (
+            "3\r\nabc\r\n0\r\nVary: *\r\nContent-Type: text/plain\r\nx:\r\n\r\n", "abc",
+            "Vary: *\r\nContent-Type: text/plain\r\nx:\r\n"
+        ),
         ("3\r\n\r\n0\r\n0\r\n\r\n", "\r\n0", ""),
     ]
 
@@ -37,29 +40,42 @@ import Testing
 
     @Test(arguments: [
         ("\r\n", HTTPFailureCode.invalidChunkSize), ("g\r\n", .invalidChunkSize), ("0x3\r\n", .invalidChunkSize),
-        ("+3\r\n", .invalidChunkSize), ("-3\r\n", .invalidChunkSize), ("3_\r\n", .invalidChunkSize), (" 3\r\n", .invalidChunkSize),
-        ("\t3\r\n", .invalidChunkSize), ("\0", .invalidChunkSize), ("3\0\r\n", .invalidChunkSize), ("3\u{b}\r\n", .invalidChunkSize),
+        ("+3\r\n", .invalidChunkSize), ("-3\r\n", .invalidChunkSize), ("3_\r\n", .invalidChunkSize),
+        (" 3\r\n", .invalidChunkSize),
+        ("\t3\r\n", .invalidChunkSize), ("\0", .invalidChunkSize), ("3\0\r\n", .invalidChunkSize),
+        ("3\u{b}\r\n", .invalidChunkSize),
         ("3h\r\n", .invalidChunkSize), ("3\nabc", .invalidChunkSize), ("\u{b3}\r\n", .invalidChunkSize),
         ("10000000000000003\r\n", .invalidChunkSize), ("00000000000000003\r\n", .invalidChunkSize),
         ("ffffffffffffffff\r\n", .chunkTooLarge), ("8000000000000000\r\n", .chunkTooLarge),
         ("3\r\r\n", .bareCarriageReturn), ("3\rabc", .bareCarriageReturn),
-        ("3 \r\nabc", .invalidChunkExtension), ("3\t\r\nabc", .invalidChunkExtension), ("2 erf\r\naa", .invalidChunkExtension),
-        ("2;\r\naa", .invalidChunkExtension), ("2; \r\naa", .invalidChunkExtension), ("2;;a\r\n", .invalidChunkExtension),
-        ("2;a=\r\naa", .invalidChunkExtension), ("2;a=;b\r\naa", .invalidChunkExtension), ("2;=b\r\naa", .invalidChunkExtension),
-        ("2;a \r\naa", .invalidChunkExtension), ("2;a=b \r\naa", .invalidChunkExtension), ("2;a b\r\naa", .invalidChunkExtension),
-        ("2;a=\"b\r\naa", .invalidChunkExtension), ("2;a=\"b\"c\r\naa", .invalidChunkExtension), ("2;\naa", .invalidChunkExtension),
+        ("3 \r\nabc", .invalidChunkExtension), ("3\t\r\nabc", .invalidChunkExtension),
+        ("2 erf\r\naa", .invalidChunkExtension),
+        ("2;\r\naa", .invalidChunkExtension), ("2; \r\naa", .invalidChunkExtension),
+        ("2;;a\r\n", .invalidChunkExtension),
+        ("2;a=\r\naa", .invalidChunkExtension), ("2;a=;b\r\naa", .invalidChunkExtension),
+        ("2;=b\r\naa", .invalidChunkExtension),
+        ("2;a \r\naa", .invalidChunkExtension), ("2;a=b \r\naa", .invalidChunkExtension),
+        ("2;a b\r\naa", .invalidChunkExtension),
+        ("2;a=\"b\r\naa", .invalidChunkExtension), ("2;a=\"b\"c\r\naa", .invalidChunkExtension),
+        ("2;\naa", .invalidChunkExtension),
         ("2;a\naa", .invalidChunkExtension), ("2;a\0", .invalidChunkExtension), ("2;a=\"\0", .invalidChunkExtension),
-        ("2;a=\"\\\n", .invalidChunkExtension), ("2;a=\"\u{7f}", .invalidChunkExtension), ("2;a\rb", .bareCarriageReturn),
+        ("2;a=\"\\\n", .invalidChunkExtension), ("2;a=\"\u{7f}", .invalidChunkExtension),
+        ("2;a\rb", .bareCarriageReturn),
         ("3\r\nabcd\r\n", .invalidChunkTerminator), ("3\r\nabc\n0\r\n", .invalidChunkTerminator),
         ("3\r\nabcXX0", .invalidChunkTerminator), ("3\r\nabc\rX", .invalidChunkTerminator),
         ("5\r\nabc\r\n0\r\n\r\n", .invalidChunkTerminator), ("3\r\nfoo\r\n\r\n", .invalidChunkSize),
-        ("0\r\nX : 1\r\n\r\n", .whitespaceInFieldName), ("0\r\nX: 1\n\r\n", .bareLineFeed), ("0\r\n X: 1\r\n\r\n", .obsoleteLineFolding),
-        ("0\r\nX: 1\r\n 2\r\n\r\n", .obsoleteLineFolding), ("0\r\nX: \0\r\n\r\n", .invalidFieldValue), ("0\r\nX\r\n\r\n", .missingColon),
-        ("0\r\n\n", .bareLineFeed), ("0\r\n\rX", .bareCarriageReturn), ("0\r\nGET / HTTP/1.1\r\n\r\n", .whitespaceInFieldName),
-        ("0\r\nX: 1\r\nContent-Length: 5\r\n\r\n", .forbiddenTrailer), ("0\r\ntransfer-encoding: chunked\r\n", .forbiddenTrailer),
+        ("0\r\nX : 1\r\n\r\n", .whitespaceInFieldName), ("0\r\nX: 1\n\r\n", .bareLineFeed),
+        ("0\r\n X: 1\r\n\r\n", .obsoleteLineFolding),
+        ("0\r\nX: 1\r\n 2\r\n\r\n", .obsoleteLineFolding), ("0\r\nX: \0\r\n\r\n", .invalidFieldValue),
+        ("0\r\nX\r\n\r\n", .missingColon),
+        ("0\r\n\n", .bareLineFeed), ("0\r\n\rX", .bareCarriageReturn),
+        ("0\r\nGET / HTTP/1.1\r\n\r\n", .whitespaceInFieldName),
+        ("0\r\nX: 1\r\nContent-Length: 5\r\n\r\n", .forbiddenTrailer),
+        ("0\r\ntransfer-encoding: chunked\r\n", .forbiddenTrailer),
         ("0\r\nHost: evil\r\n\r\n", .forbiddenTrailer), ("0\r\nAuthorization: x\r\n", .forbiddenTrailer),
         ("0\r\nX-Api-Key: x\r\n", .forbiddenTrailer), ("0\r\nConnection: close\r\n", .forbiddenTrailer),
-        ("0\r\nTrailer: x\r\n", .forbiddenTrailer), ("0\r\nCookie: x\r\n", .forbiddenTrailer), ("0\r\nExpect: x\r\n", .forbiddenTrailer),
+        ("0\r\nTrailer: x\r\n", .forbiddenTrailer), ("0\r\nCookie: x\r\n", .forbiddenTrailer),
+        ("0\r\nExpect: x\r\n", .forbiddenTrailer),
     ])
     func refuses(_ body: String, _ code: HTTPFailureCode) {
         let bytes = latin1(body)
@@ -80,7 +96,8 @@ import Testing
         // Data pays for them: signed chunks may go on for ever.
         #expect(small.decode(latin1(String(repeating: "8;a=b\r\n12345678\r\n", count: 99) + "0\r\n\r\n")).isFinished)
         #expect(
-            small.decode(latin1(String(repeating: "1;a=b\r\nx\r\n9\r\n123456789\r\n", count: 99) + "0\r\n\r\n")).isFinished)
+            small.decode(latin1(String(repeating: "1;a=b\r\nx\r\n9\r\n123456789\r\n", count: 99) + "0\r\n\r\n"))
+                .isFinished)
     }
 
     @Test func trailersAreBounded() {
@@ -88,7 +105,9 @@ import Testing
         let fits = latin1("0\r\nX: 6789012345678901234567890\r\n\r\n")
         #expect(fits.count == 3 + 32)
         #expect(small.decode(fits).isFinished)
-        for bytes in ["0\r\nX: 67890123456789012345678901\r\n\r\n", "0\r\nX: 6789012345678901234567890123456789"].map(latin1) {
+        for bytes in ["0\r\nX: 67890123456789012345678901\r\n\r\n", "0\r\nX: 6789012345678901234567890123456789"].map(
+            latin1)
+        {
             #expect(small.decode(bytes).failure == .trailerTooLarge)
             #expect(small.decode(bytes, cuts: Array(0..<bytes.count)).failure == .trailerTooLarge)
         }
@@ -105,14 +124,16 @@ import Testing
         var consumed = 0
         #expect(decoder.next(p, bytes.count, consumed: &consumed, limits: harness.limits) == .data(offset: 3, count: 5))
         #expect(consumed == 10)
-        #expect(decoder.next(p, bytes.count, consumed: &consumed, limits: harness.limits) == .data(offset: 13, count: 2))
+        #expect(
+            decoder.next(p, bytes.count, consumed: &consumed, limits: harness.limits) == .data(offset: 13, count: 2))
         #expect(decoder.next(p, bytes.count, consumed: &consumed, limits: harness.limits) == .needMore)
         #expect(consumed == bytes.count && !decoder.isFinished)
         let rest = latin1("c\r\n0\r\nX: y\r\n\r\nGET")
         let q = harness.memory.placeAtEnd(rest[...])
         consumed = 0
         #expect(decoder.next(q, rest.count, consumed: &consumed, limits: harness.limits) == .data(offset: 0, count: 1))
-        #expect(decoder.next(q, rest.count, consumed: &consumed, limits: harness.limits) == .trailers(offset: 6, count: 6))
+        #expect(
+            decoder.next(q, rest.count, consumed: &consumed, limits: harness.limits) == .trailers(offset: 6, count: 6))
         #expect(decoder.isFinished && consumed == rest.count - 3)
         #expect(decoder.next(q, rest.count, consumed: &consumed, limits: harness.limits) == .end)
         #expect(consumed == rest.count - 3)

@@ -18,9 +18,11 @@ import Testing
     static let disagreements: [String: String] = [
         "own/host/abs-differs": "a Host that contradicts the target is refused (limits.refusesHostMismatch)",
         "llhttp/request/uri#2:Host terminated by a query string": "a Host that contradicts the target is refused",
-        "llhttp/request/uri#3:`host:port` terminated by a query string": "a Host that contradicts the target is refused",
+        "llhttp/request/uri#3:`host:port` terminated by a query string":
+            "a Host that contradicts the target is refused",
         "llhttp/request/uri#5:`host:port` terminated by a space": "a Host that contradicts the target is refused",
-        "llhttp/request/uri#7:Fragment in URI": "a request target has no fragment (RFC 9112 §3.2); own/line/fragment agrees",
+        "llhttp/request/uri#7:Fragment in URI":
+            "a request target has no fragment (RFC 9112 §3.2); own/line/fragment agrees",
     ]
 
     func requests(_ bytes: [UInt8], cuts: Int = 0) -> Verdict {
@@ -28,7 +30,8 @@ import Testing
         var rest = bytes
         while !rest.isEmpty {
             let size = rest.count
-            let parsed = harness.request(rest, cuts: cuts == 0 ? [] : Array(stride(from: cuts, to: size, by: max(cuts, size / 500))))
+            let parsed = harness.request(
+                rest, cuts: cuts == 0 ? [] : Array(stride(from: cuts, to: size, by: max(cuts, size / 500))))
             if case .failed(let failure) = parsed.outcome {
                 verdict.refusal = failure
                 return verdict

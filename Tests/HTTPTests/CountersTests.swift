@@ -28,13 +28,21 @@ import Testing
     }
 
     static let streams: [(String, UInt32)] = [
-        ("", 0), ("data: a\n\n", 1), ("data: a\n\ndata: b\n\n", 2), ("data: a\n", 0), ("data: a\n\n\n\n", 1), ("\n\n\n", 0),
-        ("data\n\n", 1), ("data:\n\n", 1), ("data: a\ndata: b\n\n", 1), ("event: x\n\n", 0), ("event: x\ndata: {}\nid: 1\n\n", 1),
-        (": comment\n\n", 0), (": comment\ndata: x\n\n", 1), ("dat: x\n\n", 0), ("datas: x\n\n", 0), (" data: x\n\n", 0), ("Data: x\n\n", 0),
-        ("xdata: x\n\n", 0), ("event: message\ndata: data: \n\nid: 7\n\ndata: [DONE]\n\n", 2), ("\u{ef}\u{bb}\u{bf}data: x\n\n", 1),
-        ("\u{ef}\u{bb}data: x\n\n", 0), ("\u{ef}data: x\n\ndata: y\n\n", 1), ("data: x\n\n\u{ef}\u{bb}\u{bf}data: x\n\n", 1),
+        ("", 0), ("data: a\n\n", 1), ("data: a\n\ndata: b\n\n", 2), ("data: a\n", 0), ("data: a\n\n\n\n", 1),
+        ("\n\n\n", 0),
+        ("data\n\n", 1), ("data:\n\n", 1), ("data: a\ndata: b\n\n", 1), ("event: x\n\n", 0),
+        ("event: x\ndata: {}\nid: 1\n\n", 1),
+        (": comment\n\n", 0), (": comment\ndata: x\n\n", 1), ("dat: x\n\n", 0), ("datas: x\n\n", 0),
+        (" data: x\n\n", 0), ("Data: x\n\n", 0),
+        ("xdata: x\n\n", 0), ("event: message\ndata: data: \n\nid: 7\n\ndata: [DONE]\n\n", 2),
+        ("\u{ef}\u{bb}\u{bf}data: x\n\n", 1),
+        ("\u{ef}\u{bb}data: x\n\n", 0), ("\u{ef}data: x\n\ndata: y\n\n", 1),
+        ("data: x\n\n\u{ef}\u{bb}\u{bf}data: x\n\n", 1),
         ("d\nda\ndat\n\n", 0), ("dat\ndata\n\n", 1), ("data: x\n\ndata: cut", 1),
-        ("data: {\"id\":\"chatcmpl-123\",\"choices\":[{\"delta\":{\"content\":\"Hello, this is long\"}}]}\n\ndata: y\n\n", 2),
+        (
+            "data: {\"id\":\"chatcmpl-123\",\"choices\":[{\"delta\":{\"content\":\"Hello, this is long\"}}]}\n\ndata: y\n\n",
+            2
+        ),
     ]
 
     @Test func eventsAtEverySplitWithEveryLineEnd() {
@@ -61,7 +69,8 @@ import Testing
 
     @Test func linesAtEverySplit() {
         for (stream, count) in [
-            ("", 0), ("{}\n", 1), ("{}\n{}\n", 2), ("{}\n\n\n{}", 2), ("{}\r\n\r\n{}\r\n", 2), ("\n \t\r\n", 0), (" {}\n", 1), ("{}", 1),
+            ("", 0), ("{}\n", 1), ("{}\n{}\n", 2), ("{}\n\n\n{}", 2), ("{}\r\n\r\n{}\r\n", 2), ("\n \t\r\n", 0),
+            (" {}\n", 1), ("{}", 1),
             ("{\"a\": \"a long value that takes more than one vector\"}\n{\"b\": 1}\n", 2),
         ] as [(String, UInt32)] {
             let bytes = latin1(stream)

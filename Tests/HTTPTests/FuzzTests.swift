@@ -28,7 +28,8 @@ import Testing
 
     static func cuts(_ count: Int, _ generator: inout SeededGenerator) -> [Int] {
         guard count > 1 else { return [] }
-        return (0..<Int.random(in: 1...4, using: &generator)).map { _ in Int.random(in: 1..<count, using: &generator) }.sorted()
+        return (0..<Int.random(in: 1...4, using: &generator)).map { _ in Int.random(in: 1..<count, using: &generator) }
+            .sorted()
     }
 
     @Test func requests() {
@@ -77,7 +78,8 @@ import Testing
             #expect(field.id == HeaderID.lookup(text) && head.known.contains(field.id))
         }
         for (offset, length) in [
-            (head.targetOffset, head.targetLength), (head.pathOffset, head.pathLength), (head.queryOffset, head.queryLength),
+            (head.targetOffset, head.targetLength), (head.pathOffset, head.pathLength),
+            (head.queryOffset, head.queryLength),
         ] {
             #expect(bytes[Int(offset)..<Int(offset + length)].allSatisfy { $0 > 0x20 && $0 < 0x7F })
         }
@@ -91,7 +93,8 @@ import Testing
         let start = latin1("GET / HTTP/1.0\r\n")
         let seeds = [
             "Transfer-Encodings: chunked\r\nX: y\r\nAccess-Control-Request-Headers: a\r\nConnection:\tTE\t\r\n\r\n",
-            "X-RateLimit-Remaining-Requests: 1\r\nAuthorization: Bearer abc\r\nA:b\r\n_:\r\n\r\n", "a:\r\nB: c d\r\nCookie: e\r\n\r\nrest",
+            "X-RateLimit-Remaining-Requests: 1\r\nAuthorization: Bearer abc\r\nA:b\r\n_:\r\n\r\n",
+            "a:\r\nB: c d\r\nCookie: e\r\n\r\nrest",
         ].map(latin1)
         var generator = SeededGenerator(seed: 5)
         var accepted = 0
@@ -155,7 +158,8 @@ import Testing
     @Test func chunks() {
         let harness = Harness(limits: MessageLimits(maxChunkExtensionBytes: 24, maxTrailerBytes: 48))
         let seeds = [
-            "5\r\nhello\r\n6;a=\"b\\\"c\";d\r\n world\r\n0\r\nX: y\r\nZ: 0123456789\r\n\r\n", "a\r\n0123456789\r\n0\r\n\r\n",
+            "5\r\nhello\r\n6;a=\"b\\\"c\";d\r\n world\r\n0\r\nX: y\r\nZ: 0123456789\r\n\r\n",
+            "a\r\n0123456789\r\n0\r\n\r\n",
             "1 ; a = b\r\nx\r\n00a\r\n0123456789\r\n0;x\r\n\r\n",
         ].map(latin1)
         var generator = SeededGenerator(seed: 3)
@@ -178,7 +182,8 @@ import Testing
         let memory = GuardedMemory(capacity: 4096)
         var generator = SeededGenerator(seed: 4)
         let paths = ["/v1/a%2e/b/..;x/%5c.", "/v1/chat/completions", "/a/b.c/d%2f../e"].map(latin1)
-        let streams = ["data: a\n\nevent: b\ndata\n\n", "id: 1\r\n\r\ndata: {}\r\n\r\n", "data: x\r\rdata: y\n\r"].map(latin1)
+        let streams = ["data: a\n\nevent: b\ndata\n\n", "id: 1\r\n\r\ndata: {}\r\n\r\n", "data: x\r\rdata: y\n\r"].map(
+            latin1)
         for round in 0..<Self.rounds {
             let path = Self.mutate(paths[round % 3], &generator)
             let verdict = TargetPolicy.check(memory.placeAtEnd(path[...]), path.count)

@@ -67,7 +67,8 @@ import Testing
         var list = FieldListTokens(p, bytes.count)
         var members: [String] = []
         while let token = list.next() {
-            members.append(String(decoding: UnsafeBufferPointer(start: p + token.offset, count: token.count), as: UTF8.self))
+            members.append(
+                String(decoding: UnsafeBufferPointer(start: p + token.offset, count: token.count), as: UTF8.self))
         }
         return (members, list.skippedEmpty)
     }
@@ -75,7 +76,10 @@ import Testing
     @Test func members() {
         #expect(tokens("close") == (["close"], false))
         #expect(tokens("close, x-secret ,\tte\t") == (["close", "x-secret", "te"], false))
-        #expect(tokens("keep-alive, a-name-longer-than-a-vector, b") == (["keep-alive", "a-name-longer-than-a-vector", "b"], false))
+        #expect(
+            tokens("keep-alive, a-name-longer-than-a-vector, b") == (
+                ["keep-alive", "a-name-longer-than-a-vector", "b"], false
+            ))
         #expect(tokens("") == ([], true))
         #expect(tokens(",") == ([], true))
         #expect(tokens(" , a,, b,") == (["a", "b"], true))

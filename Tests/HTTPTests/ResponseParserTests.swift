@@ -7,7 +7,8 @@ import Testing
 
     @Test(arguments: [
         ("", "HTP/1.1 200 OK\r\n", HTTPFailureCode.invalidVersion),
-        ("", "<html>", .invalidVersion), ("", "\r\nHTTP/1.1 200 OK\r\n", .invalidVersion), ("", "ICY 200 OK\r\n", .invalidVersion),
+        ("", "<html>", .invalidVersion), ("", "\r\nHTTP/1.1 200 OK\r\n", .invalidVersion),
+        ("", "ICY 200 OK\r\n", .invalidVersion),
         ("", "HTTP/1.01 200 OK\r\n", .invalidVersion), ("", "HTTP/01.1 200 OK\r\n", .invalidVersion),
         ("", "HTTP/1.1\t200 OK\r\n", .invalidVersion), ("", "HTTP/2.0 200 OK\r\n", .unsupportedVersion),
         ("", "HTTP/1.1\r\n", .invalidStatusLine), ("", "HTTP/1.1  200 OK\r\n", .invalidStatusCode),
@@ -16,7 +17,8 @@ import Testing
         ("", "HTTP/1.1 200OK\r\n", .invalidStatusCode), ("", "HTTP/1.1 200 O\0K\r\n", .invalidStatusLine),
         ("", "HTTP/1.1 200 OK\n\n", .bareLineFeed), ("", "HTTP/1.1 200\n\n", .bareLineFeed),
         ("", "HTTP/1.1 200 OK\rX: y\r\n\r\n", .bareCarriageReturn), ("", "HTTP/1.1 200\rX", .bareCarriageReturn),
-        ("f", "X : y", .whitespaceInFieldName), ("f", "X: a\r\n b", .obsoleteLineFolding), ("f", "X: a\0", .invalidFieldValue),
+        ("f", "X : y", .whitespaceInFieldName), ("f", "X: a\r\n b", .obsoleteLineFolding),
+        ("f", "X: a\0", .invalidFieldValue),
         ("f", "nocolon", .missingColon), ("f", ": y", .emptyFieldName), ("f", "en-US X: y", .whitespaceInFieldName),
         ("f", "Content-Length: 5\r\nContent-Length: 5", .duplicateContentLength),
         ("f", "Content-Length: 5,6", .invalidContentLength), ("f", "Content-Length: ", .invalidContentLength),
@@ -35,7 +37,9 @@ import Testing
             }
         let expected = ParseOutcome.failed(HTTPFailure(code, status: 502))
         #expect(harness.response(bytes).outcome == expected)
-        for cut in 1..<bytes.count { #expect(harness.response(bytes, cuts: [cut]).outcome == expected, "cut at \(cut)") }
+        for cut in 1..<bytes.count {
+            #expect(harness.response(bytes, cuts: [cut]).outcome == expected, "cut at \(cut)")
+        }
         #expect(harness.response(bytes, cuts: Array(1..<bytes.count)).outcome == expected)
     }
 
@@ -66,10 +70,13 @@ import Testing
         (200, "", .head, .none, true), (304, "Content-Length: 5", .get, .none, true),
         (304, "Transfer-Encoding: chunked", .get, .none, true), (204, "", .get, .none, true),
         (204, "Content-Length: 0", .get, .none, true), (204, "Content-Length: 5", .get, .none, false),
-        (204, "Transfer-Encoding: chunked", .get, .none, false), (205, "Content-Length: 0", .get, .contentLength(0), true),
-        (100, "", .get, .none, true), (103, "Link: </a>", .get, .none, true), (100, "Content-Length: 5", .get, .none, false),
+        (204, "Transfer-Encoding: chunked", .get, .none, false),
+        (205, "Content-Length: 0", .get, .contentLength(0), true),
+        (100, "", .get, .none, true), (103, "Link: </a>", .get, .none, true),
+        (100, "Content-Length: 5", .get, .none, false),
         (101, "Connection: upgrade\r\nUpgrade: x", .get, .tunnel, false), (200, "", .connect, .tunnel, false),
-        (299, "Transfer-Encoding: chunked", .connect, .tunnel, false), (403, "Content-Length: 2", .connect, .contentLength(2), true),
+        (299, "Transfer-Encoding: chunked", .connect, .tunnel, false),
+        (403, "Content-Length: 2", .connect, .contentLength(2), true),
     ])
     func framing(_ status: Int, _ fields: String, _ method: HTTP.Method, _ framing: BodyFraming, _ keepAlive: Bool) {
         let bytes = latin1("HTTP/1.1 \(status) X\r\n\(fields)\(fields.isEmpty ? "" : "\r\n")\r\n")
@@ -81,10 +88,12 @@ import Testing
 
     @Test func http10() {
         #expect(harness.response(latin1("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n")).head?.keepAlive == false)
-        let kept = harness.response(latin1("HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive, x\r\n\r\n")).head
+        let kept = harness.response(latin1("HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive, x\r\n\r\n"))
+            .head
         #expect(kept?.keepAlive == true && kept?.connectionNamesOther == true)
         // Malformed framing is refused even where no body can follow.
-        #expect(harness.response(latin1("HTTP/1.1 304 X\r\nContent-Length: x\r\n\r\n")).failure == .invalidContentLength)
+        #expect(
+            harness.response(latin1("HTTP/1.1 304 X\r\nContent-Length: x\r\n\r\n")).failure == .invalidContentLength)
     }
 
     @Test func everySplitGivesTheSame() {
@@ -107,7 +116,9 @@ import Testing
     @Test func limits() {
         let small = Harness(limits: MessageLimits(maxHeadBytes: 48, maxFields: 1))
         #expect(small.response(latin1("HTTP/1.1 200 " + String(repeating: "x", count: 40))).failure == .headTooLarge)
-        #expect(small.response(latin1("HTTP/1.1 200 OK\r\nX: " + String(repeating: "x", count: 40))).failure == .headTooLarge)
+        #expect(
+            small.response(latin1("HTTP/1.1 200 OK\r\nX: " + String(repeating: "x", count: 40))).failure
+                == .headTooLarge)
         #expect(small.response(latin1("HTTP/1.1 200 OK\r\nX: y\r\nY: z\r\n\r\n")).failure == .tooManyFields)
         #expect(small.response(latin1("HTTP/1.1 200 OK\r\nX: y\r\n\r\n")).outcome == .complete)
     }
