@@ -45,9 +45,7 @@ private final class NameServer: Sendable {
     private func serve() {
         var packet = [UInt8](repeating: 0, count: 1500)
         while true {
-            var entries = [
-                pollfd(fd: fd, events: Int16(POLLIN), revents: 0), pollfd(fd: stopFD, events: Int16(POLLIN), revents: 0),
-            ]
+            var entries = [fd, stopFD].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
             guard poll(&entries, 2, -1) > 0 else { continue }
             if entries[1].revents != 0 { return }
             var peer = sockaddr_storage()
@@ -57,7 +55,9 @@ private final class NameServer: Sendable {
             }
             guard n > 12, let reply = answer(Array(packet[..<n])) else { continue }
             withUnsafePointer(to: &peer) {
-                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { _ = sendto(fd, reply, reply.count, 0, $0, length) }
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    _ = sendto(fd, reply, reply.count, 0, $0, length)
+                }
             }
         }
     }
@@ -77,6 +77,7 @@ private final class NameServer: Sendable {
 
         var code: UInt8 = 0
         var records: [(type: UInt8, ttl: UInt32, data: [UInt8])] = []
+        let real = [4] + Array("real".utf8) + [4] + Array("test".utf8) + [0]
         let v6: [UInt8] = [0xfd] + Array(repeating: 0, count: 14) + [1]
         switch name {
         case "both.test", "cased.test":
@@ -85,8 +86,7 @@ private final class NameServer: Sendable {
         case "zero.test": if !isV6 { records = [(1, 0, [10, 0, 0, 4])] }
         case "ages.test": if !isV6 { records = [(1, 86_400, [10, 0, 0, 5])] }
         case "alias.test":
-            // both.test, with the name's tail pointing nowhere else.
-            records = [(5, 7, [4] + Array("real".utf8) + [4] + Array("test".utf8) + [0])]
+            records = [(5, 7, real)]
         case "empty.test": break
         case "missing.test": code = 3
         case "broken.test": code = 2
@@ -101,7 +101,7 @@ private final class NameServer: Sendable {
             reply += [0, UInt8(record.data.count)] + record.data
         }
         if name == "alias.test" && !isV6 {
-            reply += [4] + Array("real".utf8) + [4] + Array("test".utf8) + [0, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 10, 0, 0, 6]
+            reply += real + [0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 10, 0, 0, 6]
         }
         return reply
     }
