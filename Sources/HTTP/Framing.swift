@@ -38,9 +38,9 @@ struct FramingFields {
             case .expect: expectation = index
             case .connection: addConnection(value, length)
             case .contentLength:
-                guard fg_decimal(value, length, &contentLength) != 0 else {
-                    return Self.contentLengthFailure(value, length)
-                }
+                var number: UInt64 = 0
+                guard fg_decimal(value, length, &number) != 0 else { return Self.contentLengthFailure(value, length) }
+                contentLength = number
             default: break
             }
         }
