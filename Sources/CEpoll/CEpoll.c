@@ -78,8 +78,7 @@ int fg_set_idle_scheduling(int idle) {
     return FG_RESULT(sched_setscheduler(0, idle ? SCHED_IDLE : SCHED_OTHER, &parameters));
 }
 
-int fg_thread_start(
-    pthread_t *thread, const char *name, int cpu, size_t stack_bytes, fg_thread_body body, void *argument) {
+int fg_thread_start(pthread_t *thread, int cpu, size_t stack_bytes, fg_thread_body body, void *argument) {
     pthread_attr_t attributes;
     int failure = pthread_attr_init(&attributes);
     if (failure != 0) return -failure;
@@ -92,10 +91,12 @@ int fg_thread_start(
     }
     if (failure == 0) failure = pthread_create(thread, &attributes, body, argument);
     pthread_attr_destroy(&attributes);
-    if (failure != 0) return -failure;
+    return -failure;
+}
+
+void fg_set_thread_name(const char *name) {
     char short_name[16];
     strncpy(short_name, name, 15);
     short_name[15] = 0;
-    pthread_setname_np(*thread, short_name);
-    return 0;
+    pthread_setname_np(pthread_self(), short_name);
 }

@@ -1,3 +1,5 @@
+import Glibc
+
 /// The members of a JSON object in the order they were written. Names are unique: of duplicates the last value counts,
 /// at the place of the first. Names compare by code points, not by Unicode equivalence as Swift strings do.
 public struct JSONObject: Sendable {
@@ -117,5 +119,12 @@ struct JSONName: Hashable, Sendable {
 
 /// Swift's `==` on strings calls "é" in one and in two code points equal; JSON does not.
 func equalCodePoints(_ a: String, _ b: String) -> Bool {
-    a.utf8.count == b.utf8.count && a.utf8.elementsEqual(b.utf8)
+    guard a.utf8.count == b.utf8.count else { return false }
+    let fast = a.utf8.withContiguousStorageIfAvailable { x in
+        b.utf8.withContiguousStorageIfAvailable { y in
+            guard let p = x.baseAddress, let q = y.baseAddress else { return true }
+            return memcmp(p, q, x.count) == 0
+        }
+    }
+    return (fast ?? nil) ?? a.utf8.elementsEqual(b.utf8)
 }

@@ -50,6 +50,8 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
 
     /// How many slots are in use.
     @inlinable public var liveCount: Int { liveSlots }
+    /// Every slot that was ever used has an index below this.
+    @inlinable public var usedBound: Int { highWater }
 
     /// Takes a slot. Its element is **not** initialised: it holds zeros or what the last owner left.
     ///

@@ -5,8 +5,13 @@ import Synchronization
 /// A thread of our own: named, perhaps pinned to a CPU, with a stack that is known.
 public final class WorkerThread: Sendable {
     private final class Start {
+        let name: String
         let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+
+        init(_ name: String, _ body: @escaping @Sendable () -> Void) {
+            self.name = name
+            self.body = body
+        }
     }
 
     public static let stackBytes = 2 << 20
@@ -30,11 +35,13 @@ public final class WorkerThread: Sendable {
         name: String, cpu: Int?, _ body: @escaping @Sendable () -> Void
     ) throws(SystemError) -> WorkerThread {
         var thread = pthread_t()
-        let start = Unmanaged.passRetained(Start(body))
+        let start = Unmanaged.passRetained(Start(name, body))
         let status = fg_thread_start(
-            &thread, name, Int32(cpu ?? -1), stackBytes,
+            &thread, Int32(clamping: cpu ?? -1), stackBytes,
             { argument in
-                Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue().body()
+                let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
+                fg_set_thread_name(start.name)
+                start.body()
                 return nil
             }, start.toOpaque())
         guard status == 0 else {

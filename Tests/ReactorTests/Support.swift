@@ -5,7 +5,7 @@ import Testing
 @testable import Reactor
 
 /// A folder that vanishes with its owner.
-final class TemporaryFolder {
+final class TemporaryFolder: Sendable {
     let path: String
 
     init() throws {
@@ -29,14 +29,19 @@ final class TemporaryFolder {
     func file(_ name: String) -> String { path + "/" + name }
 }
 
+/// The beginning of a small file.
+func firstLines(_ path: String) throws -> String {
+    let fd = open(path, O_RDONLY)
+    guard fd >= 0 else { throw SystemError(errno: errno, operation: "open \(path)") }
+    defer { close(fd) }
+    var text = [UInt8](repeating: 0, count: 8192)
+    let n = read(fd, &text, text.count)
+    return String(decoding: text[..<max(n, 0)], as: UTF8.self)
+}
+
 /// Memory pages that this process holds.
 func residentPages() throws -> Int {
-    let fd = open("/proc/self/statm", O_RDONLY)
-    guard fd >= 0 else { throw SystemError(errno: errno, operation: "open statm") }
-    defer { close(fd) }
-    var text = [UInt8](repeating: 0, count: 256)
-    let n = read(fd, &text, text.count)
-    let fields = String(decoding: text[..<max(n, 0)], as: UTF8.self).split(separator: " ")
+    let fields = try firstLines("/proc/self/statm").split(separator: " ")
     return try #require(Int(fields[1]))
 }
 

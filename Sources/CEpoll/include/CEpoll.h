@@ -374,7 +374,12 @@ static inline int64_t fg_file_size(int fd) {
 static inline int fg_truncate(int fd, int64_t count) { return FG_RESULT(ftruncate(fd, count)); }
 
 /// Sets the file's blocks aside, so that a full disk shows here and not as SIGBUS on a later store.
-static inline int fg_allocate_file(int fd, int64_t count) { return -posix_fallocate(fd, 0, count); }
+static inline int fg_allocate_file(int fd, int64_t count) {
+    int failure;
+    do failure = posix_fallocate(fd, 0, count);
+    while (failure == EINTR);
+    return -failure;
+}
 
 // MARK: clocks
 
@@ -439,9 +444,11 @@ uint32_t fg_crc32c_table(const void *bytes, size_t count);
 
 typedef void *(*fg_thread_body)(void *);
 
-/// Starts a joinable thread. `name` is cut to 15 characters; `cpu` < 0 leaves the thread unpinned. 0 or -errno.
-int fg_thread_start(
-    pthread_t *thread, const char *name, int cpu, size_t stack_bytes, fg_thread_body body, void *argument);
+/// Starts a joinable thread. `cpu` < 0 leaves it unpinned. 0 or -errno.
+int fg_thread_start(pthread_t *thread, int cpu, size_t stack_bytes, fg_thread_body body, void *argument);
+
+/// Names the calling thread, for `top` and debuggers; cut to 15 bytes.
+void fg_set_thread_name(const char *name);
 
 /// Pins the calling thread to one CPU.
 int fg_pin_thread(int cpu);

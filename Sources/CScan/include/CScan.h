@@ -1,5 +1,7 @@
 #pragma once
+#include <stddef.h>
 #include <stdint.h>
+
 #if __has_include("CScanHTTP.h")
 #include "CScanHTTP.h"
 #endif

@@ -9,12 +9,15 @@
 
 #if defined(__SSE2__)
 // All ones in each byte that ends a plain run inside a string: a quote, a backslash or a control byte.
-static inline __m128i cscan_json_special16(const uint8_t *p) {
-    const __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+static inline __m128i cscan_json_special(__m128i x) {
     const __m128i quote = _mm_cmpeq_epi8(x, _mm_set1_epi8('"'));
     const __m128i backslash = _mm_cmpeq_epi8(x, _mm_set1_epi8('\\'));
     const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(0x1f)), x);
     return _mm_or_si128(_mm_or_si128(quote, backslash), control);
+}
+
+static inline __m128i cscan_json_special16(const uint8_t *p) {
+    return cscan_json_special(_mm_loadu_si128((const __m128i *)(const void *)p));
 }
 #endif
 
@@ -41,6 +44,12 @@ static inline size_t cscan_json_plain_run(const uint8_t *p, size_t n) {
     for (; n - i >= 16; i += 16) {
         const unsigned mask = (unsigned)_mm_movemask_epi8(cscan_json_special16(p + i));
         if (mask) { return i + (size_t)__builtin_ctz(mask); }
+    }
+    if (n - i >= 8) {
+        const __m128i x = _mm_loadl_epi64((const __m128i *)(const void *)(p + i));
+        const unsigned mask = (unsigned)_mm_movemask_epi8(cscan_json_special(x)) & 0xff;  // the upper half is not ours
+        if (mask) { return i + (size_t)__builtin_ctz(mask); }
+        i += 8;
     }
 #endif
     for (; i < n; i++) {

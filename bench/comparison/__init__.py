@@ -1,0 +1,1 @@
+"""FastGate beside nginx, HAProxy and a bare relay: what bench/run is made of."""
