@@ -3,7 +3,7 @@ import Reactor
 
 /// Recorded header lines (`Name: value\r\n`).
 enum HeaderText {
-    /// Lines beyond this are left out; the gateway lets no such message in.
+    /// Lines beyond this are left out of the record: four times what the gateway accepts unless configured otherwise.
     static let maximumLines = 512
 
     /// Calls `body` with each line's name and value until it returns false.
