@@ -23,7 +23,7 @@ final class LocalAccess: AdminAccess {
         do throws(StoreError) {
             let database = try Database.open(path: path, timeZoneOffsetMinutes: settings.app.timezone.minutes)
             admin = try LocalAdmin(
-                settings: settings, database: database, gateway: IdleGateway(), version: fastGateVersion)
+                settings: settings, database: database, gateway: IdleGateway(settings: settings), version: fastGateVersion)
         } catch {
             throw CommandFailure(message: "\(error)")
         }
