@@ -11,7 +11,7 @@ public struct JSONSchemaError: Error, Equatable, Sendable, CustomStringConvertib
 /// `content…` are annotations and assert nothing. `$ref` and `$dynamicRef` stay within the document and the draft's own
 /// meta-schemas; nothing is ever fetched. `pattern` is ECMA-262.
 ///
-/// Work is bounded: 512 schemas applied inside one another, two million steps, PCRE2's match limit. What takes more fails.
+/// Work is bounded: 512 schemas applied inside one another, half a million steps, PCRE2's match limit. What takes more fails.
 public final class JSONSchema: Sendable {
     let nodes: [SchemaNode]
     let resources: [SchemaResource]

@@ -43,6 +43,14 @@ import CScan
     private var nameLength: Int = 0
     private var nest = cscan_json_nest()
 
+    // The CSCAN_JSON_… states of a string as bytes.
+    @inline(__always) private static var outside: UInt8 { 0 }
+    @inline(__always) private static var inside: UInt8 { 1 }
+    @inline(__always) private static var escape: UInt8 { 2 }
+    @inline(__always) private static var lastHexDigit: UInt8 { 3 }
+    @inline(__always) private static var firstHexDigit: UInt8 { 6 }
+    @inline(__always) private static var bad: UInt8 { 7 }
+
     @usableFromInline enum Phase: UInt8, BitwiseCopyable, Sendable {
         case start, firstName, name, nameByBytes, colon, value, string, number, literal, nested, afterValue
         case finished, notAnObject, malformed
@@ -78,14 +86,14 @@ import CScan
                 switch phase {
                 case .string:
                     i &+= cscan_json_string_skip(&detail, p + i, n &- i)
-                    if detail != 0 {
-                        if detail == 7 { break scan }
+                    if detail != Self.outside {
+                        if detail == Self.bad { break scan }
                         continue
                     }
                 case .nested:
                     i &+= cscan_json_nest_skip(&nest, p + i, n &- i)
                     if nest.depth != 0 {
-                        if nest.string_state == 7 { break scan }
+                        if nest.string_state == Self.bad { break scan }
                         continue
                     }
                 case .number:
@@ -106,8 +114,8 @@ import CScan
                         stepName(p[i], table)
                         i &+= 1
                     }
-                    if detail == 7 { break scan }
-                    if detail == 0 { phase = .colon }
+                    if detail == Self.bad { break scan }
+                    if detail == Self.outside { phase = .colon }
                     continue
 
                 default:
@@ -120,7 +128,7 @@ import CScan
                     case .value:
                         valueStart = i
                         switch c {
-                        case UInt8(ascii: "\""): begin(.string, .string, 1, base, i, captures)
+                        case UInt8(ascii: "\""): begin(.string, .string, Self.inside, base, i, captures)
                         case UInt8(ascii: "{"), UInt8(ascii: "["):
                             let isObject = c == UInt8(ascii: "{")
                             begin(.nested, isObject ? .object : .array, 0, base, i, captures)
@@ -155,7 +163,7 @@ import CScan
                         } else {
                             // Escaped or cut: byte by byte.
                             phase = .nameByBytes
-                            detail = 1
+                            detail = Self.inside
                             candidates = table.pointee.all
                             nameLength = 0
                             highSurrogate = 0
@@ -279,19 +287,19 @@ import CScan
     /// Takes a byte of an escaped or cut name, closing quote included.
     private mutating func stepName(_ c: UInt8, _ table: UnsafePointer<MemberNames>) {
         switch detail {
-        case 1:
+        case Self.inside:
             if c == UInt8(ascii: "\\") {
-                detail = 2
+                detail = Self.escape
             } else if c == UInt8(ascii: "\"") {
-                detail = 0
+                detail = Self.outside
                 if highSurrogate == 0 { matched = table.pointee.exact(candidates, length: nameLength) }
             } else if c < 0x20 {
-                detail = 7
+                detail = Self.bad
             } else {
                 pushName(c, table)
             }
-        case 2:
-            detail = 1
+        case Self.escape:
+            detail = Self.inside
             switch c {
             case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): pushName(c, table)
             case UInt8(ascii: "b"): pushName(0x08, table)
@@ -300,19 +308,19 @@ import CScan
             case UInt8(ascii: "r"): pushName(0x0D, table)
             case UInt8(ascii: "t"): pushName(0x09, table)
             case UInt8(ascii: "u"):
-                detail = 6
+                detail = Self.firstHexDigit
                 codeUnit = 0
-            default: detail = 7
+            default: detail = Self.bad
             }
         default:
             let digit = JSONEscape.hexDigit(c)
             guard digit >= 0 else {
-                detail = 7
+                detail = Self.bad
                 return
             }
             codeUnit = codeUnit << 4 | UInt16(truncatingIfNeeded: digit)
-            detail = detail == 3 ? 1 : detail &- 1
-            if detail == 1 { pushCodeUnit(table) }
+            detail = detail == Self.lastHexDigit ? Self.inside : detail &- 1
+            if detail == Self.inside { pushCodeUnit(table) }
         }
     }
 

@@ -43,12 +43,11 @@ final class PatternRunner {
     private var expensiveMatches = 0
 
     // PCRE2 counts backtracking points. Nearly every match needs few of them: those get a small limit in proportion to
-    // the text. One that needs more is tried again with a large limit, but only so many times in one validation. So a
-    // catastrophic pattern costs tens of milliseconds, whatever the body.
+    // the text. One that needs more is tried again with a large limit, but only so many times in one validation.
     private static let smallLimit = 2_000
     private static let smallLimitPerByte = 4
-    private static let largeLimit: UInt32 = 1_000_000
-    private static let maxExpensiveMatches = 8
+    private static let extraLimit = 250_000
+    private static let maxExpensiveMatches = 4
     private static let heapLimitKiB: UInt32 = 32 * 1024
 
     /// Nil if there is no memory.
@@ -73,11 +72,11 @@ final class PatternRunner {
         var copy = text
         return copy.withUTF8 { utf8 in
             let small = Self.smallLimit + Self.smallLimitPerByte * utf8.count
-            let outcome = run(pattern, utf8, limit: UInt32(clamping: min(small, Int(Self.largeLimit))))
+            let outcome = run(pattern, utf8, limit: UInt32(clamping: small))
             guard outcome == .limit else { return outcome }
             expensiveMatches += 1
             guard expensiveMatches <= Self.maxExpensiveMatches else { return .limit }
-            return run(pattern, utf8, limit: Self.largeLimit)
+            return run(pattern, utf8, limit: UInt32(clamping: small + Self.extraLimit))
         }
     }
 

@@ -17,7 +17,7 @@ struct SchemaValidation {
     /// Schemas applied inside one another.
     static let maxDepth = 512
     /// Schemas applied and elements looked at, all in all.
-    static let maxSteps = 2_000_000
+    static let maxSteps = 500_000
 
     /// What of a value has been evaluated (the annotations that `unevaluated…` asks for).
     struct Evaluated {

@@ -214,7 +214,8 @@ extension Worker {
     mutating func pumpRequest(_ index: UInt32) {
         let c = clients.pointer(index)
         let upstream = c.pointee.exchange.upstream
-        guard upstream != Exchange.noUpstream else { return }
+        // Without a head in the buffer all of the request has gone, and its buffers with it.
+        guard upstream != Exchange.noUpstream, c.pointee.exchange.headLength > 0 else { return }
         let u = upstreams.pointer(upstream)
         guard u.pointee.state == .ready, u.pointee.outbound.isEmpty, !u.pointee.sendFailed else { return }
         guard sendHeldBody(index, upstream) else { return }

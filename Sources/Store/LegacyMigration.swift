@@ -120,7 +120,7 @@ struct LegacyMigration {
         row["created_at"] = .text(time(row["created_at"], naiveOffset: 0) ?? now)
         row["expires_at"] = try expiry(row["expires_at"], id)
         row["last_used_at"] = time(row["last_used_at"], naiveOffset: 0).map(SQLValue.text) ?? .null
-        row["is_active"] = .integer(isTrue(row["is_active"]) ? 1 : 0)
+        row["is_active"] = .integer(isTrue(row["is_active"], ifNoSuchColumn: true) ? 1 : 0)
         row["usage_count"] = .integer(integer(row["usage_count"]) ?? 0)
         row["rate_limit"] = integer(row["rate_limit"]).map(SQLValue.integer) ?? .null
     }
@@ -206,7 +206,8 @@ struct LegacyMigration {
         for (name, fallback) in [("retry_count", 0), ("priority", 100), ("weight", 1)] as [(String, Int64)] {
             row[name] = .integer(integer(row[name]) ?? fallback)
         }
-        for name in ["strip_path_prefix", "is_active"] { row[name] = .integer(isTrue(row[name]) ? 1 : 0) }
+        row["strip_path_prefix"] = .integer(isTrue(row["strip_path_prefix"]) ? 1 : 0)
+        row["is_active"] = .integer(isTrue(row["is_active"], ifNoSuchColumn: true) ? 1 : 0)
         let created = time(row["created_at"], naiveOffset: timeZoneOffsetMinutes) ?? now
         row["created_at"] = .text(created)
         row["updated_at"] = .text(time(row["updated_at"], naiveOffset: timeZoneOffsetMinutes) ?? created)
@@ -233,7 +234,8 @@ struct LegacyMigration {
         }
     }
 
-    private func isTrue(_ value: SQLValue?) -> Bool {
+    private func isTrue(_ value: SQLValue?, ifNoSuchColumn missing: Bool = false) -> Bool {
+        guard let value else { return missing }
         if let number = integer(value) { return number != 0 }
         return text(value)?.lowercasedASCII == "true"
     }

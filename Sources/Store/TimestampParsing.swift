@@ -91,7 +91,7 @@ private struct DigitScanner {
     }
 
     /// `.some(nil)` when there is none, nil when it is malformed.
-    mutating func offset() -> Int??  {
+    mutating func offset() -> Int?? {
         if isAtEnd { return .some(nil) }
         if take("Z") || take("z") { return .some(0) }
         let isNegative = take("-")

@@ -7,11 +7,6 @@ public struct WriteConnection: ~Copyable {
     /// Of written times.
     public let timeZoneOffsetMinutes: Int
 
-    init(connection: Connection, timeZoneOffsetMinutes: Int) {
-        self.connection = connection
-        self.timeZoneOffsetMinutes = timeZoneOffsetMinutes
-    }
-
     /// Unix milliseconds, now.
     func now() -> Int64 { Int64(Clock.realtimeNanoseconds() / 1_000_000) }
 

@@ -10,7 +10,8 @@ import Testing
         for id in Self.known {
             #expect(HeaderID.lookup(id.name) == id)
             #expect(HeaderID.lookup(id.name.uppercased()) == id)
-            let mixed = String(id.name.enumerated().map { $0.offset % 2 == 0 ? Character($0.element.uppercased()) : $0.element })
+            let mixed = String(
+                id.name.enumerated().map { $0.offset % 2 == 0 ? Character($0.element.uppercased()) : $0.element })
             #expect(HeaderID.lookup(mixed) == id)
         }
         #expect(HeaderID.host.name == "host")

@@ -67,11 +67,11 @@ import Testing
     }
 
     @Test func branchingIsBounded() throws {
-        // Two ways at each level: 2^200 without a limit.
+        // Two ways at each level: 2^100 without a limit.
         let schema = try compile(
-            ##"{"anyOf":[{"properties":{"x":{"$ref":"#"}},"required":["y"]},{"properties":{"x":{"$ref":"#"}},"required":["z"]}]}"##
+            ##"{"anyOf":[{"properties":{"x":{"$ref":"#"}},"type":"object"},{"properties":{"x":{"$ref":"#"}},"type":"object"}]}"##
         )
-        let body = String(repeating: "{\"x\":", count: 200) + "1" + String(repeating: "}", count: 200)
+        let body = String(repeating: "{\"x\":", count: 100) + "1" + String(repeating: "}", count: 100)
         #expect(!schema.validate(try JSONValue(parsing: body)))
     }
 

@@ -120,9 +120,10 @@ FG_INLINE int fg_scan_fields(
             if (FG_UNLIKELY(end + 2 > n || p[end] != '\r' || p[end + 1] != '\n')) break;
             size_t colon = FG_LIKELY(colons != 0) ? line + (size_t)__builtin_ctz(colons) : fg_find_token_end(p, line, n);
             size_t length = colon - line;
-            if (FG_UNLIKELY(colon >= end || length - 1 >= FG_MAX_FIELD_NAME || count >= max_fields)) break;
+            if (FG_UNLIKELY(colon >= end || p[colon] != ':')) break;
+            if (FG_UNLIKELY(length - 1 >= FG_MAX_FIELD_NAME || count >= max_fields)) break;
             uint8_t id = fg_header_id(p + line, length, n - line);
-            if (id == 0 && (fg_find_token_end(p, line, n) != colon || p[colon] != ':')) break;
+            if (id == 0 && fg_find_token_end(p, line, n) != colon) break;
             uint64_t bit = (uint64_t)1 << id;
             repeated |= known & bit;
             known |= bit;

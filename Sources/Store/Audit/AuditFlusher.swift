@@ -56,10 +56,12 @@ final class AuditFlusher {
     private var inserted = 0
     private var rejected = 0
     private var orphaned = 0
+    private var statements: AuditStatementCache
 
     init(connection: Connection, rings: [MappedRing]) {
         self.connection = connection
         readers = rings.map(RingReader.init)
+        statements = AuditStatementCache(connection: connection)
     }
 
     func configure(_ options: WriterOptions) {
@@ -196,7 +198,7 @@ final class AuditFlusher {
         var size = AuditStatements.rowsPerInsert
         while position < indexes.count {
             while size > indexes.count - position { size /= 2 }
-            let statement = try connection.statement(AuditStatements.insert(shape, rows: size))
+            let statement = try statements.insert(shape, rows: size)
             binder.arena.reset()
             binder.bindTime(Clock.realtimeNanoseconds(), statement.handle, 1)
             for n in 0..<size {
@@ -233,8 +235,7 @@ final class AuditFlusher {
         let row = batch.rows[index]
         try reject { () throws(StoreError) in
             let shape = shape(of: row)
-            let statement = try connection.statement(
-                AuditStatements.insert(shape, rows: 1, ignoringDuplicates: true))
+            let statement = try statements.insertUnlessThere(shape)
             binder.arena.reset()
             binder.bindTime(Clock.realtimeNanoseconds(), statement.handle, 1)
             bind(row, shape, statement.handle, 2)
@@ -254,7 +255,7 @@ final class AuditFlusher {
     }
 
     private func writeFirstByte(_ id: AuditID, _ timeNanoseconds: UInt64) throws(StoreError) {
-        let update = try connection.statement(AuditStatements.firstByte)
+        let update = try statements.firstByte()
         binder.arena.reset()
         binder.bindID(id, update.handle, 1)
         binder.bindTime(timeNanoseconds, update.handle, 2)
@@ -286,7 +287,7 @@ final class AuditFlusher {
 
     /// False if no row waits for this.
     private func update(_ completion: AuditBatch.Completion, _ requested: UInt64) throws(StoreError) -> Bool {
-        let update = try connection.statement(AuditStatements.complete)
+        let update = try statements.complete()
         binder.arena.reset()
         binder.bindID(completion.id, update.handle, 1)
         binder.bindCompletion(

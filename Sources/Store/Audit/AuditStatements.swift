@@ -1,7 +1,7 @@
 /// The SQL of audit rows.
 enum AuditStatements {
     /// Which columns an inserted row has; the others are NULL or zero.
-    enum Shape {
+    enum Shape: Int {
         /// Accepted, still in flight.
         case open
         /// Ended, without headers and bodies.
@@ -77,4 +77,48 @@ enum AuditStatements {
         INSERT INTO audit_logs (id, request_id, method, path, request_time, created_at)
         VALUES (?1, '', '', '', ?2, ?3) ON CONFLICT (id) DO NOTHING
         """
+}
+
+/// The prepared ones, found without building or hashing their text.
+struct AuditStatementCache {
+    private let connection: Connection
+    /// By shape and the logarithm of the number of rows.
+    private var inserts = [Statement?](repeating: nil, count: 3 * 6)
+    private var careful = [Statement?](repeating: nil, count: 3)
+    private var completeStatement: Statement?
+    private var firstByteStatement: Statement?
+
+    init(connection: Connection) { self.connection = connection }
+
+    /// - Parameter rows: a power of two up to `AuditStatements.rowsPerInsert`.
+    mutating func insert(_ shape: AuditStatements.Shape, rows: Int) throws(StoreError) -> Statement {
+        let slot = shape.rawValue * 6 + rows.trailingZeroBitCount
+        if let known = inserts[slot] { return known }
+        let made = try connection.prepare(AuditStatements.insert(shape, rows: rows), persistent: true)
+        inserts[slot] = made
+        return made
+    }
+
+    /// Of one row; does nothing if there is one with its id.
+    mutating func insertUnlessThere(_ shape: AuditStatements.Shape) throws(StoreError) -> Statement {
+        if let known = careful[shape.rawValue] { return known }
+        let made = try connection.prepare(
+            AuditStatements.insert(shape, rows: 1, ignoringDuplicates: true), persistent: true)
+        careful[shape.rawValue] = made
+        return made
+    }
+
+    mutating func complete() throws(StoreError) -> Statement {
+        if let known = completeStatement { return known }
+        let made = try connection.prepare(AuditStatements.complete, persistent: true)
+        completeStatement = made
+        return made
+    }
+
+    mutating func firstByte() throws(StoreError) -> Statement {
+        if let known = firstByteStatement { return known }
+        let made = try connection.prepare(AuditStatements.firstByte, persistent: true)
+        firstByteStatement = made
+        return made
+    }
 }

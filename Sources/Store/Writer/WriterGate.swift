@@ -17,7 +17,10 @@ final class WriterGate: @unchecked Sendable {
     struct Shared {
         var jobs: [WriterJob] = []
         var isStopping = false
-        var hasStopped = false
+        /// A flush is wanted before its time.
+        var isExpedited = false
+        /// Of the writer, while it runs.
+        var thread: pthread_t?
         var startResult: Result<Void, StoreError>?
         var options: WriterOptions
         var statistics = WriterStatistics()
@@ -63,7 +66,7 @@ final class WriterGate: @unchecked Sendable {
     /// Waits until the writer thread has run `job`.
     func run(_ job: WriterJob) throws(StoreError) {
         pthread_mutex_lock(mutex)
-        guard !shared.isStopping, !shared.hasStopped else {
+        guard !shared.isStopping else {
             pthread_mutex_unlock(mutex)
             throw .stopped
         }
@@ -72,11 +75,20 @@ final class WriterGate: @unchecked Sendable {
             throw .busy(message: "too many changes are waiting")
         }
         shared.jobs.append(job)
+        if let thread = shared.thread { ThreadPriority.raise(thread) }
         pthread_cond_broadcast(condition)
         while job.outcome == nil { pthread_cond_wait(condition, mutex) }
         let outcome = job.outcome!
         pthread_mutex_unlock(mutex)
         try outcome.get()
+    }
+
+    /// Has the writer flush now, at normal priority.
+    func expedite() {
+        signal {
+            $0.isExpedited = true
+            if let thread = $0.thread { ThreadPriority.raise(thread) }
+        }
     }
 
     func waitForStart() throws(StoreError) {
@@ -89,17 +101,28 @@ final class WriterGate: @unchecked Sendable {
 
     // MARK: The writer thread
 
-    /// Waits for jobs, a stop, or the deadline (monotonic milliseconds).
-    func wait(untilMilliseconds deadline: UInt64) -> (jobs: [WriterJob], isStopping: Bool, options: WriterOptions) {
+    struct Work {
+        let jobs: [WriterJob]
+        let isStopping: Bool
+        let isExpedited: Bool
+        let options: WriterOptions
+    }
+
+    /// Waits for jobs, a stop, a call for a flush, or the deadline (monotonic milliseconds).
+    func wait(untilMilliseconds deadline: UInt64) -> Work {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         var time = timespec(tv_sec: Int(deadline / 1000), tv_nsec: Int(deadline % 1000) * 1_000_000)
-        while shared.jobs.isEmpty && !shared.isStopping {
+        while shared.jobs.isEmpty && !shared.isStopping && !shared.isExpedited {
             if pthread_cond_timedwait(condition, mutex, &time) != 0 { break }
         }
-        let jobs = shared.jobs
-        shared.jobs = []
-        return (jobs, shared.isStopping, shared.options)
+        defer {
+            shared.jobs = []
+            shared.isExpedited = false
+        }
+        return Work(
+            jobs: shared.jobs, isStopping: shared.isStopping, isExpedited: shared.isExpedited,
+            options: shared.options)
     }
 
     func finish(_ job: WriterJob, _ outcome: Result<Void, StoreError>) {

@@ -21,6 +21,7 @@ final class WriterLoop {
     /// The thread's body.
     static func main(gate: WriterGate, databasePath: String, rings: [MappedRing], staleRings: [MappedRing]) {
         let loop: WriterLoop
+        defer { gate.withLock { $0.thread = nil } }
         do throws(StoreError) {
             loop = try WriterLoop(gate: gate, databasePath: databasePath, rings: rings + staleRings)
             try loop.recover()
@@ -36,7 +37,11 @@ final class WriterLoop {
 
     private init(gate: WriterGate, databasePath: String, rings: [MappedRing]) throws(StoreError) {
         self.gate = gate
-        options = gate.withLock { $0.options }
+        options = gate.withLock {
+            $0.thread = ThreadPriority.current
+            $0.statistics.isRaised = true
+            return $0.options
+        }
         connection = try Connection(
             path: databasePath, mode: .readWrite, busyTimeoutMilliseconds: Int32(options.busyTimeoutMilliseconds))
         try connection.applySettings()
@@ -83,13 +88,14 @@ final class WriterLoop {
             let wake = min(nextFlush, options.retentionDays > 0 ? nextRetention : .max)
             let work = gate.wait(untilMilliseconds: wake)
             adopt(work.options)
-            if !work.jobs.isEmpty {
+            if !work.jobs.isEmpty || work.isExpedited {
                 adjustPriority(isUrgent: true)
                 for job in work.jobs { gate.finish(job, perform(job)) }
             }
             if work.isStopping { return }
             let now = Clock.monotonicMilliseconds()
-            if now >= nextFlush { flush() }
+            // Somebody in need of room does not shorten the pause after a failure.
+            if now >= nextFlush || (work.isExpedited && retryDelayMilliseconds == 0) { flush() }
             if options.retentionDays > 0 && now >= nextRetention { deleteExpired() }
             adjustPriority(isUrgent: false)
         }
@@ -106,11 +112,9 @@ final class WriterLoop {
     }
 
     private func perform(_ job: WriterJob) -> Result<Void, StoreError> {
+        let writable = WriteConnection(connection: connection, timeZoneOffsetMinutes: options.timeZoneOffsetMinutes)
         do throws(StoreError) {
-            try connection.transaction { () throws(StoreError) in
-                try job.body(
-                    WriteConnection(connection: connection, timeZoneOffsetMinutes: options.timeZoneOffsetMinutes))
-            }
+            try connection.transaction { () throws(StoreError) in try job.body(writable) }
             return .success(())
         } catch {
             return .failure(error)

@@ -30,7 +30,7 @@ struct WriterPriorityPolicy {
     }
 }
 
-/// The scheduling class of the calling thread.
+/// The scheduling class of threads.
 enum ThreadPriority {
     private static let normalPolicy: Int32 = 0
     private static let batchPolicy: Int32 = 3
@@ -43,6 +43,17 @@ enum ThreadPriority {
         let mayRaise = getrlimit(__rlimit_resource_t(13), &limit) == 0 && limit.rlim_cur >= 20  // RLIMIT_NICE
         return mayRaise || geteuid() == 0 ? idlePolicy : batchPolicy
     }()
+
+    /// The calling thread, for `raise`.
+    static var current: pthread_t { pthread_self() }
+
+    /// Raises another thread of this process: one that starves cannot do it itself.
+    ///
+    /// - Parameter thread: must not have been joined.
+    static func raise(_ thread: pthread_t) {
+        var parameters = sched_param()
+        _ = pthread_setschedparam(thread, normalPolicy, &parameters)
+    }
 
     static func setRaised(_ raised: Bool) {
         var parameters = sched_param()
