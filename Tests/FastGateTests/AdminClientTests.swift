@@ -64,8 +64,9 @@ import Testing
         #expect(failure("HTTP/1.1 200 OK\r\nContent-Le") == "closed the connection")
         #expect(failure("SSH-2.0-OpenSSH_9.2\r\n") == "does not speak HTTP")
         #expect(failure("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell") == "cut its answer short")
-        #expect(failure("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n") == "cut its answer short")
-        #expect(failure("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx") == "sent a malformed answer")
+        let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        #expect(failure(chunked + "5\r\nhello\r\n") == "cut its answer short")
+        #expect(failure(chunked + "x") == "sent a malformed answer")
     }
 
     @Test func nobodyThereIsSaid() throws {

@@ -52,7 +52,8 @@ import Testing
     }
 
     @Test func filtersBecomeQueryParameters() throws {
-        let line = "logs export --start 2026-06-01 --end 2026-06-30 --status 4xx,500 --key k --source s --method GET"
+        let line =
+            "logs export --start 2026-06-01 --end 2026-06-30 --status 4xx,500 --key k --source s --method GET"
             + " --path /v1 --min-ms 1.5 --error timeout --no-stream --format ndjson --fields id,path --order asc -o f"
         guard case .logsExport(let tool, let options) = try parse(line) else {
             Issue.record("not an export")
