@@ -1,5 +1,7 @@
+# shellcheck shell=bash
 # Sourced by ./run and ./test: what FastGate is built from on Debian and Ubuntu, installed if it is missing.
 
+# shellcheck disable=SC2034 # used by the scripts that source this
 BUILD_PACKAGES=(libssl-dev libsqlite3-dev zlib1g-dev libyaml-dev libc-ares-dev libpcre2-dev pkg-config)
 
 fail() {

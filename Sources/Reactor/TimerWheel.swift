@@ -121,10 +121,10 @@ public struct TimerWheel: ~Copyable {
     /// The next timer that is due, or nil when none is left for this turn. A popped timer's id is free again.
     @inlinable
     public mutating func popExpired(nowMilliseconds: UInt64) -> Token? {
+        guard nowMilliseconds > origin else { return nil }
+        let now = (nowMilliseconds &- origin) / tickMilliseconds
+        if now > turn { turn = now }
         if heads[Self.dueList] == Self.none {
-            guard nowMilliseconds > origin else { return nil }
-            let now = (nowMilliseconds &- origin) / tickMilliseconds
-            if now > turn { turn = now }
             guard elapsed < now, advance(to: now) else { return nil }
         }
         let index = heads[Self.dueList]

@@ -150,6 +150,7 @@ SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: gateway.test\r\n@@\r\n"
         POST + b"Transfer-Encoding : chunked\r\n@@\r\n0\r\n\r\n",
         b"GET / HTTP/1.1\r\n" + HOST + b"X: a\n\r\n@@\r\n",
     ],
+    ids=["CL and TE", "two CL", "two TE", "space before colon", "bare LF"],
 )
 def test_nothing_is_smuggled_behind_a_refusal(site, front):
     site.route()

@@ -48,7 +48,7 @@ import Testing
                 received += 1
             }
         }
-        senders.forEach { $0.join() }
+        for sender in senders { sender.join() }
         #expect(received == 4 * each)
     }
 }
