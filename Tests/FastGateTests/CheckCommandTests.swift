@@ -63,6 +63,15 @@ import Testing
         #expect(access(folder + "/state", F_OK) != 0, "check makes nothing")
     }
 
+    @Test func certificatesAreLookedInto() throws {
+        let folder = program.folder.path
+        try program.folder.write("cert.pem", "no certificate")
+        try program.folder.write("key.pem", "no key")
+        let (code, console) = try check("tls: { cert: \(folder)/cert.pem, key: \(folder)/key.pem }")
+        #expect(code == 78)
+        #expect(console.complaints.count == 2 && console.complaints[0].hasPrefix("fastgate: tls: "))
+    }
+
     @Test func aDatabaseBelowAFileIsNoGood() throws {
         try program.folder.write("file", "")
         var settings = Settings()
