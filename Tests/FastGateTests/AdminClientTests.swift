@@ -133,6 +133,26 @@ import Testing
         #expect(try JSONValue(parsing: console.output)[0]?["key_id"] == "key_1")
     }
 
+    @Test func aGatewayWhoseDatabaseIsElsewhereIsAsked() throws {
+        let folder = TemporaryFolder()
+        var settings = settings(database: folder.path, token: "0123456789abcdef")
+        let body = "{\"database\":{\"url\":\"\(settings.database.url)\"}}"
+        let server = try ScriptedServer(["HTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"])
+        settings.admin.port = server.address.port
+        #expect(try AccessChoice(settings: settings).access(createsDatabase: false) is AdminClient)
+        #expect(server.requests().count == 1)
+    }
+
+    @Test func withADatabaseHereNobodyIsToldTheToken() throws {
+        let folder = TemporaryFolder()
+        var settings = settings(database: folder.path, token: "0123456789abcdef")
+        _ = try AccessChoice(settings: settings).access(createsDatabase: true)
+        let server = try ScriptedServer([])
+        settings.admin.port = server.address.port
+        #expect(try AccessChoice(settings: settings).access(createsDatabase: false) is LocalAccess)
+        #expect(server.requests().isEmpty)
+    }
+
     @Test func anotherGatewayOnTheSamePortIsLeftAlone() throws {
         let folder = TemporaryFolder()
         let body = #"{"database":{"url":"sqlite:///elsewhere.db"}}"#
