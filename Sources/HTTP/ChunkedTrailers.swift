@@ -48,7 +48,7 @@ extension ChunkedDecoder {
                 return n - start >= Int(limits.maxTrailerBytes) ? .failed(HTTPFailure(.trailerTooLarge)) : .needMore
             default:
                 return .failed(
-                    HTTPFailure(HTTPFailureCode(rawValue: UInt8(truncatingIfNeeded: scan.failure)).unsafelyUnwrapped))
+                    HTTPFailure(HTTPFailureCode(rawValue: UInt8(truncatingIfNeeded: scan.failure))!))
             }
         }
     }

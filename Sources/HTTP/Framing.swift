@@ -30,7 +30,7 @@ struct FramingFields {
         guard known.intersects(deciding) else { return nil }
         for index in 0..<count {
             let field = fields[index]
-            guard deciding.contains(field.id), field.id != .other else { continue }
+            guard deciding.contains(field.id) else { continue }
             let value = p + Int(field.valueOffset)
             let length = Int(field.valueLength)
             switch field.id {
@@ -38,10 +38,9 @@ struct FramingFields {
             case .expect: expectation = index
             case .connection: addConnection(value, length)
             case .contentLength:
-                switch Self.decimal(value, length) {
-                case .some(let number): contentLength = number
-                case .none: return Self.contentLengthFailure(value, length)
-                }
+                var number: UInt64 = 0
+                guard fg_decimal(value, length, &number) != 0 else { return Self.contentLengthFailure(value, length) }
+                contentLength = number
             default: break
             }
         }
@@ -72,12 +71,7 @@ struct FramingFields {
         }
     }
 
-    /// `1*19DIGIT` that fits Int64 (RFC 9110 §8.6).
-    @inline(__always) private static func decimal(_ p: UnsafePointer<UInt8>, _ n: Int) -> UInt64? {
-        var value: UInt64 = 0
-        return fg_decimal(p, n, &value) != 0 ? value : nil
-    }
-
+    /// What is wrong with a Content-Length that is not `1*19DIGIT` of at most Int64's (RFC 9110 §8.6).
     @inline(never) private static func contentLengthFailure(_ p: UnsafePointer<UInt8>, _ n: Int) -> HTTPFailureCode {
         guard n > 0 else { return .invalidContentLength }
         for index in 0..<n where p[index] < UInt8(ascii: "0") || p[index] > UInt8(ascii: "9") {

@@ -21,11 +21,16 @@ enum FieldSection {
     }
 
     /// Goes on behind an incomplete line, only to find the end of the head or an error.
-    /// - Returns: nil when the empty line has been found and the head can be parsed as a whole.
+    /// - Returns: nil when the head is to be parsed as a whole: its empty line has been found, or there is less of it
+    ///   than last time (a mistake of the caller's that must not read out of bounds).
     static func resume(
         _ p: UnsafePointer<UInt8>, _ n: Int, _ limits: MessageLimits, _ fields: UnsafeMutablePointer<Field>,
         _ scan: inout HeadScan
     ) -> ParseOutcome? {
+        guard n >= Int(max(scan.position, scan.resume)) else {
+            scan = HeadScan()
+            return nil
+        }
         var state = fg_field_scan()
         state.position = scan.position
         state.resume = scan.resume

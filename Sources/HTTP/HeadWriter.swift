@@ -36,31 +36,41 @@
     }
 
     public mutating func append(decimal value: UInt64) {
-        appendDigits(value, base: 10)
-    }
-
-    /// Lower case, no leading zeros: a chunk size.
-    public mutating func append(hex value: UInt64) {
-        appendDigits(value, base: 16)
-    }
-
-    private mutating func appendDigits(_ value: UInt64, base radix: UInt64) {
         var digits = 1
-        var rest = value / radix
-        while rest > 0 {
+        var bound: UInt64 = 10
+        while digits < 20, value >= bound {
             digits += 1
-            rest /= radix
+            bound &*= 10
         }
         guard digits <= capacity - count, !overflowed else {
             overflowed = true
             return
         }
-        rest = value
-        for index in stride(from: count + digits - 1, through: count, by: -1) {
-            let digit = UInt8(truncatingIfNeeded: rest % radix)
-            base[index] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") - 10 + digit
-            rest /= radix
+        var rest = value
+        var index = count + digits
+        repeat {
+            index -= 1
+            base[index] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        } while index > count
+        count += digits
+    }
+
+    /// Lower case, no leading zeros: a chunk size.
+    public mutating func append(hex value: UInt64) {
+        let digits = (67 - (value | 1).leadingZeroBitCount) / 4
+        guard digits <= capacity - count, !overflowed else {
+            overflowed = true
+            return
         }
+        var rest = value
+        var index = count + digits
+        repeat {
+            index -= 1
+            let digit = UInt8(truncatingIfNeeded: rest & 15)
+            base[index] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") - 10 + digit
+            rest >>= 4
+        } while index > count
         count += digits
     }
 

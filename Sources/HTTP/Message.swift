@@ -34,28 +34,30 @@ public enum Method: UInt8, BitwiseCopyable, Sendable {
 /// Sizes beyond which a message is refused.
 @frozen public struct MessageLimits: BitwiseCopyable, Sendable {
     /// Start line, field lines and the empty line together; 431 beyond.
-    public var maxHeadBytes: UInt32
+    public let maxHeadBytes: UInt32
     /// Field lines; 431 beyond. The array handed to the parser has to hold that many.
-    public var maxFields: UInt32
+    public let maxFields: UInt32
     /// 414 beyond.
-    public var maxTargetBytes: UInt32
+    public let maxTargetBytes: UInt32
     /// Chunk extensions: of one chunk, and (less the data carried meanwhile) of a body. 400 beyond.
-    public var maxChunkExtensionBytes: UInt32
+    public let maxChunkExtensionBytes: UInt32
     /// A trailer section; 431 beyond.
-    public var maxTrailerBytes: UInt32
+    public let maxTrailerBytes: UInt32
     /// Whether a Host that differs from the authority of an absolute-form target is refused. If not, the target's
     /// authority counts and Host is to be ignored (RFC 9112 §3.2.2); ``RequestHead/authorityOffset`` says which.
-    public var refusesHostMismatch: Bool
+    public let refusesHostMismatch: Bool
 
-    @inlinable public init(
+    /// Sizes above 1 GiB count as that, more than 65535 fields as 65535: offsets and counts have to fit their types.
+    public init(
         maxHeadBytes: UInt32 = 65536, maxFields: UInt32 = 128, maxTargetBytes: UInt32 = 16384,
         maxChunkExtensionBytes: UInt32 = 4096, maxTrailerBytes: UInt32 = 16384, refusesHostMismatch: Bool = true
     ) {
-        self.maxHeadBytes = maxHeadBytes
-        self.maxFields = maxFields
-        self.maxTargetBytes = maxTargetBytes
-        self.maxChunkExtensionBytes = maxChunkExtensionBytes
-        self.maxTrailerBytes = maxTrailerBytes
+        let most: UInt32 = 1 << 30
+        self.maxHeadBytes = min(maxHeadBytes, most)
+        self.maxFields = min(maxFields, 65535)
+        self.maxTargetBytes = min(maxTargetBytes, most)
+        self.maxChunkExtensionBytes = min(maxChunkExtensionBytes, most)
+        self.maxTrailerBytes = min(maxTrailerBytes, most)
         self.refusesHostMismatch = refusesHostMismatch
     }
 }

@@ -1,19 +1,7 @@
 import CScan
 
-/// The first line of a request (RFC 9112 §3), by offsets.
+/// The first line of a request (RFC 9112 §3): fills its part of a head, and keeps what the judgement of Host needs.
 struct RequestLine {
-    var method = Method.get
-    var versionMinor: UInt8 = 1
-    var methodOffset = 0
-    var methodLength = 0
-    var targetOffset = 0
-    var targetLength = 0
-    var pathOffset = 0
-    var pathLength = 0
-    var queryOffset = 0
-    var queryLength = 0
-    var authorityOffset = 0
-    var authorityLength = 0
     /// Of the authority's host, without the port.
     var authorityHostLength = 0
     /// -1: none.
@@ -24,7 +12,7 @@ struct RequestLine {
 
     /// Parses p[0 ..< n] up to the first CRLF behind the version. Errors come in the order of the bytes that cause them.
     @inline(__always) mutating func parse(
-        _ p: UnsafePointer<UInt8>, _ n: Int, _ limits: MessageLimits
+        _ p: UnsafePointer<UInt8>, _ n: Int, _ limits: MessageLimits, _ head: inout RequestHead
     ) -> ParseOutcome {
         guard n > 0 else { return .incomplete }
         var start = 0
@@ -36,73 +24,87 @@ struct RequestLine {
             start = 2
         }
         let methodEnd = fg_find_token_end(p, start, n)
-        methodOffset = start
-        methodLength = methodEnd - start
+        let methodLength = methodEnd - start
         guard methodLength <= RequestParser.maxMethodBytes else { return failed(.methodTooLong) }
         guard methodEnd < n else { return .incomplete }
-        guard p[methodEnd] == UInt8(ascii: " "), methodLength > 0 else { return failed(methodFailure(p[methodEnd])) }
-        method = Method(rawValue: fg_method(p + start, methodLength)).unsafelyUnwrapped
-
-        targetOffset = methodEnd + 1
-        let pathEnd = fg_find_path(p, targetOffset, n)
-        var targetEnd = pathEnd
-        if pathEnd < n, p[pathEnd] == UInt8(ascii: "?") {
-            targetEnd = fg_find_query(p, pathEnd + 1, n)
-            queryOffset = pathEnd + 1
-            queryLength = targetEnd - queryOffset
+        guard p[methodEnd] == UInt8(ascii: " "), methodLength > 0 else {
+            return failed(methodFailure(p[methodEnd], methodLength))
         }
-        targetLength = targetEnd - targetOffset
-        guard targetLength <= Int(limits.maxTargetBytes) else { return failed(.targetTooLong) }
+
+        let target = methodEnd + 1
+        let pathEnd = fg_find_path(p, target, n)
+        var targetEnd = pathEnd
+        var query = 0
+        if pathEnd < n, p[pathEnd] == UInt8(ascii: "?") {
+            query = pathEnd + 1
+            targetEnd = fg_find_query(p, query, n)
+        }
+        guard targetEnd - target <= Int(limits.maxTargetBytes) else { return failed(.targetTooLong) }
         guard targetEnd < n else { return .incomplete }
-        guard p[targetEnd] == UInt8(ascii: " "), targetLength > 0 else { return failed(targetFailure(p[targetEnd])) }
+        guard p[targetEnd] == UInt8(ascii: " "), targetEnd > target else { return failed(targetFailure(p[targetEnd])) }
 
         switch HTTPVersion.parse(p, targetEnd + 1, n, isLineEnd: true) {
-        case .complete(let minor): versionMinor = minor
+        case .complete(let minor): head.versionMinor = minor
         case .incomplete: return .incomplete
         case .failed(let code): return failed(code)
         }
         end = targetEnd + 11
 
-        pathOffset = targetOffset
-        pathLength = pathEnd - targetOffset
-        if p[targetOffset] == UInt8(ascii: "/"), method != .connect { return .complete }
-        return parseOtherForm(p)
+        head.method = Method(rawValue: fg_method(p + start, methodLength))!
+        head.methodOffset = offset(start)
+        head.methodLength = offset(methodLength)
+        head.targetOffset = offset(target)
+        head.targetLength = offset(targetEnd - target)
+        head.pathOffset = offset(target)
+        head.pathLength = offset(pathEnd - target)
+        head.queryOffset = offset(query)
+        head.queryLength = query > 0 ? offset(targetEnd - query) : 0
+        if p[target] == UInt8(ascii: "/"), head.method != .connect { return .complete }
+        return parseOtherForm(p, &head)
     }
 
     /// RFC 9112 §3.2.2–§3.2.4.
-    @inline(never) private mutating func parseOtherForm(_ p: UnsafePointer<UInt8>) -> ParseOutcome {
-        if targetLength == 1, p[targetOffset] == UInt8(ascii: "*") {
-            return method == .options ? .complete : failed(.invalidTargetForm)
+    @inline(never) private mutating func parseOtherForm(
+        _ p: UnsafePointer<UInt8>, _ head: inout RequestHead
+    ) -> ParseOutcome {
+        let start = Int(head.targetOffset)
+        let target = p + start
+        let length = Int(head.targetLength)
+        if length == 1, target[0] == UInt8(ascii: "*") {
+            return head.method == .options ? .complete : failed(.invalidTargetForm)
         }
-        if method == .connect {
-            authorityOffset = targetOffset
-            authorityLength = targetLength
-            (pathOffset, pathLength, queryOffset, queryLength) = (0, 0, 0, 0)
-            authorityHostLength = fg_scan_host(p, authorityOffset, authorityLength, &authorityPort)
+        if head.method == .connect {
+            head.authorityOffset = head.targetOffset
+            head.authorityLength = head.targetLength
+            (head.pathOffset, head.pathLength, head.queryOffset, head.queryLength) = (0, 0, 0, 0)
+            authorityHostLength = fg_scan_host(p, start, length, &authorityPort)
             return authorityHostLength < 0 || authorityPort < 1 ? failed(.invalidTargetForm) : .complete
         }
-        let target = p + targetOffset
-        if targetLength >= 7, equalsIgnoringCase(target, 7, "http://") {
-            (authorityOffset, defaultPort) = (targetOffset + 7, 80)
-        } else if targetLength >= 8, equalsIgnoringCase(target, 8, "https://") {
-            (authorityOffset, defaultPort) = (targetOffset + 8, 443)
+        let authority: Int
+        if length >= 7, equalsIgnoringCase(target, 7, "http://") {
+            (authority, defaultPort) = (start + 7, 80)
+        } else if length >= 8, equalsIgnoringCase(target, 8, "https://") {
+            (authority, defaultPort) = (start + 8, 443)
         } else {
             return failed(.invalidTargetForm)
         }
-        let pathEnd = targetOffset + pathLength
-        var position = authorityOffset
-        while position < pathEnd, p[position] != UInt8(ascii: "/") { position += 1 }
-        authorityLength = position - authorityOffset
-        pathOffset = position
-        pathLength = pathEnd - position
-        authorityHostLength = fg_scan_host(p, authorityOffset, authorityLength, &authorityPort)
+        let pathEnd = start + Int(head.pathLength)
+        var path = authority
+        while path < pathEnd, p[path] != UInt8(ascii: "/") { path += 1 }
+        head.authorityOffset = offset(authority)
+        head.authorityLength = offset(path - authority)
+        head.pathOffset = offset(path)
+        head.pathLength = offset(pathEnd - path)
+        authorityHostLength = fg_scan_host(p, authority, path - authority, &authorityPort)
         return authorityHostLength < 0 ? failed(.invalidHost) : .complete
     }
 
+    @inline(__always) private func offset(_ value: Int) -> UInt32 { UInt32(truncatingIfNeeded: value) }
+
     private func failed(_ code: HTTPFailureCode) -> ParseOutcome { .failed(HTTPFailure(code)) }
 
-    @inline(never) private func methodFailure(_ byte: UInt8) -> HTTPFailureCode {
-        methodLength > 0 && (byte == UInt8(ascii: "\r") || byte == UInt8(ascii: "\n"))
+    @inline(never) private func methodFailure(_ byte: UInt8, _ length: Int) -> HTTPFailureCode {
+        length > 0 && (byte == UInt8(ascii: "\r") || byte == UInt8(ascii: "\n"))
             ? .invalidRequestLine : .invalidMethod
     }
 

@@ -19,8 +19,9 @@ public enum RequestParser {
     ) -> ParseOutcome {
         if scan.position > 0, let outcome = FieldSection.resume(p, n, limits, fields, &scan) { return outcome }
         let window = FieldSection.window(n, limits)
+        head = RequestHead()
         var line = RequestLine()
-        switch line.parse(p, window.count, limits) {
+        switch line.parse(p, window.count, limits, &head) {
         case .complete: break
         case .failed(let failure): return .failed(failure)
         case .incomplete:
@@ -38,7 +39,7 @@ public enum RequestParser {
         return .complete
     }
 
-    /// Judges the head as a whole and fills `head`.
+    /// Judges the head as a whole and fills what the request line has left.
     @inline(__always) private static func finish(
         _ p: UnsafePointer<UInt8>, _ line: RequestLine, _ state: fg_field_scan, _ limits: MessageLimits,
         _ fields: UnsafePointer<Field>, _ head: inout RequestHead
@@ -48,22 +49,11 @@ public enum RequestParser {
         if repeated.contains(.host) { return .duplicateHost }
         var framing = FramingFields()
         if let failure = framing.collect(
-            p, fields, Int(state.count), known: known, repeated: repeated, versionMinor: line.versionMinor)
+            p, fields, Int(state.count), known: known, repeated: repeated, versionMinor: head.versionMinor)
         {
             return failure
         }
-
-        head.method = line.method
-        head.versionMinor = line.versionMinor
         head.fieldCount = UInt16(truncatingIfNeeded: state.count)
-        head.methodOffset = UInt32(truncatingIfNeeded: line.methodOffset)
-        head.methodLength = UInt32(truncatingIfNeeded: line.methodLength)
-        head.targetOffset = UInt32(truncatingIfNeeded: line.targetOffset)
-        head.targetLength = UInt32(truncatingIfNeeded: line.targetLength)
-        head.pathOffset = UInt32(truncatingIfNeeded: line.pathOffset)
-        head.pathLength = UInt32(truncatingIfNeeded: line.pathLength)
-        head.queryOffset = UInt32(truncatingIfNeeded: line.queryOffset)
-        head.queryLength = UInt32(truncatingIfNeeded: line.queryLength)
         head.headLength = state.position
         head.known = known
 
@@ -73,14 +63,11 @@ public enum RequestParser {
             head.framing = .chunked
         } else if known.contains(.contentLength) {
             head.framing = .contentLength(framing.contentLength)
-        } else {
-            head.framing = .none
         }
-        let isHTTP11 = line.versionMinor == 1
+        let isHTTP11 = head.versionMinor == 1
         head.keepAlive = !framing.closes && (isHTTP11 || framing.keepsAlive)
         head.connectionNamesOther = framing.namesOther
         head.hasUpgrade = isHTTP11 && framing.upgrades && known.contains(.upgrade)
-        head.expectsContinue = false
         if framing.expectation >= 0, isHTTP11 {
             if repeated.contains(.expect) { return .unsupportedExpectation }
             let field = fields[framing.expectation]
@@ -106,22 +93,20 @@ public enum RequestParser {
             hostLength = Int(fields[hostIndex].valueLength)
             hostNameLength = fg_scan_host(p, hostOffset, hostLength, &hostPort)
             if hostNameLength < 0 { return .invalidHost }
-        } else if line.versionMinor == 1 {
+        } else if head.versionMinor == 1 {
             return .missingHost
         }
-        if line.authorityLength == 0 {
+        if head.authorityLength == 0 {
             head.authorityOffset = UInt32(truncatingIfNeeded: hostOffset)
             head.authorityLength = UInt32(truncatingIfNeeded: hostLength)
             return nil
         }
-        head.authorityOffset = UInt32(truncatingIfNeeded: line.authorityOffset)
-        head.authorityLength = UInt32(truncatingIfNeeded: line.authorityLength)
         guard hostIndex >= 0, limits.refusesHostMismatch else { return nil }
         let isSame =
             line.authorityHostLength == hostNameLength
             && (line.authorityPort < 0 ? line.defaultPort : line.authorityPort)
                 == (hostPort < 0 ? line.defaultPort : hostPort)
-            && fg_same_ignoring_case(p + line.authorityOffset, p + hostOffset, hostNameLength) != 0
+            && fg_same_ignoring_case(p + Int(head.authorityOffset), p + hostOffset, hostNameLength) != 0
         return isSame ? nil : .hostMismatch
     }
 }

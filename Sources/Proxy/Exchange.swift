@@ -237,6 +237,14 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         }
     }
 
+    /// True where what the client sent cannot be trusted to be framed as it seems: nothing more of it is read.
+    var endsConnection: Bool {
+        switch self {
+        case .malformedRequest, .malformedBody, .conflictingMembers, .notImplemented, .expectationFailed: true
+        default: false
+        }
+    }
+
     /// The word that `fastgate_upstream_errors_total` counts it under; nil if it is not the upstream's doing.
     var upstreamReason: UpstreamReason? {
         switch self {

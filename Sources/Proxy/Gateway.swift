@@ -88,6 +88,13 @@ public final class Gateway: GatewayControl {
         guard var address = SocketAddress(literal: settings.app.host, port: settings.app.port) else {
             throw GatewayError(field: "app.host", message: "\"\(settings.app.host)\" is no IP address")
         }
+        // Without SO_REUSEPORT first: two gateways that share a port by accident would each get half of the calls.
+        let probe = Socket.listen(address, reusePort: false, backlog: 1)
+        guard probe >= 0 else {
+            throw GatewayError(
+                field: "app.port", message: "cannot listen on \(address): \(String(cString: strerror(-probe)))")
+        }
+        Socket.close(probe)
         var listeners: [Int32] = []
         for _ in 0..<count {
             let fd = Socket.listen(address, reusePort: true, backlog: 4096)

@@ -38,10 +38,10 @@ struct Policy: BitwiseCopyable, Sendable {
         bodyTimeoutMilliseconds = milliseconds(settings.limits.bodyTimeoutSeconds)
         keepaliveTimeoutMilliseconds = milliseconds(settings.limits.keepaliveTimeoutSeconds)
         sendTimeoutMilliseconds = milliseconds(settings.limits.sendTimeoutSeconds)
-        var limits = MessageLimits()
-        limits.maxHeadBytes = UInt32(clamping: settings.limits.maxHeaderBytes)
-        limits.maxFields = UInt32(clamping: min(settings.limits.maxHeaders, Worker.maxFields))
-        messageLimits = limits
+        // An absolute-form target wins over Host (RFC 9112 §3.2.2): the upstream gets a Host of ours either way.
+        messageLimits = MessageLimits(
+            maxHeadBytes: UInt32(clamping: settings.limits.maxHeaderBytes),
+            maxFields: UInt32(clamping: min(settings.limits.maxHeaders, Worker.maxFields)), refusesHostMismatch: false)
     }
 }
 

@@ -12,6 +12,7 @@ extension Worker {
         let c = clients.pointer(index)
         releaseAttempt(c)
         c.pointee.exchange.error = error
+        if error.endsConnection { c.pointee.exchange.keepsAlive = false }
         var body = HeadWriter(out + Self.ownBodyOffset, capacity: Self.ownBodyRoom)
         refreshHead(index)
         ErrorBody.write(
@@ -26,7 +27,8 @@ extension Worker {
         let n = messages.utf8CodeUnitCount
         guard Int(head.pathLength) >= n else { return .openAI }
         let path = UnsafePointer(c.pointee.inbound.readPointer) + Int(head.pathOffset)
-        return bytesEqual(path, messages.utf8Start, n) ? .anthropic : .openAI
+        let isOne = bytesEqual(path, messages.utf8Start, n) && (Int(head.pathLength) == n || path[n] == UInt8(ascii: "/"))
+        return isOne ? .anthropic : .openAI
     }
 
     func requestID(_ c: UnsafeMutablePointer<ClientConnection>) -> Bytes {

@@ -249,6 +249,7 @@ def test_sigusr1_reopens_the_log_file(make_gateway):
     log = gateway.folder / "fastgate.log"
     gateway.config["logging"] = {"file": str(log), "format": "json", "level": "INFO"}
     gateway.start()
+    wait_until(lambda: log.exists() and log.read_text().endswith("\n"), "the first log line")
     lines = log.read_text().splitlines()
     assert lines and all(isinstance(json.loads(line), dict) for line in lines)
     log.rename(log.with_suffix(".1"))

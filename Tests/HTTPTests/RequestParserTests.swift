@@ -239,6 +239,29 @@ import Testing
         }
     }
 
+    /// A caller that presents less than before has made a mistake; nothing is read beyond what it presents now.
+    @Test func lessThanBefore() {
+        let bytes = latin1("GET / HTTP/1.1\r\nHost: a\r\nX: a value that goes on and on and on")
+        for end in 1..<bytes.count {
+            var scan = HeadScan()
+            var head = RequestHead()
+            let fields = UnsafeMutablePointer<Field>.allocate(capacity: 128)
+            defer { fields.deallocate() }
+            for size in [bytes.count, end] {
+                let p = harness.memory.placeAtEnd(bytes[..<size])
+                let outcome = RequestParser.parse(
+                    p, size, scan: &scan, limits: harness.limits, fields: fields, head: &head)
+                #expect(outcome == .incomplete)
+            }
+        }
+    }
+
+    @Test func limitsFitTheirTypes() {
+        let limits = MessageLimits(maxHeadBytes: .max, maxFields: .max, maxChunkExtensionBytes: .max)
+        #expect(limits.maxHeadBytes == 1 << 30 && limits.maxFields == 65535)
+        #expect(limits.maxChunkExtensionBytes == 1 << 30)
+    }
+
     /// A megabyte of header value, a few bytes at a time: linear, so this ends at once.
     @Test func slowHeadIsNotReadAgainAndAgain() {
         let large = Harness(limits: MessageLimits(maxHeadBytes: 1 << 20), capacity: 1 << 20)

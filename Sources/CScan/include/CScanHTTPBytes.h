@@ -3,8 +3,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#if defined(__SSE2__)
+// FG_NO_VECTORS forces the plain code that other CPUs get, so that it can be tested here.
+#if defined(__SSE2__) && !defined(FG_NO_VECTORS)
+#define FG_SSE2 1
 #include <emmintrin.h>
+#else
+#define FG_SSE2 0
 #endif
 
 #define FG_INLINE static inline __attribute__((always_inline))
@@ -43,7 +47,7 @@ static const uint8_t fg_class[256] = {
 FG_INLINE int fg_is(uint8_t byte, int classes) { return (fg_class[byte] & classes) != 0; }
 
 // Each fg_mask_… gives one bit for each of the 16 bytes at p: 1 where the scan has to stop.
-#if defined(__SSE2__)
+#if FG_SSE2
 
 FG_INLINE __m128i fg_load(const uint8_t *p) { return _mm_loadu_si128((const __m128i *)(const void *)p); }
 FG_INLINE __m128i fg_fill(uint8_t byte) { return _mm_set1_epi8((char)byte); }

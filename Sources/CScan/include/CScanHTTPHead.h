@@ -42,11 +42,22 @@ typedef struct {
     uint64_t repeated;  // 1 << id of those seen more than once
 } fg_field_scan;
 
-// The field line p[line ..< end] (without its CRLF) with the name before `colon`.
+FG_INLINE int fg_is_crlf(const uint8_t *p) {
+    uint16_t pair, crlf;
+    memcpy(&pair, p, 2);
+    memcpy(&crlf, "\r\n", 2);
+    return pair == crlf;
+}
+
+// The field line p[line ..< end] with the name before `colon`; p[end] is its CR.
 FG_INLINE fg_field fg_make_field(const uint8_t *p, size_t line, size_t colon, size_t end, uint8_t id) {
     size_t start = colon + 1;
-    while (start < end && (p[start] == ' ' || p[start] == '\t')) start++;
-    while (end > start && (p[end - 1] == ' ' || p[end - 1] == '\t')) end--;
+    start += p[start] == ' ';
+    // All that is left below '!' here is whitespace, and the CR where the value is empty.
+    if (FG_UNLIKELY(p[start] <= ' ' || p[end - 1] <= ' ')) {
+        while (start < end && (p[start] == ' ' || p[start] == '\t')) start++;
+        while (end > start && (p[end - 1] == ' ' || p[end - 1] == '\t')) end--;
+    }
     return (fg_field){
         .name_offset = (uint32_t)line,
         .value_offset = (uint32_t)start,
@@ -117,12 +128,14 @@ FG_INLINE int fg_scan_fields(
             uint32_t controls = fg_mask_control(p + line), colons = fg_mask_colon(p + line);
             size_t end = controls ? line + (size_t)__builtin_ctz(controls)
                                   : fg_find_control(p, resume > line + 16 ? resume : line + 16, n);
-            if (FG_UNLIKELY(end + 2 > n || p[end] != '\r' || p[end + 1] != '\n')) break;
-            size_t colon = FG_LIKELY(colons != 0) ? line + (size_t)__builtin_ctz(colons) : fg_find_token_end(p, line, n);
-            size_t length = colon - line;
-            if (FG_UNLIKELY(colon >= end || p[colon] != ':')) break;
-            if (FG_UNLIKELY(length - 1 >= FG_MAX_FIELD_NAME || count >= max_fields)) break;
-            uint8_t id = fg_header_id(p + line, length, n - line);
+            if (FG_UNLIKELY(end + 2 > n || !fg_is_crlf(p + end))) break;
+            size_t colon = line + (size_t)__builtin_ctz(colons | 0x10000);
+            if (FG_UNLIKELY(colons == 0)) {
+                colon = fg_find_token_end(p, line, n);
+                if (p[colon] != ':' || colon - line > FG_MAX_FIELD_NAME) break;
+            }
+            if (FG_UNLIKELY(colon >= end || colon == line || count >= max_fields)) break;
+            uint8_t id = fg_header_id(p + line, colon - line, 16);
             if (id == 0 && fg_find_token_end(p, line, n) != colon) break;
             uint64_t bit = (uint64_t)1 << id;
             repeated |= known & bit;
@@ -136,6 +149,10 @@ FG_INLINE int fg_scan_fields(
         scan->count = count;
         scan->known = known;
         scan->repeated = repeated;
+        if (FG_LIKELY(line + 2 <= n && fg_is_crlf(p + line))) {
+            scan->position = (uint32_t)line + 2;
+            return FG_COMPLETE;
+        }
         result = fg_scan_line(p, n, fields, max_fields, scan);
     } while (FG_UNLIKELY(result == FG_FIELD));
     return result;

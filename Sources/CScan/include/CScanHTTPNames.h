@@ -115,7 +115,7 @@ FG_INLINE uint8_t fg_header_id(const uint8_t *p, size_t length, size_t readable)
     const fg_known_name *known = &fg_known_names[id];
     if (known->length != length) return 0;
     const uint8_t *expected = (const uint8_t *)known->bytes;
-#if defined(__SSE2__)
+#if FG_SSE2
     const __m128i fold = _mm_set1_epi8(0x20);
     if (length >= 16) {
         __m128i head = _mm_cmpeq_epi8(_mm_or_si128(fg_load(p), fold), fg_load(expected));
