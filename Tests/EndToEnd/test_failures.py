@@ -339,9 +339,9 @@ def test_all_targets_dead_is_502(site):
 
 def test_failing_target_is_left_out_for_a_while(site):
     attempts = []
-    bad = site.new_upstream(lambda exchange: (attempts.append(1), exchange.reset()))
+    bad = site.new_upstream(lambda exchange: (attempts.append(1), exchange.answer(503)))
     good = site.new_upstream()
-    site.route(bad, weight=1, priority=5)
+    site.route(bad, weight=1, priority=5, retry_count=1)
     site.route(good, weight=1, priority=5)
     connection = site.connect()
     for _ in range(200):
