@@ -251,8 +251,6 @@ final class AdminReactor {
 
 extension MessageLimits {
     init(_ limits: Settings.Limits) {
-        self.init()
-        maxHeadBytes = .init(limits.maxHeaderBytes)
-        maxFields = .init(limits.maxHeaders)
+        self.init(maxHeadBytes: .init(limits.maxHeaderBytes), maxFields: .init(limits.maxHeaders))
     }
 }
