@@ -53,7 +53,7 @@ let package = Package(
         tests("Store", ["Reactor", "JSON"]),
         tests("Proxy", ["Reactor", "HTTP", "JSON", "Config", "Store"]),
         tests("Admin", ["Reactor", "HTTP", "JSON", "Config", "Store", "Proxy"]),
-        tests("FastGate", ["Reactor", "JSON", "Config", "Log", "Store"]),
+        tests("FastGate", ["Reactor", "JSON", "Config", "Log", "Store", "Proxy", "Admin"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu11

@@ -251,6 +251,7 @@ final class AdminReactor {
 
 extension MessageLimits {
     init(_ limits: Settings.Limits) {
-        self.init(maxHeadBytes: .init(limits.maxHeaderBytes), maxFields: .init(limits.maxHeaders))
+        self.init(
+            maxHeadBytes: UInt32(clamping: limits.maxHeaderBytes), maxFields: UInt32(clamping: limits.maxHeaders))
     }
 }

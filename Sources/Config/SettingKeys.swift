@@ -25,8 +25,7 @@ extension SettingKey {
         .integer("app", "workers", \.app.workers, 0...256).atStart,
         .scalar(
             "app", "timezone", \.app.timezone, "an offset from UTC such as \"+08:00\", or UTC",
-            show: { .text($0.text) }, parse: { TimeZoneOffset($0) }
-        ).atStart,
+            show: { .text($0.text) }, parse: { TimeZoneOffset($0) }),
         .seconds("app", "drain_timeout", \.app.drainTimeoutSeconds, 0...86400),
         .flag("app", "debug", \.app.debug),
     ]
@@ -45,7 +44,7 @@ extension SettingKey {
     private static let security: [SettingKey] = [
         .text("security", "admin_token", \.security.adminToken, "printable ASCII characters without blanks") { text in
             text.utf8.count <= 512 && text.utf8.allSatisfy { (0x21...0x7E).contains($0) } ? text : nil
-        }.secret,
+        }.secret.atStart,
         .flag("security", "require_api_key", \.security.requireAPIKey),
         .text("security", "key_prefix", \.security.keyPrefix, "at most 32 of the characters A-Z a-z 0-9 _ -") { text in
             text.utf8.count <= 32 && text.utf8.allSatisfy(isKeyCharacter) ? text : nil
@@ -89,9 +88,9 @@ extension SettingKey {
             "audit", "ring_size", \.audit.ringBytes, "a power of two from 64KB to 16GB, such as 64MB",
             show: { .integer($0) }, parse: ringSize
         ).atStart,
-        .integer("audit", "flush_interval_ms", \.audit.flushIntervalMilliseconds, 1...60000).atStart,
-        .choice("audit", "on_full", \.audit.onFull).atStart,
-        .integer("audit", "retention_days", \.audit.retentionDays, 0...36500).atStart,
+        .integer("audit", "flush_interval_ms", \.audit.flushIntervalMilliseconds, 1...60000),
+        .choice("audit", "on_full", \.audit.onFull),
+        .integer("audit", "retention_days", \.audit.retentionDays, 0...36500),
     ]
 
     private static let cors: [SettingKey] = [
@@ -112,14 +111,14 @@ extension SettingKey {
     ]
 
     private static let upstreamTLS: [SettingKey] = [
-        .flag("upstream_tls", "verify", \.upstreamTLS.verify),
-        .text("upstream_tls", "ca_file", \.upstreamTLS.caFile, pathAllowed, filePath),
+        .flag("upstream_tls", "verify", \.upstreamTLS.verify).atStart,
+        .text("upstream_tls", "ca_file", \.upstreamTLS.caFile, pathAllowed, filePath).atStart,
     ]
 
     private static let limits: [SettingKey] = [
         .integer("limits", "max_connections", \.limits.maxConnections, 1...4_000_000).atStart,
-        .size("limits", "max_header_bytes", \.limits.maxHeaderBytes, 1024...(1 << 20)).atStart,
-        .integer("limits", "max_headers", \.limits.maxHeaders, 8...1024).atStart,
+        .size("limits", "max_header_bytes", \.limits.maxHeaderBytes, 1024...(1 << 20)),
+        .integer("limits", "max_headers", \.limits.maxHeaders, 8...1024),
         .seconds("limits", "header_timeout", \.limits.headerTimeoutSeconds, 0.01...86400),
         .seconds("limits", "body_timeout", \.limits.bodyTimeoutSeconds, 0.01...86400),
         .seconds("limits", "keepalive_timeout", \.limits.keepaliveTimeoutSeconds, 0.01...86400),

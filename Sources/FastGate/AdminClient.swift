@@ -199,7 +199,9 @@ final class AdminClient: AdminAccess {
                 if count > 0 {
                     sent += count
                 } else if count == -Int(EAGAIN) {
-                    guard Self.wait(fd, Int16(POLLOUT), silenceMilliseconds) else { throw problem(address, "is silent") }
+                    guard Self.wait(fd, Int16(POLLOUT), silenceMilliseconds) else {
+                        throw problem(address, "is silent")
+                    }
                 } else if count == -Int(EPIPE) || count == -Int(ECONNRESET) {
                     // The gateway has answered without reading on; its answer says why.
                     return
@@ -220,7 +222,9 @@ final class AdminClient: AdminAccess {
                 }
                 if count == 0 { return false }
                 if count == -Int(EAGAIN) {
-                    guard Self.wait(fd, Int16(POLLIN), silenceMilliseconds) else { throw problem(address, "is silent") }
+                    guard Self.wait(fd, Int16(POLLIN), silenceMilliseconds) else {
+                        throw problem(address, "is silent")
+                    }
                 } else if count != -Int(EINTR) {
                     throw problem(address, "broke off: \(String(cString: strerror(Int32(-count))))")
                 }

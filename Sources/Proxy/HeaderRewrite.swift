@@ -26,10 +26,11 @@ struct HeaderRewrite: BitwiseCopyable, @unchecked Sendable {
         return false
     }
 
-    /// Fields that belong to one connection only (RFC 9110 §7.6.1), and those that FastGate writes itself.
+    /// Fields that belong to one connection only (RFC 9110 §7.6.1), those that FastGate writes itself, and those in which
+    /// a client may have sent its key (with authorization and x-api-key, which `strip_headers` names).
     static let hopByHop: [HeaderID] = [
         .connection, .keepAlive, .proxyConnection, .te, .transferEncoding, .upgrade, .contentLength, .expect,
-        .proxyAuthorization, .proxyAuthenticate, .http2Settings,
+        .proxyAuthorization, .proxyAuthenticate, .http2Settings, .apiKey, .xGoogAPIKey,
     ]
 
     static func compile(

@@ -99,7 +99,8 @@ struct KeyTable: BitwiseCopyable, @unchecked Sendable {
                     pathPatterns: arena.store(patterns),
                     expiresAtMilliseconds: record.expiresAtMilliseconds ?? .max,
                     requestsPerMinute: record.rateLimitPerMinute ?? defaultRequestsPerMinute,
-                    rateCell: limiter.cell(for: record.keyID)))
+                    rateCell: limiter.cell(
+                        for: record.keyID, limit: record.rateLimitPerMinute ?? defaultRequestsPerMinute)))
         }
         var size = 16
         while size < keys.count * 2 { size *= 2 }

@@ -46,16 +46,27 @@ struct RateCell: BitwiseCopyable, @unchecked Sendable {
 
 /// Owns the cells. A cell outlives its key's snapshots, so that publishing a change does not refill anybody's budget.
 final class RateLimiter: Sendable {
-    private let cells = Mutex<[String: RateCell]>([:])
+    private struct Entry {
+        var cell: RateCell
+        var limit: Int
+    }
 
-    /// The cell of a key; made on first use and kept until the process ends (16 bytes a key).
-    func cell(for keyID: String) -> RateCell {
+    private let cells = Mutex<[String: Entry]>([:])
+
+    /// The cell of a key; made on first use and kept until the process ends. Another limit begins with a full budget.
+    func cell(for keyID: String, limit: Int) -> RateCell {
         cells.withLock { cells in
-            if let cell = cells[keyID] { return cell }
+            if let entry = cells[keyID] {
+                if entry.limit != limit {
+                    entry.cell.theoreticalArrival.pointee.store(0, ordering: .relaxed)
+                    cells[keyID]?.limit = limit
+                }
+                return entry.cell
+            }
             let memory = UnsafeMutablePointer<Atomic<UInt64>>.allocate(capacity: 1)
             memory.initialize(to: Atomic(0))
             let cell = RateCell(theoreticalArrival: memory)
-            cells[keyID] = cell
+            cells[keyID] = Entry(cell: cell, limit: limit)
             return cell
         }
     }

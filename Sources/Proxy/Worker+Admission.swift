@@ -21,6 +21,7 @@ extension Worker {
         c.pointee.exchange.clientMinorVersion = head.versionMinor
         c.pointee.exchange.keepsAlive = head.keepAlive && !isDraining
         c.pointee.exchange.expectsContinue = head.expectsContinue
+        if head.known.contains(.accept) { noteAccept(c) }
         c.pointee.exchange.hasOrigin = head.known.contains(.origin)
         c.pointee.exchange.headLength = head.headLength
         c.pointee.exchange.requestTime = realtime
@@ -37,6 +38,18 @@ extension Worker {
         default: break
         }
         admit(index)
+    }
+
+    /// A client that accepts a stream's media type asks for a stream.
+    @inline(__always)
+    private func noteAccept(_ c: UnsafeMutablePointer<ClientConnection>) {
+        guard let field = firstField(.accept), field.valueLength >= 17 else { return }
+        let value = bytes(field, UnsafePointer(c.pointee.inbound.readPointer))
+        var tokens = FieldListTokens(value.pointer.unsafelyUnwrapped, value.count)
+        while let token = tokens.next() {
+            let type = Bytes(value.pointer.unsafelyUnwrapped + token.offset, token.count)
+            if MediaType.isEventStream(type) || MediaType.isNDJSON(type) { c.pointee.exchange.isStream = true }
+        }
     }
 
     /// A client's own id is kept if it is short and plain; else the exchange gets one of ours.

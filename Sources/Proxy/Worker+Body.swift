@@ -35,43 +35,84 @@ extension Worker {
             let here = UInt64(c.pointee.inbound.count) - UInt64(c.pointee.exchange.headLength)
             c.pointee.exchange.requestReceived = here
         }
-        if c.pointee.exchange.expectsContinue && c.pointee.exchange.requestReceived == 0 {
-            let line: StaticString = "HTTP/1.1 100 Continue\r\n\r\n"
-            guard sendToClient(index, line.utf8Start, line.utf8CodeUnitCount) else { return }
-        }
         setDeadline(client: index, now + current.pointee.policy.bodyTimeoutMilliseconds)
-        let token = clients.token(kind: Kind.client, index)
-        if dispatchEarly(index) || clients.resolve(token) == nil { return }
-        if c.pointee.isReadable { readBody(index) }
+        if c.pointee.exchange.expectsContinue && c.pointee.exchange.requestReceived == 0 {
+            guard askForBody(index) else { return }
+        }
+        if c.pointee.isReadable { readBody(index) } else { dispatchEarly(index) }
     }
 
-    /// Reads more of a body that has to be here before the request can go on.
+    /// The client waits to be told to send its body (RFC 9110 §10.1.1). False if there is no use in it.
+    private mutating func askForBody(_ index: UInt32) -> Bool {
+        let c = clients.pointer(index)
+        let request = view(c)
+        if chooseRoute(index, request) == -1 {
+            take(index, -1, request)
+            return false
+        }
+        let line: StaticString = "HTTP/1.1 100 Continue\r\n\r\n"
+        return sendToClient(index, line.utf8Start, line.utf8CodeUnitCount)
+    }
+
+    /// Reads more of a body before the request goes on. What is there is read first; once the client makes us wait,
+    /// the request goes on with what there is, if the route is decided.
     mutating func readBody(_ index: UInt32) {
         let c = clients.pointer(index)
-        let token = clients.token(kind: Kind.client, index)
         var reads = 0
         while c.pointee.isReadable {
             if reads == Self.readsPerTurn { return enqueueClient(index) }
             reads += 1
-            reserveForBody(c)
-            let got = receive(client: c, c.pointee.inbound.writePointer, c.pointee.inbound.writableCount)
-            if got == -EAGAIN { return }
-            guard got > 0 else { return clientIsGone(index) }
-            c.pointee.inbound.end &+= UInt32(truncatingIfNeeded: got)
-            c.pointee.deadline = now + current.pointee.policy.bodyTimeoutMilliseconds
-            if c.pointee.exchange.requestIsChunked {
-                guard decodeBufferedChunks(index) else { return }
-            } else {
-                let here = UInt64(c.pointee.inbound.count) - UInt64(c.pointee.exchange.headLength)
-                c.pointee.exchange.requestReceived = min(here, c.pointee.exchange.requestLength)
-                if here >= c.pointee.exchange.requestLength { c.pointee.exchange.requestIsComplete = true }
-            }
+            let got = receiveBody(index)
+            if got == 0 { break }
+            guard got > 0 else { return }
             if c.pointee.exchange.requestIsComplete {
                 c.pointee.deadline = noDeadline
                 return dispatch(index)
             }
-            if dispatchEarly(index) || clients.resolve(token) == nil { return }
+            if c.pointee.exchange.requestReceived > Self.replayBytes {
+                dispatchEarly(index)
+                if !clients.isLive(index) || c.pointee.exchange.phase != .readingBody { return }
+            }
         }
+        dispatchEarly(index)
+    }
+
+    /// Reads on while the request is under way already; it stays in the buffer, so that it can be sent again.
+    mutating func readHeldBody(_ index: UInt32) {
+        let c = clients.pointer(index)
+        var reads = 0
+        while c.pointee.isReadable && !c.pointee.exchange.requestIsComplete {
+            if reads == Self.readsPerTurn { return enqueueClient(index) }
+            reads += 1
+            let before = c.pointee.exchange.requestReceived
+            let got = receiveBody(index)
+            if got == 0 { break }
+            guard got > 0 else { return }
+            if c.pointee.exchange.requestIsComplete { c.pointee.deadline = noDeadline }
+            let new = Int(c.pointee.exchange.requestReceived - before)
+            let start = c.pointee.inbound.readPointer + Int(c.pointee.exchange.headLength) + Int(before)
+            guard keepsAgreeing(index, start, new) else { return }
+        }
+        pumpRequest(index)
+    }
+
+    /// One read of body bytes into the inbound buffer. 0: nothing there now; -1: the exchange is over.
+    private mutating func receiveBody(_ index: UInt32) -> Int {
+        let c = clients.pointer(index)
+        reserveForBody(c)
+        let got = receive(client: c, c.pointee.inbound.writePointer, c.pointee.inbound.writableCount)
+        if got == -EAGAIN { return 0 }
+        guard got > 0 else {
+            clientIsGone(index)
+            return -1
+        }
+        c.pointee.inbound.end &+= UInt32(truncatingIfNeeded: got)
+        c.pointee.deadline = now + current.pointee.policy.bodyTimeoutMilliseconds
+        if c.pointee.exchange.requestIsChunked { return decodeBufferedChunks(index) ? got : -1 }
+        let here = UInt64(c.pointee.inbound.count) - UInt64(c.pointee.exchange.headLength)
+        c.pointee.exchange.requestReceived = min(here, c.pointee.exchange.requestLength)
+        if here >= c.pointee.exchange.requestLength { c.pointee.exchange.requestIsComplete = true }
+        return got
     }
 
     private mutating func reserveForBody(_ c: UnsafeMutablePointer<ClientConnection>) {
@@ -133,31 +174,26 @@ extension Worker {
         c.pointee.inbound.end -= UInt32(count)
     }
 
-    /// Sends the request on before all of its body is here, if that is right: the route is decided and wants no change of
-    /// the body, and the body is too long to be held anyway (or of unknown length and no route looks at it).
-    private mutating func dispatchEarly(_ index: UInt32) -> Bool {
-        let c = clients.pointer(index)
-        let exchange = UnsafePointer(c).pointee.exchange
-        let isLong =
-            exchange.requestIsChunked
-            ? current.pointee.table.bodyRouteCount == 0 || exchange.requestReceived > Self.replayBytes
-            : exchange.requestLength > Self.replayBytes
-        guard isLong else { return false }
+    /// Sends the request on before all of its body is here, if that is right: the route is decided by what there is, and
+    /// does not change the body. A short body stays in the buffer as it comes; a long one, or one of unknown length,
+    /// passes through and cannot be sent again.
+    private mutating func dispatchEarly(_ index: UInt32) {
         refreshHead(index)
+        let c = clients.pointer(index)
         let request = view(c)
-        guard request.captures != nil || exchange.snapshot!.pointee.table.bodyRouteCount == 0 || request.bodyIsNoObject
-        else { return false }
         let chosen = chooseRoute(index, request)
-        if chosen == -2 { return false }
-        if chosen >= 0 && exchange.snapshot!.pointee.table.routes.pointer(chosen).pointee.bodyFields != nil {
-            return false
+        guard chosen != -2 else { return }
+        let exchange = UnsafePointer(c).pointee.exchange
+        if chosen >= 0 && exchange.snapshot.unsafelyUnwrapped.pointee.table.routes.pointer(chosen).pointee.bodyFields != nil
+        {
+            return
         }
-        c.pointee.exchange.canReplay = false
-        c.pointee.exchange.streamsRequest = true
-        c.pointee.exchange.heldBody = exchange.requestReceived
-        c.pointee.deadline = now + current.pointee.policy.bodyTimeoutMilliseconds
+        if exchange.requestIsChunked || exchange.requestLength > Self.replayBytes {
+            c.pointee.exchange.canReplay = false
+            c.pointee.exchange.streamsRequest = true
+            c.pointee.exchange.heldBody = exchange.requestReceived
+        }
         take(index, chosen, request)
-        return true
     }
 
     /// The received body, as far as it is here and without its framing.

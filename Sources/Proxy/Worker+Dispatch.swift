@@ -35,6 +35,11 @@ extension Worker {
         {
             return refuse(index, .conflictingMembers)
         }
+        let needsMore = chosen == -2 || (chosen >= 0 && routeChangesBody(c, chosen))
+        if needsMore && !c.pointee.exchange.requestIsComplete {
+            c.pointee.exchange.phase = .readingBody
+            return
+        }
         guard chosen >= 0 else {
             let earlier = c.pointee.exchange.error
             return refuse(index, earlier == .none ? .noRoute : earlier)
@@ -49,6 +54,10 @@ extension Worker {
         }
         if current.pointee.policy.auditsBody { captureRequestBody(c) }
         startAttempt(index)
+    }
+
+    private func routeChangesBody(_ c: UnsafeMutablePointer<ClientConnection>, _ chosen: Int) -> Bool {
+        c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.table.routes.pointer(chosen).pointee.bodyFields != nil
     }
 
     @inline(__always)

@@ -1,3 +1,4 @@
+import Glibc
 import HTTP
 import Reactor
 
@@ -19,7 +20,7 @@ extension Worker {
             u.pointee.staysOpen && !u.pointee.hasHungUp && !u.pointee.sendFailed && u.pointee.outbound.isEmpty
             && c.pointee.exchange.requestIsComplete
         // A full read may have left bytes behind: a response to nobody must not meet the next request.
-        if mayStay && (!u.pointee.isReadable || (u.pointee.tls == nil && Socket.isAliveIdle(u.pointee.fd))) {
+        if mayStay && (!u.pointee.isReadable || isQuiet(u)) {
             u.pointee.isReadable = false
             pool.give(&u.pointee.inbound)
             keepIdle(upstream)
@@ -31,6 +32,13 @@ extension Worker {
             return keepAuditDescription(client)
         }
         finishExchange(client)
+    }
+
+    /// True if the upstream has sent nothing behind its response. Over TLS reading tells, and takes in what belongs to TLS
+    /// itself (session tickets).
+    private func isQuiet(_ u: UnsafeMutablePointer<UpstreamConnection>) -> Bool {
+        guard let tls = u.pointee.tls else { return Socket.isAliveIdle(u.pointee.fd) }
+        return tls.read(scratch, 1) == -EAGAIN
     }
 
     /// The answer is with the kernel, whole: records the exchange and goes on to the client's next request.

@@ -38,8 +38,8 @@ extension Worker {
         case .readingBody: readBody(index)
         case .tunnel: pumpTunnelFromClient(index)
         default:
-            if c.pointee.exchange.streamsRequest && !c.pointee.exchange.requestIsComplete {
-                pumpRequest(index)
+            if !c.pointee.exchange.requestIsComplete {
+                if c.pointee.exchange.streamsRequest { pumpRequest(index) } else { readHeldBody(index) }
             } else if c.pointee.hasHungUp {
                 clientIsGone(index)
             }

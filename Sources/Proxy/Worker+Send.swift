@@ -34,7 +34,7 @@ extension Worker {
         if joined > 0 { (out + writer.count).update(from: body.pointer.unsafelyUnwrapped, count: joined) }
         c.pointee.exchange.bodySent = UInt64(joined)
         guard transmitHead(index, upstream, writer.count + joined) else { return }
-        if joined < body.count || c.pointee.exchange.streamsRequest { pumpRequest(index) }
+        if joined < body.count || !c.pointee.exchange.requestIsComplete { pumpRequest(index) }
     }
 
     /// Sends the first `count` bytes of `out`; what the kernel does not take waits in the connection's buffer.
@@ -102,7 +102,7 @@ extension Worker {
         if c.pointee.exchange.streamsRequest && c.pointee.exchange.requestIsChunked {
             writer.append("transfer-encoding: chunked\r\n")
         } else if head.framing != .none {
-            let length = c.pointee.exchange.streamsRequest ? c.pointee.exchange.requestLength : UInt64(body.count)
+            let length = c.pointee.exchange.requestIsComplete ? UInt64(body.count) : c.pointee.exchange.requestLength
             writer.append("content-length: ")
             writer.append(decimal: length)
             writer.append("\r\n")
@@ -378,14 +378,14 @@ extension Worker {
     }
 
     /// A body that decided the route goes on being scanned while it streams: a later member that says otherwise ends it.
-    private mutating func keepsAgreeing(_ index: UInt32, _ p: UnsafePointer<UInt8>, _ n: Int) -> Bool {
+    mutating func keepsAgreeing(_ index: UInt32, _ p: UnsafePointer<UInt8>, _ n: Int) -> Bool {
         let c = clients.pointer(index)
         guard c.pointee.exchange.scanState.isAllocated, !c.pointee.exchange.bodyIsNoObject else { return true }
         let route = self.route(c)
-        guard route.pointee.decidingMembers != 0 else { return true }
         let state = scanState(c)
         _ = state.scanner.pointee.feed(
             p, n, table: c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.memberNames, captures: state.captures)
+        if state.captures[SnapshotView.streamMember].kind == .true { c.pointee.exchange.isStream = true }
         var left = route.pointee.decidingMembers
         while left != 0 {
             if state.captures[left.trailingZeroBitCount].disagrees {

@@ -74,7 +74,7 @@ extension Worker {
         case .readingBody: refuse(index, .requestTimeout)
         case .backingOff: startAttempt(index)
         default:
-            guard c.pointee.exchange.streamsRequest, !c.pointee.exchange.requestIsComplete else { return }
+            guard !c.pointee.exchange.requestIsComplete else { return }
             let upstream = c.pointee.exchange.upstream
             // Only a client that could send and does not is late; one that we have not read from is not.
             if c.pointee.isReadable || (upstream != Exchange.noUpstream && !upstreams.pointer(upstream).pointee.outbound.isEmpty) {

@@ -24,6 +24,7 @@ public struct LogQuery: Sendable, Equatable {
     public var cursor: String?
 
     public static let maximumLimit = 1000
+    static let maximumPatternBytes = 2048
 
     /// By time.
     public enum Order: String, Sendable {
@@ -96,6 +97,8 @@ public struct LogPage: Sendable {
     public let items: [AuditRow]
     /// Rows that match, on all pages.
     public let total: Int
+    /// False if counting them all took too long; `total` is then what is known to be there.
+    public let totalIsExact: Bool
     /// Where the next page starts; nil on the last.
     public let nextCursor: String?
 }
@@ -118,7 +121,13 @@ struct LogConditions {
         if let key = query.apiKey { add("api_key =", .text(key)) }
         if let source = query.sourcePath { add("source_path =", .text(source)) }
         if let method = query.method { add("method = upper(", .text(method), ")") }
-        if let path = query.path { add("path GLOB", .text(Self.glob(path))) }
+        if let path = query.path {
+            guard path.utf8.count <= LogQuery.maximumPatternBytes else {
+                throw .invalid(
+                    field: "path", message: "must not be longer than \(LogQuery.maximumPatternBytes) bytes")
+            }
+            add("path GLOB", .text(Self.glob(path)))
+        }
         if let minimum = query.minMilliseconds { add("response_time_ms >=", .real(minimum)) }
         switch query.error {
         case .any: conditions.append("(status_code >= 400 OR error_message IS NOT NULL)")

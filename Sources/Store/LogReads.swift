@@ -45,17 +45,26 @@ extension ReadConnection {
             let hasMore = items.count > query.limit
             if hasMore { items.removeLast() }
 
-            var total: Int
-            if whole.isEmpty {
-                total = try connection.scalarInt("SELECT value FROM store_counters WHERE name = 'audit_rows'")
-            } else {
-                let count = try connection.prepare("SELECT count(*) FROM audit_logs \(whole.sql)")
-                whole.bind(to: count)
-                total = try count.step() ? count.int(0) : 0
+            let known = query.offset + items.count + (hasMore ? 1 : 0)
+            var total = items.isEmpty ? 0 : known
+            var isExact = true
+            do throws(StoreError) {
+                total = max(total, try count(whole, connection))
+            } catch .timedOut {
+                isExact = false
             }
-            total = max(total, items.count)
-            return LogPage(items: items, total: total, nextCursor: hasMore ? items.last?.id : nil)
+            return LogPage(
+                items: items, total: total, totalIsExact: isExact, nextCursor: hasMore ? items.last?.id : nil)
         }
+    }
+
+    private func count(_ conditions: LogConditions, _ connection: Connection) throws(StoreError) -> Int {
+        if conditions.isEmpty {
+            return try connection.scalarInt("SELECT value FROM store_counters WHERE name = 'audit_rows'")
+        }
+        let count = try connection.prepare("SELECT count(*) FROM audit_logs \(conditions.sql)")
+        conditions.bind(to: count)
+        return try count.step() ? count.int(0) : 0
     }
 
     /// One row whole.

@@ -1,3 +1,4 @@
+import CSQLite
 import Reactor
 import Testing
 
@@ -232,6 +233,23 @@ struct AuditFlusherTests {
         #expect(try flusher.flush() == .drained)
         #expect(flusher.corruptRecords == 2 && flusher.committedEvents == 2)
         #expect(try connection.int("SELECT count(*) FROM audit_logs") == 2)
+    }
+
+    @Test func whatSQLiteWillNeverTakeHoldsNobodyUp() throws {
+        let ring = try folder.ring()
+        var producer = RingProducer(ring)
+        let flusher = flusher(ring)
+        _ = try flusher.flush()
+        sqlite3_limit(connection.handle, SQLITE_LIMIT_LENGTH, 100_000)
+        for n in 0..<3 {
+            var exchange = Exchange(n)
+            if n == 1 { exchange.path = "/" + String(repeating: "x", count: 150_000) }
+            _ = exchange.accept(&producer)
+        }
+        #expect(try flusher.flush() == .more)
+        #expect(try flusher.flush() == .drained)
+        #expect(flusher.rejectedRecords == 1 && flusher.committedRows == 2)
+        try checkCounts(rows: 2, completed: 0)
     }
 
     @Test func textsThatAreNotUTF8AreRepaired() throws {

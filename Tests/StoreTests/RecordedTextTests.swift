@@ -9,7 +9,7 @@ struct HeaderTextTests {
 
     private func json(_ raw: some Sequence<UInt8>) -> String? {
         var arena = Arena()
-        return HeaderText.json(keeper.bytes(raw), &arena)?.string
+        return HeaderWriter().json(keeper.bytes(raw), &arena)?.string
     }
 
     private func json(_ raw: String) -> String? { json(raw.utf8) }

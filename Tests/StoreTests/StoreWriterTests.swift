@@ -255,8 +255,8 @@ struct StoreWriterTests {
     @Test func twoProcessesCannotShareTheRings() throws {
         let first = try AuditRings.open(folder: folder.file("data"), workers: 2, capacity: 1)
         #expect(first.rings.count == 2 && first.rings[0].capacity == 64 << 10)
-        guard case .refused? = storeError({ _ = try AuditRings.open(folder: folder.file("data"), workers: 2, capacity: 1) })
-        else {
+        let second = storeError { _ = try AuditRings.open(folder: folder.file("data"), workers: 2, capacity: 1) }
+        guard case .refused? = second else {
             Issue.record("the rings were opened twice")
             return
         }

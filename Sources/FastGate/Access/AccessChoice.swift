@@ -26,9 +26,14 @@ struct AccessChoice {
             usleep(50_000)
             waited += 50
         }
-        // Nobody holds the lock: so no gateway of this machine uses the database, but one in a container that the
-        // configuration describes may listen.
-        if let address = configuredAddress, let client = try? client(address), serves(client) { return client }
+        // Nobody holds the lock, so no gateway uses a database that is here. If none is here, the configuration may
+        // describe a gateway in a container. With a database here nobody is asked: while the gateway is down, another
+        // user's process could listen on its port and be told the token.
+        if Glibc.access(settings.database.path, F_OK) != 0, let address = configuredAddress,
+            let client = try? client(address, silenceMilliseconds: 5000), serves(client)
+        {
+            return try self.client(address)
+        }
         return try LocalAccess(settings: settings, createsDatabase: createsDatabase)
     }
 
@@ -37,7 +42,9 @@ struct AccessChoice {
             ? nil : AdminClient.reachable(host: settings.admin.host, port: settings.admin.port)
     }
 
-    private func client(_ address: SocketAddress) throws(CommandFailure) -> AdminClient {
+    private func client(
+        _ address: SocketAddress, silenceMilliseconds: Int32 = 60_000
+    ) throws(CommandFailure) -> AdminClient {
         let token: AdminToken?
         do throws(AdminToken.Failure) {
             token = try AdminToken.existing(settings)
@@ -45,7 +52,7 @@ struct AccessChoice {
             throw CommandFailure(message: "\(error)")
         }
         guard let token else { throw CommandFailure(message: "there is no admin token: set FASTGATE_ADMIN_TOKEN") }
-        return AdminClient(address: address, token: token.value)
+        return AdminClient(address: address, token: token.value, silenceMilliseconds: silenceMilliseconds)
     }
 
     /// Whether a gateway answers there that takes our token and has our database: another gateway that happens to

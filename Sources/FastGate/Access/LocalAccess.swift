@@ -17,13 +17,15 @@ final class LocalAccess: AdminAccess {
         self.settings = settings
         let path = settings.database.path
         guard createsDatabase || Glibc.access(path, F_OK) == 0 else {
-            throw CommandFailure(message: "\(path) does not exist, and no gateway answers: nothing has been stored yet")
+            throw CommandFailure(
+                message: "\(path) does not exist, and no gateway answers: nothing has been stored yet")
         }
         let opening = try Self.take(settings)
         do throws(StoreError) {
             let database = try Database.open(path: path, timeZoneOffsetMinutes: settings.app.timezone.minutes)
             admin = try LocalAdmin(
-                settings: settings, database: database, gateway: IdleGateway(), version: fastGateVersion)
+                settings: settings, database: database, gateway: IdleGateway(settings: settings),
+                version: fastGateVersion)
         } catch {
             throw CommandFailure(message: "\(error)")
         }

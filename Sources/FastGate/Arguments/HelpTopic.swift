@@ -33,7 +33,8 @@ enum HelpTopic: String, CaseIterable {
 
     /// Second words of a group's commands.
     var subcommands: [String] {
-        Self.allCases.map(\.rawValue).filter { $0.hasPrefix(rawValue + " ") }.map { String($0.dropFirst(rawValue.count + 1)) }
+        let prefix = rawValue + " "
+        return Self.allCases.map(\.rawValue).filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }
     }
 
     /// How to ask for this help.

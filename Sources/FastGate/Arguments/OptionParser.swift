@@ -56,7 +56,8 @@ struct ParsedOptions {
     func integer(_ name: String, _ range: ClosedRange<Int>) throws(UsageError) -> Int? {
         guard let text = value(name) else { return nil }
         guard let number = Int(text), range.contains(number), text.first != "+" else {
-            throw problem("--\(name) must be an integer from \(range.lowerBound) to \(range.upperBound), not \"\(text)\"")
+            throw problem(
+                "--\(name) must be an integer from \(range.lowerBound) to \(range.upperBound), not \"\(text)\"")
         }
         return number
     }

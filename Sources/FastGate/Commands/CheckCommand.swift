@@ -1,5 +1,6 @@
 import Config
 import Glibc
+import Reactor
 
 /// `fastgate check`: everything about a configuration that can be said without starting or changing anything.
 struct CheckCommand {
@@ -32,12 +33,35 @@ struct CheckCommand {
         ] where !path.isEmpty {
             if let reason = unreadable(path) { problems.append((key, "\(path): \(reason)")) }
         }
+        if problems.isEmpty { problems += tlsProblems(settings) }
         let logFile = settings.logging.file
         if !logFile.isEmpty, let reason = unwritable(logFile) {
             problems.append(("logging.file", "\(logFile): \(reason)"))
         }
         if let reason = unusable(database: settings.database.path) {
             problems.append(("database.url", "\(settings.database.path): \(reason)"))
+        }
+        return problems
+    }
+
+    /// Certificates and keys that can be read, but not be used.
+    private static func tlsProblems(_ settings: Settings) -> [(key: String, message: String)] {
+        var problems: [(key: String, message: String)] = []
+        if settings.tls.isEnabled {
+            do throws(TLSError) {
+                _ = try TLSContext.server(
+                    certificateFile: settings.tls.certificateFile, keyFile: settings.tls.keyFile,
+                    minimumVersion: settings.tls.minimumVersion)
+            } catch {
+                problems.append(("tls", "\(error)"))
+            }
+        }
+        if !settings.upstreamTLS.caFile.isEmpty {
+            do throws(TLSError) {
+                _ = try TLSContext.client(verify: true, caFile: settings.upstreamTLS.caFile)
+            } catch {
+                problems.append(("upstream_tls.ca_file", "\(error)"))
+            }
         }
         return problems
     }

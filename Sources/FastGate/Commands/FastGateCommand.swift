@@ -26,7 +26,8 @@ struct FastGateCommand {
             case .keysList(let tool, let options): try keys(tool).list(options)
             case .keysRevoke(let tool, let ids, let deletes): try keys(tool).revoke(ids, deletes: deletes)
             case .routesList(let tool): try routes(tool).list()
-            case .routesImport(let tool, let options): try routes(tool, creates: !options.isDryRun).importRoutes(options)
+            case .routesImport(let tool, let options):
+                try routes(tool, creates: !options.isDryRun).importRoutes(options)
             case .routesExport(let tool, let path): try routes(tool).export(to: path)
             case .logsTail(let tool, let options): try logs(tool).tail(options)
             case .logsExport(let tool, let options): try logs(tool).export(options)

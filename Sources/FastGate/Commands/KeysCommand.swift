@@ -56,7 +56,10 @@ struct KeysCommand {
                 key = try access.json(APIRequest("PATCH", path, body: ["is_active": false]))
             }
             revoked.append(key)
-            if !asJSON { console.print("\(deletes ? "deleted" : "revoked") \(key.cell("key_id")) (\(key.cell("source_path")))") }
+            if !asJSON {
+                let verb = deletes ? "deleted" : "revoked"
+                console.print("\(verb) \(key.cell("key_id")) (\(key.cell("source_path")))")
+            }
         }
         if asJSON { console.print(JSONValue.array(revoked).serialized(pretty: true)) }
         if !missing.isEmpty {

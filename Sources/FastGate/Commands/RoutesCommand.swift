@@ -91,7 +91,8 @@ struct RoutesCommand {
         }
         guard let routes = value.arrayValue ?? value["items"]?.arrayValue ?? value["routes"]?.arrayValue else {
             throw CommandFailure(
-                message: "\(path): must be a JSON array of routes, or an object that has one as \"items\" or \"routes\"")
+                message: "\(path): must be a JSON array of routes, or an object that has one as \"items\" or \"routes\""
+            )
         }
         return routes.map(withoutOwnMembers)
     }

@@ -4,9 +4,10 @@ import JSON
 enum VersionReport {
     static func text(asJSON: Bool) -> String {
         guard asJSON else { return "fastgate \(fastGateVersion)" }
-        return JSONValue.object(
-            JSONObject([("name", .string("fastgate")), ("version", .string(fastGateVersion)), ("platform", .string(platform))])
-        ).serialized()
+        let report: JSONValue = [
+            "name": "fastgate", "version": .string(fastGateVersion), "platform": .string(platform),
+        ]
+        return report.serialized()
     }
 
     private static var platform: String {

@@ -6,6 +6,7 @@ import Reactor
 struct AuditBinder: ~Copyable {
     var arena = Arena()
     private var time = TimeText()
+    private let headers = HeaderWriter()
     var timeZoneOffsetMinutes = 0
     var bodyLimit = 0
 
@@ -59,7 +60,7 @@ struct AuditBinder: ~Copyable {
     }
 
     mutating func bindHeaders(_ raw: Bytes, _ statement: OpaquePointer, _ parameter: Int32) {
-        if let json = HeaderText.json(raw, &arena), let pointer = json.pointer {
+        if let json = headers.json(raw, &arena), let pointer = json.pointer {
             bind(pointer, json.count, statement, parameter)
         } else {
             sqlite3_bind_null(statement, parameter)

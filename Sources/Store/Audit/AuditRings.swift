@@ -1,7 +1,8 @@
 import Glibc
 import Reactor
 
-/// The ring files in the folder of the database: `audit-0.ring` for the first worker and so on.
+/// The ring files in the folder of the database: `audit-0.ring` for the first worker and so on. Keep the value as
+/// long as the rings are in use: it holds the folder's lock.
 public struct AuditRings: Sendable {
     /// One for each worker.
     public let rings: [MappedRing]
@@ -9,7 +10,7 @@ public struct AuditRings: Sendable {
     public let stale: [MappedRing]
     /// What had to be set aside, for the log.
     public let warnings: [String]
-    /// Held until the process ends: two processes must not use the same rings.
+    /// Two processes must not use the same rings.
     private let lock: FolderLock
 
     /// Workers whose rings are looked for.

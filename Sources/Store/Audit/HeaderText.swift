@@ -3,19 +3,12 @@ import Reactor
 
 /// Recorded header lines (`Name: value\r\n`).
 enum HeaderText {
-    /// Lines beyond this are left out; the gateway lets no such message in.
+    /// Lines beyond this are left out of the record: four times what the gateway accepts unless configured otherwise.
     static let maximumLines = 512
-
-    private struct Line {
-        var name: Bytes
-        var value: Bytes
-        /// Already written as part of an earlier line's array.
-        var isTaken = false
-    }
 
     /// Calls `body` with each line's name and value until it returns false.
     @inline(__always)
-    private static func forEachLine(_ raw: Bytes, _ body: (Bytes, Bytes) -> Bool) {
+    fileprivate static func forEachLine(_ raw: Bytes, _ body: (Bytes, Bytes) -> Bool) {
         guard let base = raw.pointer else { return }
         var position = 0
         while position < raw.count {
@@ -41,67 +34,82 @@ enum HeaderText {
         }
         return found
     }
+}
+
+/// Writes recorded header lines as JSON; keeps its working memory from one message to the next.
+struct HeaderWriter: ~Copyable {
+    private struct Line {
+        var name: Bytes
+        var value: Bytes
+        /// Names that are equal have equal marks, others mostly do not: one bit of 64.
+        var mark: UInt64
+        /// Already written as part of an earlier line's array.
+        var isTaken = false
+    }
+
+    private let lines: UnsafeMutablePointer<Line>
+
+    init() { lines = .allocate(capacity: HeaderText.maximumLines) }
+
+    deinit { lines.deallocate() }
 
     /// The lines as a JSON object, written into `arena`: name to value, or to an array of values where a name (upper
     /// and lower case alike) was repeated. Bytes that are not UTF-8 become U+FFFD. Nil for no lines.
-    static func json(_ raw: Bytes, _ arena: inout Arena) -> Bytes? {
+    func json(_ raw: Bytes, _ arena: inout Arena) -> Bytes? {
         guard raw.count > 0 else { return nil }
-        return withUnsafeTemporaryAllocation(of: Line.self, capacity: maximumLines) { lines in
-            var count = 0
-            // A bit for each name seen: names rarely share one, so that most lines need no search.
-            var seen: UInt64 = 0
-            var mayRepeat = false
-            forEachLine(raw) { name, value in
-                lines.initializeElement(at: count, to: Line(name: name, value: value))
-                count += 1
-                let bit: UInt64 = 1 << UInt64(mark(name))
-                if seen & bit != 0 { mayRepeat = true }
-                seen |= bit
-                return count < maximumLines
-            }
-            guard count > 0 else { return nil }
-            // An escaped byte takes six at most, a line seven around its two texts and four more within an array.
-            let start = arena.reserve(raw.count * 6 + count * 12 + 2)
-            var out = start
-            put(0x7B, &out)
-            for i in 0..<count where !lines[i].isTaken {
-                if out - start > 1 { put(0x2C, &out) }
-                writeString(lines[i].name, &out)
-                put(0x3A, &out)
-                if mayRepeat, writeArray(lines, i, count, &out) { continue }
-                writeString(lines[i].value, &out)
-            }
-            put(0x7D, &out)
-            arena.keep(out - start)
-            return Bytes(UnsafePointer(start), out - start)
+        var count = 0
+        var seen: UInt64 = 0
+        var repeated: UInt64 = 0
+        HeaderText.forEachLine(raw) { name, value in
+            let mark = Self.mark(name)
+            (lines + count).initialize(to: Line(name: name, value: value, mark: mark))
+            count += 1
+            repeated |= seen & mark
+            seen |= mark
+            return count < HeaderText.maximumLines
         }
+        guard count > 0 else { return nil }
+        // An escaped byte takes six at most, a line seven around its two texts and four more within an array.
+        let start = arena.reserve(raw.count * 6 + count * 12 + 2)
+        var out = start
+        Self.put(0x7B, &out)
+        for i in 0..<count where !lines[i].isTaken {
+            if out - start > 1 { Self.put(0x2C, &out) }
+            Self.writeString(lines[i].name, &out)
+            Self.put(0x3A, &out)
+            if lines[i].mark & repeated != 0, writeArray(i, count, &out) { continue }
+            Self.writeString(lines[i].value, &out)
+        }
+        Self.put(0x7D, &out)
+        arena.keep(out - start)
+        return Bytes(UnsafePointer(start), out - start)
     }
 
     @inline(__always)
-    private static func mark(_ name: Bytes) -> Int {
-        guard name.count > 0 else { return 0 }
+    private static func mark(_ name: Bytes) -> UInt64 {
+        guard name.count > 0 else { return 1 }
         let first = Int(ByteScan.lower(name.pointer![0]))
         let last = Int(ByteScan.lower(name.pointer![name.count - 1]))
-        return (name.count &* 7 &+ first &* 3 &+ last &* 13) & 63
+        return 1 << UInt64((name.count &* 7 &+ first &* 3 &+ last &* 13) & 63)
     }
 
     /// All values of line `i`'s name as an array; false if it has only one.
-    private static func writeArray(
-        _ lines: UnsafeMutableBufferPointer<Line>, _ i: Int, _ count: Int, _ out: inout UnsafeMutablePointer<UInt8>
-    ) -> Bool {
+    private func writeArray(_ i: Int, _ count: Int, _ out: inout UnsafeMutablePointer<UInt8>) -> Bool {
         var isArray = false
         for j in (i + 1)..<max(count, i + 1)
-        where !lines[j].isTaken && ByteScan.equalsIgnoringCase(lines[i].name, lines[j].name) {
+        where lines[j].mark == lines[i].mark && !lines[j].isTaken
+            && ByteScan.equalsIgnoringCase(lines[i].name, lines[j].name)
+        {
             if !isArray {
                 isArray = true
-                put(0x5B, &out)
-                writeString(lines[i].value, &out)
+                Self.put(0x5B, &out)
+                Self.writeString(lines[i].value, &out)
             }
-            put(0x2C, &out)
-            writeString(lines[j].value, &out)
+            Self.put(0x2C, &out)
+            Self.writeString(lines[j].value, &out)
             lines[j].isTaken = true
         }
-        if isArray { put(0x5D, &out) }
+        if isArray { Self.put(0x5D, &out) }
         return isArray
     }
 

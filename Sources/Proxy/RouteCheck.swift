@@ -1,0 +1,51 @@
+import Config
+import JSON
+import Store
+
+/// Checks routes without a running gateway.
+public enum RouteCheck {
+    /// Whether a gateway with these settings could serve the route; nil if so.
+    ///
+    /// Variables in header values (`${NAME}`) are taken to be set: it is the gateway's environment that counts, not this
+    /// process's.
+    public static func problem(_ route: RouteRecord, settings: Settings) -> RouteProblem? {
+        var route = route
+        route.addHeaders = route.addHeaders.map(withVariablesSet)
+        var compiler = RouteCompiler(
+            arena: Arena(), stripHeaders: settings.proxy.stripHeaders, defaultTimeoutMilliseconds: 1000,
+            targetNumbers: StableNumbers())
+        do {
+            _ = try compiler.compile(route, metricID: 0)
+            return nil
+        } catch {
+            return RouteProblem(field: error.field, message: error.message)
+        }
+    }
+
+    private static func withVariablesSet(_ headers: JSONValue) -> JSONValue {
+        guard let object = headers.objectValue else { return headers }
+        return .object(
+            JSONObject(
+                object.members.map { member in
+                    (member.name, member.value.stringValue.map { .string(withVariablesSet($0)) } ?? member.value)
+                }))
+    }
+
+    /// Each `${NAME}` replaced by a letter. What is not closed stays, for the compiler to refuse.
+    private static func withVariablesSet(_ text: String) -> String {
+        var out = ""
+        var rest = Substring(text)
+        while let dollar = rest.firstIndex(of: "$") {
+            out += rest[..<dollar]
+            rest = rest[dollar...]
+            if rest.hasPrefix("${"), let close = rest.firstIndex(of: "}") {
+                out += "x"
+                rest = rest[rest.index(after: close)...]
+            } else {
+                out += "$"
+                rest = rest.dropFirst()
+            }
+        }
+        return out + rest
+    }
+}

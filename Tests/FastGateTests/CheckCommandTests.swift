@@ -1,0 +1,94 @@
+import Config
+import Glibc
+import Testing
+
+@testable import FastGate
+
+@Suite struct CheckCommandTests {
+    private let program = Program()
+
+    private func check(_ yaml: String, _ arguments: String...) throws -> (code: Int32, console: CatchingConsole) {
+        try program.folder.write("config.yaml", yaml)
+        let console = CatchingConsole()
+        let code = FastGateCommand(console: console, environment: program.environment)
+            .run(["check", "--config", path] + arguments)
+        return (code, console)
+    }
+
+    private var path: String { program.folder.path + "/config.yaml" }
+
+    @Test func aGoodFileIsOK() throws {
+        let (code, console) = try check("app: { port: 80 }")
+        #expect(code == 0 && console.complaints.isEmpty)
+        #expect(console.output == "\(path): ok\n")
+    }
+
+    @Test func aBadFileEndsWith78() throws {
+        let (code, console) = try check("app:\n  prot: 80")
+        #expect(code == 78 && console.output.isEmpty)
+        #expect(console.complaints == ["fastgate: \(path):2: app.prot: unknown key; did you mean app.port?"])
+    }
+
+    @Test func aMissingFileEndsWith78() {
+        let (code, console) = program.run("check", "-c", "/nonexistent.yaml")
+        #expect(code == 78)
+        #expect(console.complaints == ["fastgate: /nonexistent.yaml: cannot be read: No such file or directory"])
+        #expect(program.run("keys", "list", "-c", "/nonexistent.yaml").code == 78)
+        #expect(program.run("serve", "-c", "/nonexistent.yaml").code == 78)
+    }
+
+    @Test func warningsAreNoErrors() throws {
+        let (code, console) = try check("database: { echo: true }")
+        #expect(code == 0)
+        #expect(console.complaints.count == 1 && console.complaints[0].hasPrefix("warning: \(path):1: database.echo: "))
+    }
+
+    @Test func filesThatCannotBeUsedAreNamed() throws {
+        let folder = program.folder.path
+        let (code, console) = try check(
+            """
+            tls: { cert: /nonexistent/cert.pem, key: \(folder) }
+            upstream_tls: { ca_file: /nonexistent/ca.pem }
+            logging: { file: /nonexistent/log }
+            """)
+        #expect(code == 78)
+        #expect(
+            console.complaints == [
+                "fastgate: tls.cert: /nonexistent/cert.pem: No such file or directory",
+                "fastgate: tls.key: \(folder): Is a directory",
+                "fastgate: upstream_tls.ca_file: /nonexistent/ca.pem: No such file or directory",
+                "fastgate: logging.file: /nonexistent/log: its folder: No such file or directory",
+                "fastgate: \(path) is not good: 4 of the files it names cannot be used",
+            ])
+        #expect(access(folder + "/state", F_OK) != 0, "check makes nothing")
+    }
+
+    @Test func certificatesAreLookedInto() throws {
+        let folder = program.folder.path
+        try program.folder.write("cert.pem", "no certificate")
+        try program.folder.write("key.pem", "no key")
+        let (code, console) = try check("tls: { cert: \(folder)/cert.pem, key: \(folder)/key.pem }")
+        #expect(code == 78)
+        #expect(console.complaints.count == 2 && console.complaints[0].hasPrefix("fastgate: tls: "))
+    }
+
+    @Test func aDatabaseBelowAFileIsNoGood() throws {
+        try program.folder.write("file", "")
+        var settings = Settings()
+        settings.database.url = "sqlite:///\(program.folder.path)/file/x/fastgate.db"
+        #expect(CheckCommand.problems(settings).map(\.key) == ["database.url"])
+    }
+
+    @Test func showPrintsWhatCanBeReadAgain() throws {
+        let yaml = "app: { name: \"a \\\"b\\\" \\\\ $${X}\" }\nsecurity: { admin_token: hunter2-hunter2-hunter2 }"
+        let (code, console) = try check(yaml, "--show")
+        #expect(code == 0)
+        #expect(!console.output.contains("hunter2"))
+        #expect(console.output.contains("  admin_token: \"********\"\n"))
+        let again = try Settings.load(text: console.output)
+        #expect(again.settings.app.name == "a \"b\" \\ ${X}")
+        var expected = try Settings.load(path: path, environment: program.environment).settings
+        expected.security.adminToken = "********"
+        #expect(again.settings == expected)
+    }
+}
