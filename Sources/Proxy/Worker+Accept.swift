@@ -67,9 +67,12 @@ extension Worker {
     // MARK: Draining
 
     mutating func beginDrain(_ latch: Latch) {
+        // What waits in the queue is still served; closed, the port refuses newcomers instead of letting them hang.
+        acceptClients()
         isDraining = true
         drained = latch
         _ = poller.remove(listener)
+        Socket.close(listener)
         var i: UInt32 = 0
         while Int(i) < clients.capacity, clients.liveCount > 0, Int(i) < clients.usedBound {
             if clients.isLive(i) {

@@ -3,7 +3,6 @@
 import json
 
 import anthropic
-import httpx
 import openai
 import pytest
 
@@ -176,9 +175,9 @@ def test_cut_stream_raises(site, openai_client):
 
     site.upstream.handler = script
     stream = openai_client().chat.completions.create(**ASK, stream=True)
-    with pytest.raises(Exception) as caught:
+    # Which class it is depends on the SDK's HTTP library; what matters is that the end is not taken for one.
+    with pytest.raises(Exception, match="(?i)incomplete|closed|connection"):
         list(stream)
-    assert isinstance(caught.value, (openai.APIError, httpx.HTTPError)) or "HTTP" in type(caught.value).__mro__[1].__name__
 
 
 def test_sdk_retries_obey_retry_after(site, openai_client):

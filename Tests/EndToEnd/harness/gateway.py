@@ -204,7 +204,7 @@ class Gateway:
         finally:
             connection.close()
 
-    def admin(self, method: str, path: str, /, body=None, expect: int | tuple[int, ...] = (200, 201, 204), **query):
+    def admin(self, method: str, path: str, body=None, /, *, expect: int | tuple[int, ...] = (200, 201, 204), **query):
         """Calls the admin API and returns the decoded answer; any other status fails the test."""
         if query:
             path += "?" + urllib.parse.urlencode({k: v for k, v in query.items() if v is not None})
