@@ -73,7 +73,7 @@ def raise_descriptor_limit():
 
 def most_proxied_connections():
     """How many connections a proxy can serve at once, each with one of its own upstream."""
-    return (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 128) // 2
+    return (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 512) // 2
 
 
 def _pin(core):

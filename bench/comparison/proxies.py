@@ -154,7 +154,7 @@ user root;
 worker_processes 1;
 pid nginx.pid;
 error_log error.log error;
-events {{ worker_connections {2 * most_proxied_connections()}; }}
+events {{ worker_connections 65536; }}
 http {{
   access_log off;
   client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
@@ -220,7 +220,7 @@ class HAProxy(Proxy):
         if s.tls:
             both = self.write("both.pem", s.certificate.read_text() + s.private_key.read_text())
             tls = f" ssl crt {both} alpn http/1.1 ssl-min-ver TLSv1.3"
-        most = min(60000, most_proxied_connections())
+        most = min(60000, most_proxied_connections() + 64)
         self.write("haproxy.cfg", f"""\
 global
   nbthread 1

@@ -331,7 +331,8 @@ static void run(void) {
     for (uint64_t now; (now = clock_ns()) < end_ns + grace_ns;) {
         uint64_t wait_ns = dispatch(now);
         bool no_more = !may_issue(now);
-        if (options.hold ? stopped || now >= end_ns || failure_count >= MOST_ERRORS : no_more && !in_flight) break;
+        // Holding is for all the streams or for none: the first that fails ends it.
+        if (options.hold ? stopped || now >= end_ns || failure_count : no_more && !in_flight) break;
         if (!no_more && end_ns - now < wait_ns) wait_ns = end_ns - now;
         struct timespec wait = {(time_t)(wait_ns / 1000000000), (long)(wait_ns % 1000000000)};
         int n = epoll_pwait2(epoll_fd, ready, MOST_EVENTS, &wait, NULL);
