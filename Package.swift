@@ -31,12 +31,13 @@ let package = Package(
         module("HTTP", ["CScan"]),
         module("JSON", ["CScan", "CPCRE2"]),
         module("Config", ["CYAML"]),
-        module("Store", ["Reactor", "JSON", "CSQLite", "CZlib"]),
-        module("Proxy", ["Reactor", "HTTP", "JSON", "Config", "Store"]),
-        module("Admin", ["Reactor", "HTTP", "JSON", "Config", "Store", "Proxy"]),
+        module("Log", []),
+        module("Store", ["Reactor", "JSON", "Log", "CSQLite", "CZlib"]),
+        module("Proxy", ["Reactor", "HTTP", "JSON", "Config", "Log", "Store"]),
+        module("Admin", ["Reactor", "HTTP", "JSON", "Config", "Log", "Store", "Proxy"]),
         .executableTarget(
             name: "FastGate",
-            dependencies: ["Reactor", "HTTP", "JSON", "Config", "Store", "Proxy", "Admin"],
+            dependencies: ["Reactor", "HTTP", "JSON", "Config", "Log", "Store", "Proxy", "Admin"],
             swiftSettings: strict),
 
         // Load and comparison tools; no part of the gateway.
@@ -48,10 +49,11 @@ let package = Package(
         tests("HTTP"),
         tests("JSON"),
         tests("Config"),
+        tests("Log"),
         tests("Store", ["Reactor", "JSON"]),
         tests("Proxy", ["Reactor", "HTTP", "JSON", "Config", "Store"]),
         tests("Admin", ["Reactor", "HTTP", "JSON", "Config", "Store", "Proxy"]),
-        tests("FastGate", ["Config"]),
+        tests("FastGate", ["Reactor", "JSON", "Config", "Log", "Store"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu11

@@ -1,6 +1,142 @@
+// What Swift cannot see of OpenSSL: macros, and the digest functions that do not allocate.
 #pragma once
-#include <openssl/ssl.h>
+
+// SHA256_Init and its kin are deprecated in favour of EVP, which allocates a context for every digest.
+#define OPENSSL_SUPPRESS_DEPRECATED
+
+#include <errno.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include <openssl/bio.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+static inline void fg_sha256(const void *bytes, size_t count, uint8_t *out) {
+    SHA256_CTX context;
+    SHA256_Init(&context);
+    SHA256_Update(&context, bytes, count);
+    SHA256_Final(out, &context);
+}
+
+// MARK: macros as functions
+
+static inline int fg_ctx_set_minimum_version(SSL_CTX *context, int version) {
+    return (int)SSL_CTX_set_min_proto_version(context, version);
+}
+
+static inline int fg_ctx_set_maximum_version(SSL_CTX *context, int version) {
+    return (int)SSL_CTX_set_max_proto_version(context, version);
+}
+
+/// What every context of ours has: writes may be partial and repeated from elsewhere, idle sessions keep no buffers,
+/// no renegotiation, no compression; and one recv takes all that has arrived, not each record's header and body apart.
+static inline void fg_ctx_set_defaults(SSL_CTX *context) {
+    SSL_CTX_set_mode(
+        context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS |
+                     SSL_MODE_AUTO_RETRY);
+    SSL_CTX_set_options(
+        context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_read_ahead(context, 1);
+}
+
+static inline void fg_ctx_set_session_cache_mode(SSL_CTX *context, long mode) {
+    SSL_CTX_set_session_cache_mode(context, mode);
+}
+
+static inline int fg_set_server_name(SSL *ssl, const char *name) { return (int)SSL_set_tlsext_host_name(ssl, name); }
+
+/// The last failure's code, kept with the session because the error queue belongs to the thread.
+static inline void fg_set_failure(SSL *ssl, unsigned long code) { SSL_set_ex_data(ssl, 0, (void *)code); }
+static inline unsigned long fg_get_failure(const SSL *ssl) { return (unsigned long)SSL_get_ex_data(ssl, 0); }
+
+static inline unsigned long fg_system_failure(int error) { return (unsigned long)ERR_SYSTEM_FLAG | (unsigned)error; }
+static inline int fg_is_system_failure(unsigned long code) { return ERR_SYSTEM_ERROR(code); }
+static inline int fg_failure_reason(unsigned long code) { return ERR_GET_REASON(code); }
+
+// MARK: a BIO over recv and send
+//
+// OpenSSL's own socket BIO uses write(), which raises SIGPIPE when the peer is gone.
+
+static int fg_bio_read(BIO *bio, char *out, int count) {
+    BIO_clear_retry_flags(bio);
+    ssize_t n = recv((int)(intptr_t)BIO_get_data(bio), out, (size_t)count, 0);
+    if (n > 0) return (int)n;
+    if (n == 0) {
+        BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
+        return 0;
+    }
+    if (errno == EAGAIN || errno == EINTR) BIO_set_retry_read(bio);
+    return -1;
+}
+
+static int fg_bio_write(BIO *bio, const char *bytes, int count) {
+    BIO_clear_retry_flags(bio);
+    ssize_t n = send((int)(intptr_t)BIO_get_data(bio), bytes, (size_t)count, MSG_NOSIGNAL);
+    if (n >= 0) return (int)n;
+    if (errno == EAGAIN || errno == EINTR) BIO_set_retry_write(bio);
+    return -1;
+}
+
+static long fg_bio_control(BIO *bio, int command, long number, void *pointer) {
+    (void)number;
+    (void)pointer;
+    switch (command) {
+    case BIO_CTRL_FLUSH: return 1;
+    case BIO_CTRL_EOF: return BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0;
+    default: return 0;
+    }
+}
+
+static inline BIO_METHOD *fg_bio_method(void) {
+    BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK | BIO_get_new_index(), "reactor socket");
+    if (method == NULL) return NULL;
+    BIO_meth_set_read(method, fg_bio_read);
+    BIO_meth_set_write(method, fg_bio_write);
+    BIO_meth_set_ctrl(method, fg_bio_control);
+    return method;
+}
+
+/// Gives the session a BIO for the descriptor, which stays the caller's to close. 1 = done.
+static inline int fg_set_socket(SSL *ssl, const BIO_METHOD *method, int fd) {
+    BIO *bio = BIO_new(method);
+    if (bio == NULL) return 0;
+    BIO_set_data(bio, (void *)(intptr_t)fd);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(ssl, bio, bio);
+    return 1;
+}
+
+// MARK: callbacks
+
+/// Takes http/1.1 if the client offers it; a client that speaks only something else is refused (RFC 7301, 3.2).
+static int fg_select_protocol(
+    SSL *ssl, const unsigned char **out, unsigned char *out_count, const unsigned char *offered, unsigned offered_count,
+    void *argument) {
+    (void)ssl;
+    (void)argument;
+    static const unsigned char ours[] = "\x08http/1.1";
+    int found = SSL_select_next_proto((unsigned char **)out, out_count, ours, 9, offered, offered_count);
+    return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+static inline void fg_ctx_select_http1(SSL_CTX *context) {
+    SSL_CTX_set_alpn_select_cb(context, fg_select_protocol, NULL);
+}
+
+/// An encrypted key must fail, not ask on the terminal.
+static int fg_no_password(char *buffer, int size, int for_writing, void *argument) {
+    (void)buffer;
+    (void)size;
+    (void)for_writing;
+    (void)argument;
+    return -1;
+}
+
+static inline void fg_ctx_refuse_passwords(SSL_CTX *context) {
+    SSL_CTX_set_default_passwd_cb(context, fg_no_password);
+}

@@ -1,1 +1,5 @@
-print("fastgate")
+import Glibc
+
+exit(
+    FastGateCommand(console: StandardConsole(), environment: processEnvironment())
+        .run(Array(CommandLine.arguments.dropFirst())))

@@ -1,0 +1,84 @@
+/// A request as the handlers see it: parsed, authenticated, its body complete.
+struct AdminRequest: Sendable {
+    /// The method's token as sent; HEAD has become GET (the server leaves the body out).
+    var method: String
+    /// The path as sent, not decoded.
+    var path: String
+    /// Decoded query parameters in order, `token` taken out.
+    var query: [QueryParameter]
+    /// The media type of Content-Type in lower case, without parameters; nil if the header is absent.
+    var mediaType: String?
+    var body: [UInt8]
+    var requestID: String
+    /// What the placeholders of the endpoint's path took, in order, decoded.
+    var pathValues: [String] = []
+
+    init(
+        method: String, path: String, query: [QueryParameter] = [], mediaType: String? = nil, body: [UInt8] = [],
+        requestID: String = ""
+    ) {
+        self.method = method
+        self.path = path
+        self.query = query
+        self.mediaType = mediaType
+        self.body = body
+        self.requestID = requestID
+    }
+}
+
+struct QueryParameter: Sendable, Equatable {
+    var name: String
+    var value: String
+
+    init(_ name: String, _ value: String) {
+        self.name = name
+        self.value = value
+    }
+}
+
+/// Percent and form decoding (WHATWG URL, application/x-www-form-urlencoded).
+enum PercentCoding {
+    /// Decodes `%XX`, and `+` as a space when `plusIsSpace`.
+    /// - Returns: Nil if an escape is malformed or the result is no UTF-8.
+    static func decode(_ text: some StringProtocol, plusIsSpace: Bool) -> String? {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.utf8.count)
+        var iterator = text.utf8.makeIterator()
+        while let byte = iterator.next() {
+            switch byte {
+            case UInt8(ascii: "%"):
+                guard let high = iterator.next().flatMap(hexDigit), let low = iterator.next().flatMap(hexDigit)
+                else { return nil }
+                bytes.append(high << 4 | low)
+            case UInt8(ascii: "+") where plusIsSpace:
+                bytes.append(UInt8(ascii: " "))
+            default:
+                bytes.append(byte)
+            }
+        }
+        return String(validating: bytes, as: UTF8.self)
+    }
+
+    /// Splits and decodes a query. A parameter without `=` has an empty value.
+    /// - Returns: Nil if an escape is malformed.
+    static func parseQuery(_ query: some StringProtocol) -> [QueryParameter]? {
+        var parameters: [QueryParameter] = []
+        for pair in query.split(separator: "&", omittingEmptySubsequences: true) {
+            let halves = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard let name = decode(halves[0], plusIsSpace: true),
+                let value = halves.count > 1 ? decode(halves[1], plusIsSpace: true) : ""
+            else { return nil }
+            parameters.append(QueryParameter(name, value))
+        }
+        return parameters
+    }
+
+    private static func hexDigit(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+        default: nil
+        }
+    }
+}

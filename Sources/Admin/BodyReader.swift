@@ -1,0 +1,183 @@
+import JSON
+import Store
+
+/// The members that a JSON body may have; the decoder refuses all others and /openapi.json lists these.
+struct ObjectShape: Sendable {
+    struct Field: Sendable {
+        var name: String
+        /// JSON Schema as JSON text.
+        var schema: String
+        var description: String
+        var isRequired: Bool
+
+        init(_ name: String, _ schema: String, _ description: String, required: Bool = false) {
+            self.name = name
+            self.schema = schema
+            self.description = description
+            isRequired = required
+        }
+    }
+
+    var name: String
+    var description: String
+    var fields: [Field]
+
+    /// The shape with every member optional, for PATCH.
+    func partial(named name: String, description: String) -> ObjectShape {
+        var shape = ObjectShape(name: name, description: description, fields: fields)
+        for index in shape.fields.indices { shape.fields[index].isRequired = false }
+        return shape
+    }
+}
+
+/// A member of a body: left out, null, or there.
+enum Given<Value> {
+    case absent, null
+    case value(Value)
+}
+
+/// Reads the members of a JSON object; each refusal names the member.
+struct BodyReader {
+    private let object: JSONObject
+
+    /// 415 for another media type, 400 for what is no JSON, 422 for what is no object of that shape.
+    init(_ request: AdminRequest, shape: ObjectShape) throws(AdminFailure) {
+        if let type = request.mediaType, type != "application/json", !type.hasSuffix("+json") {
+            throw AdminFailure(
+                status: 415, code: "unsupported_media_type", param: "content-type",
+                "content-type: must be application/json, not \(type)")
+        }
+        guard !request.body.isEmpty else {
+            throw AdminFailure(status: 400, code: "missing_body", "a JSON object is required as the body")
+        }
+        let value: JSONValue
+        do {
+            value = try JSONValue(parsing: request.body, maxDepth: 128)
+        } catch {
+            throw AdminFailure(
+                status: 400, code: "invalid_json",
+                "the body is not JSON: line \(error.line), column \(error.column): \(error.message)")
+        }
+        guard let object = value.objectValue else {
+            throw AdminFailure(status: 422, code: "invalid_body", "the body must be a JSON object")
+        }
+        for member in object where !shape.fields.contains(where: { $0.name == member.name }) {
+            let known = shape.fields.map(\.name).joined(separator: ", ")
+            throw AdminFailure(
+                status: 422, code: "unknown_field", param: member.name,
+                "unknown field \"\(member.name)\"; known are \(known)")
+        }
+        for field in shape.fields where field.isRequired && object[field.name] == nil {
+            throw AdminFailure(
+                status: 422, code: "missing_field", param: field.name, "\(field.name): is required")
+        }
+        self.object = object
+    }
+
+    var isEmpty: Bool { object.isEmpty }
+
+    func has(_ name: String) -> Bool { object[name] != nil }
+
+    func value(_ name: String) -> Given<JSONValue> {
+        switch object[name] {
+        case nil: .absent
+        case .some(.null): .null
+        case .some(let value): .value(value)
+        }
+    }
+
+    func string(_ name: String, maxLength: Int = 1024) throws(AdminFailure) -> Given<String> {
+        switch value(name) {
+        case .absent: return .absent
+        case .null: return .null
+        case .value(let value):
+            guard let text = value.stringValue else { throw .badField(name, "must be a string") }
+            guard text.utf8.count <= maxLength else {
+                throw .badField(name, "must be no longer than \(maxLength) bytes")
+            }
+            guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) else {
+                throw .badField(name, "must not contain control characters")
+            }
+            return .value(text)
+        }
+    }
+
+    func int(_ name: String, in range: ClosedRange<Int>) throws(AdminFailure) -> Given<Int> {
+        switch value(name) {
+        case .absent: return .absent
+        case .null: return .null
+        case .value(let value):
+            guard let number = value.intValue, range.contains(number) else {
+                throw .badField(name, "must be an integer from \(range.lowerBound) to \(range.upperBound)")
+            }
+            return .value(number)
+        }
+    }
+
+    func bool(_ name: String) throws(AdminFailure) -> Given<Bool> {
+        switch value(name) {
+        case .absent: return .absent
+        case .null: return .null
+        case .value(let value):
+            guard let bool = value.boolValue else { throw .badField(name, "must be true or false") }
+            return .value(bool)
+        }
+    }
+
+    func strings(_ name: String) throws(AdminFailure) -> Given<[String]> {
+        switch value(name) {
+        case .absent: return .absent
+        case .null: return .null
+        case .value(let value):
+            guard let elements = value.arrayValue else { throw .badField(name, "must be an array of strings") }
+            var texts: [String] = []
+            for element in elements {
+                guard let text = element.stringValue else { throw .badField(name, "must be an array of strings") }
+                texts.append(text)
+            }
+            return .value(texts)
+        }
+    }
+
+    func object(_ name: String) throws(AdminFailure) -> Given<JSONObject> {
+        switch value(name) {
+        case .absent: return .absent
+        case .null: return .null
+        case .value(let value):
+            guard let object = value.objectValue else { throw .badField(name, "must be an object") }
+            return .value(object)
+        }
+    }
+
+    func time(_ name: String, offsetMinutes: Int) throws(AdminFailure) -> Given<Int64> {
+        switch try string(name) {
+        case .absent: return .absent
+        case .null: return .null
+        case .value(let text):
+            guard let time = Timestamp.parseUpperBound(text, defaultOffsetMinutes: offsetMinutes) else {
+                throw .badField(name, "must be a date (2026-06-06) or an ISO-8601 time (2026-06-06T11:26:55+08:00)")
+            }
+            return .value(time)
+        }
+    }
+}
+
+extension Given {
+    /// The value of a member that has a default and may not be null; `current` stands for what is left out.
+    func or(_ current: Value, _ name: String) throws(AdminFailure) -> Value {
+        switch self {
+        case .absent: return current
+        case .null: throw .badField(name, "must not be null")
+        case .value(let value): return value
+        }
+    }
+
+    /// The value of a member that may be null.
+    func orNull(_ current: Value?) -> Value? {
+        switch self {
+        case .absent: current
+        case .null: nil
+        case .value(let value): value
+        }
+    }
+}

@@ -1,0 +1,125 @@
+import JSON
+import Store
+
+private let keySchema = Endpoint.reference("Key")
+
+extension Endpoint.Parameter {
+    static func limit(default count: Int, max: Int) -> Self {
+        .init(
+            "limit", #"{"type":"integer","minimum":1,"maximum":\#(max),"default":\#(count)}"#, "How many items to list.")
+    }
+    static let offset = Self("offset", #"{"type":"integer","minimum":0,"default":0}"#, "How many items to skip.")
+}
+
+extension AdminAPI {
+    static let keyEndpoints: [Endpoint] = [
+        Endpoint(
+            method: "POST", path: "/admin/keys", operationID: "createKey", tag: "keys",
+            summary: "Makes a key. The answer is the only time its value is shown.",
+            body: .init(schemaName: "NewKey"),
+            answers: [.json("The key, with key_value.", status: 201, schema: keySchema)], failures: [400, 409, 415, 422],
+            handler: .quick(createKey)),
+        Endpoint(
+            method: "GET", path: "/admin/keys", operationID: "listKeys", tag: "keys", summary: "Lists keys, newest first.",
+            parameters: [
+                .init("source_path", #"{"type":"string"}"#, "Only keys of this source."),
+                .init("is_active", #"{"type":"boolean"}"#, "Only active or only inactive keys."),
+                .limit(default: 100, max: 1000), .offset,
+            ],
+            answers: [.json("A page of keys.", schema: Endpoint.reference("KeyList"))], failures: [400],
+            handler: .quick(listKeys)),
+        Endpoint(
+            method: "GET", path: "/admin/keys/{key_id}", operationID: "getKey", tag: "keys", summary: "Shows a key.",
+            answers: [.json("The key.", schema: keySchema)], failures: [404],
+            handler: .quick { (context, request) throws(AdminFailure) in
+                let id = request.pathValues[0]
+                let key = try context.read { reader throws(StoreError) in try reader.key(id) }
+                guard let key else { throw .notFound("key", id) }
+                return .json(KeyJSON.encode(key, offsetMinutes: context.offsetMinutes))
+            }),
+        Endpoint(
+            method: "PATCH", path: "/admin/keys/{key_id}", operationID: "updateKey", tag: "keys",
+            summary: "Changes the members that are given.", body: .init(schemaName: "KeyPatch"),
+            answers: [.json("The changed key.", schema: keySchema)], failures: [400, 404, 415, 422],
+            handler: .quick(updateKey)),
+        Endpoint(
+            method: "DELETE", path: "/admin/keys/{key_id}", operationID: "deleteKey", tag: "keys",
+            summary: "Deletes a key; what the audit says of it stays.",
+            answers: [.init(status: 204, description: "Deleted.")], failures: [404],
+            handler: .quick { (context, request) throws(AdminFailure) in
+                let id = request.pathValues[0]
+                let deleted = try context.mutate { writer throws(StoreError) in try writer.deleteKey(id) }
+                guard deleted else { throw .notFound("key", id) }
+                return .noContent
+            }),
+        Endpoint(
+            method: "POST", path: "/admin/keys/{key_id}/toggle", operationID: "toggleKey", tag: "keys",
+            summary: "Turns a key on if it is off, and off if it is on.",
+            answers: [.json("The changed key.", schema: keySchema)], failures: [404],
+            handler: .quick { (context, request) throws(AdminFailure) in
+                let id = request.pathValues[0]
+                let key = try context.mutate { writer throws(StoreError) in try writer.toggleKey(id) }
+                guard let key else { throw .notFound("key", id) }
+                return .json(KeyJSON.encode(key, offsetMinutes: context.offsetMinutes))
+            }),
+        Endpoint(
+            method: "POST", path: "/admin/keys/{key_id}/rotate", operationID: "rotateKey", tag: "keys",
+            summary: "Gives a key a new value, shown this once; the old value stops working at once.",
+            answers: [.json("The key, with its new key_value.", schema: keySchema)], failures: [404],
+            handler: .quick { (context, request) throws(AdminFailure) in
+                let id = request.pathValues[0]
+                let prefix = context.settings.security.keyPrefix
+                let rotated = try context.mutate { writer throws(StoreError) in
+                    try writer.rotateKey(id, keyPrefix: prefix)
+                }
+                guard let rotated else { throw .notFound("key", id) }
+                return .json(
+                    KeyJSON.encode(rotated.record, offsetMinutes: context.offsetMinutes, value: rotated.value))
+            }),
+    ]
+
+    private static func createKey(_ context: HandlerContext, _ request: AdminRequest) throws(AdminFailure)
+        -> AdminResponse
+    {
+        let settings = context.settings
+        let new = try KeyJSON.newKey(
+            BodyReader(request, shape: .newKey), defaultExpiryDays: settings.security.defaultExpiryDays,
+            offsetMinutes: context.offsetMinutes, nowMilliseconds: HandlerContext.nowMilliseconds())
+        let prefix = settings.security.keyPrefix
+        let created = try context.mutate { writer throws(StoreError) in try writer.createKey(new, keyPrefix: prefix) }
+        var response = AdminResponse.json(
+            KeyJSON.encode(created.record, offsetMinutes: context.offsetMinutes, value: created.value), status: 201)
+        response.headers.append(HeaderLine("location", "/admin/keys/\(created.record.keyID)"))
+        return response
+    }
+
+    private static func listKeys(_ context: HandlerContext, _ request: AdminRequest) throws(AdminFailure)
+        -> AdminResponse
+    {
+        let query = QueryReader(request.query)
+        let filter = KeyFilter(sourcePath: query.string("source_path"), isActive: try query.bool("is_active"))
+        let limit = try query.int("limit", in: 1...1000) ?? 100
+        let offset = try query.int("offset", in: 0...Int(Int32.max)) ?? 0
+        let page = try context.read { reader throws(StoreError) in
+            try reader.listKeys(filter, limit: limit, offset: offset)
+        }
+        let items = page.items.map { KeyJSON.encode($0, offsetMinutes: context.offsetMinutes) }
+        return .json(
+            .members([
+                ("items", .array(items)), ("total", .integer(page.total)), ("limit", .integer(limit)),
+                ("offset", .integer(offset)),
+            ]))
+    }
+
+    private static func updateKey(_ context: HandlerContext, _ request: AdminRequest) throws(AdminFailure)
+        -> AdminResponse
+    {
+        let id = request.pathValues[0]
+        let patch = try KeyJSON.patch(
+            BodyReader(request, shape: .keyPatch), offsetMinutes: context.offsetMinutes,
+            nowMilliseconds: HandlerContext.nowMilliseconds())
+        let key = try context.mutate { writer throws(StoreError) in try writer.updateKey(id, patch) }
+        guard let key else { throw .notFound("key", id) }
+        return .json(KeyJSON.encode(key, offsetMinutes: context.offsetMinutes))
+    }
+}

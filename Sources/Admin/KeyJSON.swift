@@ -1,0 +1,135 @@
+import JSON
+import Store
+
+extension ObjectShape {
+    static let newKey = ObjectShape(
+        name: "NewKey", description: "What a key is made from.",
+        fields: [
+            .init("source_path", #"{"type":"string","minLength":1,"maxLength":255}"#, "Whose key it is.", required: true),
+            .init(
+                "permissions", #"{"type":"array","items":{"type":"string"},"maxItems":64}"#,
+                "What the key may be used for: families (chat, completions, embeddings, models, responses, messages, "
+                    + "images, audio, files, moderations), path patterns that begin with a slash, or \"*\". "
+                    + "An empty list allows everything."),
+            .init(
+                "rate_limit", #"{"type":["integer","null"],"minimum":0,"maximum":1000000000}"#,
+                "Requests per minute; 0 is no limit, null the gateway's default."),
+            .init(
+                "expires_days", #"{"type":["integer","null"],"minimum":0,"maximum":36500}"#,
+                "Days until the key expires; 0 or null is never. Excludes expires_at. "
+                    + "With neither, security.default_expiry_days counts when the key is made."),
+            .init(
+                "expires_at", #"{"type":["string","null"]}"#,
+                "When the key expires, a date (its last moment) or ISO-8601; null is never."),
+            .init("is_active", #"{"type":"boolean"}"#, "Whether the key is accepted; true when left out."),
+        ])
+
+    static let keyPatch = newKey.partial(
+        named: "KeyPatch", description: "Members to change; the others stay as they are.")
+}
+
+/// The JSON form of keys.
+enum KeyJSON {
+    static let families = [
+        "chat", "completions", "embeddings", "models", "responses", "messages", "images", "audio", "files",
+        "moderations",
+    ]
+
+    /// A key as answers show it. The key itself is in none but the answers that make it.
+    static func encode(_ key: KeyRecord, offsetMinutes: Int, value: String? = nil) -> JSONValue {
+        var members: [(String, JSONValue)] = [("key_id", .string(key.keyID))]
+        if let value { members.append(("key_value", .string(value))) }
+        members += [
+            ("key_hint", .string(key.keyHint)),
+            ("source_path", .string(key.sourcePath)),
+            ("permissions", .strings(key.permissions)),
+            ("rate_limit", .optional(key.rateLimitPerMinute)),
+            ("is_active", .bool(key.isActive)),
+            ("usage_count", .integer(key.usageCount)),
+            ("created_at", .time(key.createdAtMilliseconds, offsetMinutes: offsetMinutes)),
+            ("expires_at", .time(key.expiresAtMilliseconds, offsetMinutes: offsetMinutes)),
+            ("last_used_at", .time(key.lastUsedAtMilliseconds, offsetMinutes: offsetMinutes)),
+        ]
+        return .members(members)
+    }
+
+    /// The schema of `encode`, by hand beside it.
+    static let schema = """
+        {"type":"object","required":["key_id","key_hint","source_path","permissions","rate_limit","is_active",\
+        "usage_count","created_at","expires_at","last_used_at"],"properties":{"key_id":{"type":"string"},\
+        "key_value":{"type":"string","description":"The key itself; only in the answer that made it."},\
+        "key_hint":{"type":"string","description":"Prefix and last four characters."},\
+        "source_path":{"type":"string"},"permissions":{"type":"array","items":{"type":"string"}},\
+        "rate_limit":{"type":["integer","null"]},"is_active":{"type":"boolean"},"usage_count":{"type":"integer"},\
+        "created_at":{"type":"string","format":"date-time"},"expires_at":{"type":["string","null"],\
+        "format":"date-time"},"last_used_at":{"type":["string","null"],"format":"date-time"}}}
+        """
+
+    static func newKey(_ body: BodyReader, defaultExpiryDays: Int, offsetMinutes: Int, nowMilliseconds: Int64)
+        throws(AdminFailure) -> NewKey
+    {
+        var expiry: Int64?
+        switch try expiresAt(body, offsetMinutes: offsetMinutes, nowMilliseconds: nowMilliseconds) {
+        case .keep: if defaultExpiryDays > 0 { expiry = nowMilliseconds + Int64(defaultExpiryDays) * 86_400_000 }
+        case .set(let time): expiry = time
+        }
+        return NewKey(
+            sourcePath: try sourcePath(body).or("", "source_path"), permissions: try permissions(body).orNull(nil) ?? [],
+            rateLimitPerMinute: try body.int("rate_limit", in: 0...1_000_000_000).orNull(nil),
+            expiresAtMilliseconds: expiry, isActive: try body.bool("is_active").or(true, "is_active"))
+    }
+
+    static func patch(_ body: BodyReader, offsetMinutes: Int, nowMilliseconds: Int64) throws(AdminFailure) -> KeyPatch {
+        var patch = KeyPatch()
+        if body.has("source_path") { patch.sourcePath = .set(try sourcePath(body).or("", "source_path")) }
+        if body.has("permissions") { patch.permissions = .set(try permissions(body).orNull(nil) ?? []) }
+        if body.has("rate_limit") {
+            patch.rateLimitPerMinute = .set(try body.int("rate_limit", in: 0...1_000_000_000).orNull(nil))
+        }
+        patch.expiresAtMilliseconds = try expiresAt(
+            body, offsetMinutes: offsetMinutes, nowMilliseconds: nowMilliseconds)
+        if body.has("is_active") { patch.isActive = .set(try body.bool("is_active").or(true, "is_active")) }
+        return patch
+    }
+
+    private static func sourcePath(_ body: BodyReader) throws(AdminFailure) -> Given<String> {
+        let given = try body.string("source_path", maxLength: 255)
+        if case .value(let text) = given, text.allSatisfy({ $0 == " " }) {
+            throw .badField("source_path", "must not be empty")
+        }
+        return given
+    }
+
+    private static func permissions(_ body: BodyReader) throws(AdminFailure) -> Given<[String]> {
+        let given = try body.strings("permissions")
+        guard case .value(let entries) = given else { return given }
+        guard entries.count <= 64 else { throw .badField("permissions", "must have no more than 64 entries") }
+        for entry in entries {
+            guard entry == "*" || families.contains(entry) || (entry.hasPrefix("/") && entry.utf8.count <= 1024) else {
+                throw .badField(
+                    "permissions",
+                    "\"\(entry)\" is neither a family (\(families.joined(separator: ", "))), nor a path pattern "
+                        + "that begins with \"/\", nor \"*\"")
+            }
+        }
+        return given
+    }
+
+    private static func expiresAt(_ body: BodyReader, offsetMinutes: Int, nowMilliseconds: Int64)
+        throws(AdminFailure) -> Change<Int64?>
+    {
+        guard !(body.has("expires_days") && body.has("expires_at")) else {
+            throw .badField("expires_at", "must not be given together with expires_days")
+        }
+        switch try body.int("expires_days", in: 0...36_500) {
+        case .absent: break
+        case .null, .value(0): return .set(nil)
+        case .value(let days): return .set(nowMilliseconds + Int64(days) * 86_400_000)
+        }
+        switch try body.time("expires_at", offsetMinutes: offsetMinutes) {
+        case .absent: return .keep
+        case .null: return .set(nil)
+        case .value(let time): return .set(time)
+        }
+    }
+}

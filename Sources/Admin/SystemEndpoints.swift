@@ -1,0 +1,84 @@
+import Config
+import JSON
+import Proxy
+import Store
+
+extension AdminAPI {
+    static let systemEndpoints: [Endpoint] = [
+        Endpoint(
+            method: "GET", path: "/health", operationID: "getHealth", tag: "system",
+            summary: "Whether the gateway takes requests. Needs no token.", access: .open,
+            answers: [
+                .json("It does.", schema: healthSchema),
+                .json("It is draining: it finishes what is open and takes nothing new.", status: 503, schema: healthSchema),
+            ], handler: .reactor(health)),
+        Endpoint(
+            method: "GET", path: "/metrics", operationID: "getPrometheusMetrics", tag: "metrics",
+            summary: "Prometheus text. Needs no token; it names routes, but no keys.", access: .open,
+            answers: [
+                Endpoint.Answer(
+                    status: 200, description: "The metrics.", content: [("text/plain", #"{"type":"string"}"#)])
+            ],
+            handler: .quick { (context, _) in
+                .text(
+                    GatewayMetricsText.write(
+                        gateway: context.gateway.metrics(), writer: context.shared.writer.statistics,
+                        version: context.shared.version, process: .read()),
+                    type: PrometheusText.contentType)
+            }),
+        Endpoint(
+            method: "GET", path: "/admin/config", operationID: "getConfig", tag: "system",
+            summary: "The settings in effect, secrets masked.",
+            answers: [.json("The settings.", schema: #"{"type":"object"}"#)],
+            handler: .quick { (context, _) in .json(encode(context.settings)) }),
+        Endpoint(
+            method: "GET", path: "/openapi.json", operationID: "getOpenAPI", tag: "system",
+            summary: "This description.",
+            answers: [.json("OpenAPI 3.1.", schema: #"{"type":"object"}"#)],
+            handler: .quick { (context, _) in .json(OpenAPI.document(version: context.shared.version)) }),
+        page("/admin/dashboard", "getDashboard"),
+        page("/", "getDashboardAtRoot"),
+    ]
+
+    private static func page(_ path: String, _ operationID: String) -> Endpoint {
+        Endpoint(
+            method: "GET", path: path, operationID: operationID, tag: "system",
+            summary: "An overview for people. Without a token the same page comes with status 401 and asks for it.",
+            access: .page,
+            answers: [
+                Endpoint.Answer(status: 200, description: "The page.", content: [("text/html", #"{"type":"string"}"#)])
+            ], handler: .reactor { (_, _) in Dashboard.page(status: 200) })
+    }
+
+    private static let healthSchema = """
+        {"type":"object","required":["status","version","uptime_seconds"],"properties":{"status":{"type":"string",\
+        "enum":["ok","draining"]},"version":{"type":"string"},"uptime_seconds":{"type":"number"}}}
+        """
+
+    private static func health(_ shared: AdminShared, _ request: AdminRequest) -> AdminResponse {
+        let isDraining = shared.gateway.isDraining
+        return .json(
+            .members([
+                ("status", .string(isDraining ? "draining" : "ok")), ("version", .string(shared.version)),
+                ("uptime_seconds", .decimal(shared.uptimeSeconds)),
+            ]), status: isDraining ? 503 : 200)
+    }
+
+    private static func encode(_ settings: Settings) -> JSONValue { encode(settings.maskedEntries()) }
+
+    private static func encode(_ entries: [SettingsEntry]) -> JSONValue {
+        .members(
+            entries.map { entry in
+                let value: JSONValue =
+                    switch entry.value {
+                    case .bool(let bool): .bool(bool)
+                    case .integer(let number): .integer(number)
+                    case .number(let number): .decimal(number)
+                    case .text(let text): .string(text)
+                    case .list(let texts): .strings(texts)
+                    case .section(let entries): encode(entries)
+                    }
+                return (entry.name, value)
+            })
+    }
+}

@@ -1,0 +1,181 @@
+// Byte scans for JSON text (RFC 8259). No function reads outside p[0 ..< n]. All are resumable: what they need to
+// know at the next byte is in their state argument, so a body may be cut anywhere.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#if defined(__SSE2__)
+// All ones in each byte that ends a plain run inside a string: a quote, a backslash or a control byte.
+static inline __m128i cscan_json_special(__m128i x) {
+    const __m128i quote = _mm_cmpeq_epi8(x, _mm_set1_epi8('"'));
+    const __m128i backslash = _mm_cmpeq_epi8(x, _mm_set1_epi8('\\'));
+    const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(0x1f)), x);
+    return _mm_or_si128(_mm_or_si128(quote, backslash), control);
+}
+
+static inline __m128i cscan_json_special16(const uint8_t *p) {
+    return cscan_json_special(_mm_loadu_si128((const __m128i *)(const void *)p));
+}
+#endif
+
+/// Length of the run of plain bytes at the start of p[0 ..< n]: up to the first quote, backslash or control byte
+/// (below 0x20), or n.
+static inline size_t cscan_json_plain_run(const uint8_t *p, size_t n) {
+    size_t i = 0;
+#if defined(__SSE2__)
+    // Most strings are short: look 16 bytes at a time first, then 64 at a time.
+    for (int k = 0; k < 4 && n - i >= 16; k++, i += 16) {
+        const unsigned mask = (unsigned)_mm_movemask_epi8(cscan_json_special16(p + i));
+        if (mask) { return i + (size_t)__builtin_ctz(mask); }
+    }
+    while (n - i >= 64) {
+        const __m128i a = cscan_json_special16(p + i), b = cscan_json_special16(p + i + 16);
+        const __m128i c = cscan_json_special16(p + i + 32), d = cscan_json_special16(p + i + 48);
+        if (_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d)))) {
+            const uint64_t low = (uint64_t)(unsigned)_mm_movemask_epi8(a) | (uint64_t)(unsigned)_mm_movemask_epi8(b) << 16;
+            const uint64_t high = (uint64_t)(unsigned)_mm_movemask_epi8(c) | (uint64_t)(unsigned)_mm_movemask_epi8(d) << 16;
+            return i + (size_t)__builtin_ctzll(low | high << 32);
+        }
+        i += 64;
+    }
+    for (; n - i >= 16; i += 16) {
+        const unsigned mask = (unsigned)_mm_movemask_epi8(cscan_json_special16(p + i));
+        if (mask) { return i + (size_t)__builtin_ctz(mask); }
+    }
+    if (n - i >= 8) {
+        const __m128i x = _mm_loadl_epi64((const __m128i *)(const void *)(p + i));
+        const unsigned mask = (unsigned)_mm_movemask_epi8(cscan_json_special(x)) & 0xff;  // the upper half is not ours
+        if (mask) { return i + (size_t)__builtin_ctz(mask); }
+        i += 8;
+    }
+#endif
+    for (; i < n; i++) {
+        const uint8_t c = p[i];
+        if (c == '"' || c == '\\' || c < 0x20) { break; }
+    }
+    return i;
+}
+
+static inline int cscan_json_is_hex(uint8_t c) {
+    return (uint8_t)(c - '0') < 10 || (uint8_t)((c | 0x20) - 'a') < 6;
+}
+
+static inline int cscan_json_is_escape(uint8_t c) {  // what may follow a backslash, but 'u'
+    switch (c) {
+    case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't': return 1;
+    default: return 0;
+    }
+}
+
+/// Where a scan is with respect to a string.
+enum {
+    CSCAN_JSON_OUTSIDE = 0,    ///< not in a string; after a skip: its closing quote was consumed
+    CSCAN_JSON_INSIDE = 1,     ///< between the quotes
+    CSCAN_JSON_ESCAPE = 2,     ///< after a backslash
+    CSCAN_JSON_HEX = 2,        ///< + the number of hex digits still to come (3 ... 6)
+    CSCAN_JSON_MALFORMED = 7,  ///< a control byte or an unknown escape
+};
+
+/// Consumes p[0 ..< n] up to and including the closing quote. `*state` is INSIDE, ESCAPE or HEX + k on entry and says on
+/// return how it ended. Returns the number of bytes consumed.
+static inline size_t cscan_json_string_skip(uint8_t *state, const uint8_t *p, size_t n) {
+    size_t i = 0;
+    uint8_t s = *state;
+    while (i < n) {
+        if (__builtin_expect(s == CSCAN_JSON_INSIDE, 1)) {
+            i += cscan_json_plain_run(p + i, n - i);
+            if (i == n) { break; }
+            const uint8_t c = p[i++];
+            if (c == '"') { s = CSCAN_JSON_OUTSIDE; break; }
+            if (c != '\\') { s = CSCAN_JSON_MALFORMED; break; }
+            if (i < n && cscan_json_is_escape(p[i])) { i++; continue; }
+            s = CSCAN_JSON_ESCAPE;
+        } else if (s == CSCAN_JSON_ESCAPE) {
+            const uint8_t c = p[i++];
+            if (c == 'u') {
+                s = CSCAN_JSON_HEX + 4;
+            } else if (cscan_json_is_escape(c)) {
+                s = CSCAN_JSON_INSIDE;
+            } else {
+                s = CSCAN_JSON_MALFORMED;
+                break;
+            }
+        } else {
+            if (!cscan_json_is_hex(p[i++])) { s = CSCAN_JSON_MALFORMED; break; }
+            s = s == CSCAN_JSON_HEX + 1 ? CSCAN_JSON_INSIDE : (uint8_t)(s - 1);
+        }
+    }
+    *state = s;
+    return i;
+}
+
+#define CSCAN_JSON_MAX_NESTED 511  // containers inside the top-level object, which itself is level 1 of 512
+
+/// A container value that is being skipped.
+typedef struct {
+    uint64_t is_object[8];  ///< bit d: the container open at depth d + 1 is an object
+    uint32_t depth;         ///< containers open; 0 = the value is complete
+    uint8_t string_state;   ///< CSCAN_JSON_…; MALFORMED also stands for a stray byte, a wrong bracket or too much depth
+    uint8_t reserved[3];
+} cscan_json_nest;
+
+/// What a byte means outside strings: 0 no place in JSON, 1 nothing for the nesting, else its bracket or quote.
+/// Only bytes that valid JSON can hold pass, so no dialect's comment or other quote can hide structure.
+static const uint8_t cscan_json_class[256] = {
+    [' '] = 1, ['\t'] = 1, ['\n'] = 1, ['\r'] = 1, [','] = 1, [':'] = 1, ['-'] = 1, ['+'] = 1, ['.'] = 1,
+    ['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1, ['5'] = 1, ['6'] = 1, ['7'] = 1, ['8'] = 1, ['9'] = 1,
+    ['E'] = 1, ['a'] = 1, ['e'] = 1, ['f'] = 1, ['l'] = 1, ['n'] = 1, ['r'] = 1, ['s'] = 1, ['t'] = 1, ['u'] = 1,
+    ['"'] = 2, ['{'] = 3, ['['] = 4, ['}'] = 5, [']'] = 6,
+};
+
+/// Consumes p[0 ..< n] up to and including the bracket that closes the value whose opening bracket was counted by
+/// `cscan_json_nest_open`. Brackets have to pair. Returns the number of bytes consumed; see `depth` and `string_state`.
+static inline size_t cscan_json_nest_skip(cscan_json_nest *nest, const uint8_t *p, size_t n) {
+    size_t i = 0;
+    uint32_t depth = nest->depth;
+    uint8_t s = nest->string_state;
+    if (s != CSCAN_JSON_OUTSIDE) {
+        i = cscan_json_string_skip(&s, p, n);
+        if (s != CSCAN_JSON_OUTSIDE) { goto done; }
+    }
+    while (i < n) {
+        const uint8_t class = cscan_json_class[p[i++]];
+        if (class == 1) { continue; }
+        if (class == 2) {
+            const size_t run = cscan_json_plain_run(p + i, n - i);
+            i += run;
+            if (i < n && p[i] == '"') { i++; continue; }
+            s = CSCAN_JSON_INSIDE;
+            i += cscan_json_string_skip(&s, p + i, n - i);
+            if (s != CSCAN_JSON_OUTSIDE) { goto done; }
+        } else if (class == 3 || class == 4) {
+            if (depth == CSCAN_JSON_MAX_NESTED) { s = CSCAN_JSON_MALFORMED; goto done; }
+            const uint64_t bit = (uint64_t)1 << (depth & 63);
+            uint64_t *word = &nest->is_object[depth >> 6];
+            *word = class == 3 ? *word | bit : *word & ~bit;
+            depth++;
+        } else if (class != 0) {
+            const uint32_t at = depth - 1;
+            if ((nest->is_object[at >> 6] >> (at & 63) & 1) != (class == 5)) { s = CSCAN_JSON_MALFORMED; goto done; }
+            depth = at;
+            if (depth == 0) { goto done; }
+        } else {
+            s = CSCAN_JSON_MALFORMED;
+            goto done;
+        }
+    }
+done:
+    nest->depth = depth;
+    nest->string_state = s;
+    return i;
+}
+
+/// Begins the skip of a container whose opening bracket was just consumed.
+static inline void cscan_json_nest_open(cscan_json_nest *nest, int is_object) {
+    nest->is_object[0] = is_object ? 1 : 0;
+    nest->depth = 1;
+    nest->string_state = CSCAN_JSON_OUTSIDE;
+}

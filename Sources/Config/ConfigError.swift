@@ -1,0 +1,40 @@
+/// Why a configuration is refused: where, which key, and what is allowed there.
+public struct ConfigError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The configuration file; empty when an environment variable is at fault.
+    public let file: String
+    /// Counted from 1; 0 when no line can be named.
+    public let line: Int
+    /// Dotted (`proxy.max_retries`), or the environment variable's name; empty when the file as a whole is at fault.
+    public let key: String
+    public let message: String
+
+    public init(file: String, line: Int, key: String, message: String) {
+        self.file = file
+        self.line = line
+        self.key = key
+        self.message = message
+    }
+
+    /// `config.yaml:12: proxy.max_retries: must be an integer from 0 to 100, not "x"`.
+    public var description: String {
+        var text = file.isEmpty ? "environment" : file
+        if line > 0 { text += ":\(line)" }
+        if !key.isEmpty { text += ": \(key)" }
+        return "\(text): \(message)"
+    }
+}
+
+/// Settings as they were loaded, with what an operator should be told about them.
+public struct LoadedConfig: Sendable {
+    public let settings: Settings
+    /// One sentence each: keys without meaning, weak or contradictory values.
+    public let warnings: [String]
+    /// The file that was read; nil when there was none and the defaults serve.
+    public let sourcePath: String?
+
+    public init(settings: Settings, warnings: [String], sourcePath: String?) {
+        self.settings = settings
+        self.warnings = warnings
+        self.sourcePath = sourcePath
+    }
+}

@@ -1,0 +1,182 @@
+/// Everything `config.yaml` can say, decoded and checked. `Settings()` is the defaults.
+///
+/// A value of this type is always complete: what a file leaves out has its default. Units are in the names.
+public struct Settings: Sendable, Equatable {
+    public var app = App()
+    public var admin = Admin()
+    public var database = Database()
+    public var security = Security()
+    public var rateLimiting = RateLimiting()
+    public var logging = Logging()
+    public var proxy = Proxy()
+    public var audit = Audit()
+    public var cors = CORS()
+    public var tls = TLS()
+    public var upstreamTLS = UpstreamTLS()
+    public var limits = Limits()
+
+    public init() {}
+
+    /// `app`: the data plane's address and the process as a whole.
+    public struct App: Sendable, Equatable {
+        /// Shown in the dashboard and in /health.
+        public var name = "FastGate"
+        /// The IP literal the data plane listens on, without brackets.
+        public var host = "0.0.0.0"
+        /// 0 lets the kernel choose.
+        public var port: UInt16 = 8514
+        /// Reactor threads; 0 means one for each CPU the process may use.
+        public var workers = 0
+        /// The zone in which times are written.
+        public var timezone = TimeZoneOffset(minutes: 480) ?? .utc
+        /// How long open exchanges may go on after SIGTERM.
+        public var drainTimeoutSeconds = 30.0
+        /// Lowers the log level to debug.
+        public var debug = false
+    }
+
+    /// `admin`: the port of the REST API, the metrics and the dashboard.
+    public struct Admin: Sendable, Equatable {
+        /// The IP literal the admin port listens on, without brackets.
+        public var host = "127.0.0.1"
+        /// 0 lets the kernel choose.
+        public var port: UInt16 = 8515
+        /// Whether `?token=` is taken beside the bearer token.
+        public var allowQueryToken = true
+    }
+
+    /// `database`: where state lives.
+    public struct Database: Sendable, Equatable {
+        /// `sqlite:///` and a path; one more slash makes the path absolute.
+        public var url = "sqlite:///./data/fastgate.db"
+        /// What follows `sqlite:///`; relative to the working directory unless it begins with a slash.
+        public var path: String { String(url.dropFirst(Self.scheme.count)) }
+        /// The folder of `path`, which also holds the audit rings and the generated admin token.
+        public var folder: String {
+            guard let slash = path.lastIndex(of: "/") else { return "." }
+            return slash == path.startIndex ? "/" : String(path[..<slash])
+        }
+        static let scheme = "sqlite:///"
+    }
+
+    /// `security`: the admin token and how keys are made and asked for.
+    public struct Security: Sendable, Equatable {
+        /// Empty: the first start makes one and keeps it beside the database.
+        public var adminToken = ""
+        /// Whether a request without a valid key is refused.
+        public var requireAPIKey = true
+        /// What a newly made key begins with.
+        public var keyPrefix = "fg_"
+        /// The life of a key that was made without saying; 0 = it does not expire.
+        public var defaultExpiryDays = 365
+    }
+
+    /// `rate_limiting`: requests per minute and key.
+    public struct RateLimiting: Sendable, Equatable {
+        public var enabled = true
+        /// For keys that carry no limit of their own; 0 = unlimited.
+        public var defaultRequestsPerMinute = 0
+    }
+
+    /// `logging`: the gateway's own log, not the audit.
+    public struct Logging: Sendable, Equatable {
+        public enum Level: String, Sendable, CaseIterable {
+            case debug = "DEBUG"
+            case info = "INFO"
+            case warning = "WARNING"
+            case error = "ERROR"
+        }
+        public enum Format: String, Sendable, CaseIterable {
+            case text, json
+        }
+        public var level = Level.info
+        public var format = Format.text
+        /// Empty = standard error.
+        public var file = ""
+        /// The log file is rotated before it grows beyond this; 0 = never.
+        public var maxSizeBytes = 100 << 20
+        /// Rotated files that are kept: `file.1` is the newest.
+        public var backupCount = 5
+    }
+
+    /// `proxy`: forwarding and what of an exchange is kept.
+    public struct Proxy: Sendable, Equatable {
+        /// For one address of an upstream, TLS handshake included.
+        public var connectTimeoutSeconds = 5.0
+        /// The wait for the next byte of an upstream, where the route sets none.
+        public var defaultTimeoutSeconds = 300.0
+        /// A ceiling over every route's retry_count.
+        public var maxRetries = 3
+        /// A longer request body is refused with 413.
+        public var maxBodyBytes = 64 << 20
+        /// Kept-alive connections per upstream and worker; 0 = none is kept.
+        public var maxIdleUpstream = 64
+        /// Whether X-Forwarded-For, -Proto and -Host are set.
+        public var forwardClientIP = false
+        /// Lower-cased names of request headers that are never forwarded.
+        public var stripHeaders = [
+            "host", "x-api-key", "authorization", "x-forwarded-for", "x-real-ip", "x-source-path", "user-agent",
+            "content-length",
+        ]
+        public var auditIncludeHeaders = true
+        public var auditIncludeBody = false
+        /// How much of each body the audit keeps.
+        public var auditBodyMaxBytes = 10240
+    }
+
+    /// `audit`: the rings between workers and database.
+    public struct Audit: Sendable, Equatable {
+        /// What a worker does when its ring is full.
+        public enum OnFull: String, Sendable, CaseIterable {
+            /// Takes no new requests until there is room: nothing is lost.
+            case wait
+            /// Goes on, and counts what it drops.
+            case drop
+        }
+        /// Per worker; a power of two.
+        public var ringBytes = 64 << 20
+        public var flushIntervalMilliseconds = 100
+        public var onFull = OnFull.wait
+        /// Rows older than this are deleted; 0 = kept for ever.
+        public var retentionDays = 0
+    }
+
+    /// `cors`: what browsers of other origins may do on the data plane. `*` = any.
+    public struct CORS: Sendable, Equatable {
+        public var allowOrigins = ["*"]
+        public var allowMethods = ["*"]
+        public var allowHeaders = ["*"]
+        public var allowCredentials = false
+    }
+
+    /// `tls`: with both files set the data plane speaks TLS.
+    public struct TLS: Sendable, Equatable {
+        /// PEM chain, leaf first.
+        public var certificateFile = ""
+        /// PEM private key.
+        public var keyFile = ""
+        /// `1.2` or `1.3`.
+        public var minimumVersion = "1.2"
+        /// Whether the data plane speaks TLS.
+        public var isEnabled: Bool { !certificateFile.isEmpty && !keyFile.isEmpty }
+    }
+
+    /// `upstream_tls`: how https upstreams are verified.
+    public struct UpstreamTLS: Sendable, Equatable {
+        public var verify = true
+        /// PEM file of the authorities to trust instead of the system's; empty = the system's.
+        public var caFile = ""
+    }
+
+    /// `limits`: what one client can hold of the gateway.
+    public struct Limits: Sendable, Equatable {
+        /// Client connections of the whole process.
+        public var maxConnections = 65536
+        public var maxHeaderBytes = 65536
+        public var maxHeaders = 128
+        public var headerTimeoutSeconds = 10.0
+        public var bodyTimeoutSeconds = 30.0
+        public var keepaliveTimeoutSeconds = 75.0
+        public var sendTimeoutSeconds = 60.0
+    }
+}

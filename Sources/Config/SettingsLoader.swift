@@ -1,0 +1,235 @@
+/// Turns a document's tree and the environment into checked settings.
+struct SettingsLoader {
+    let file: String
+    let environment: [String: String]
+
+    private(set) var settings = Settings()
+    private(set) var warnings: [String] = []
+    /// Where each key was set, for the checks that look at several keys.
+    private var lines: [String: Int] = [:]
+
+    init(file: String, environment: [String: String]) {
+        self.file = file
+        self.environment = environment
+    }
+
+    /// The variables that override a key, the stronger later.
+    static let overrides: [(variable: String, section: String, name: String)] = [
+        ("DATABASE_URL", "database", "url"),
+        ("ADMIN_TOKEN", "security", "admin_token"),
+        ("FASTGATE_ADMIN_TOKEN", "security", "admin_token"),
+        ("APP_HOST", "app", "host"),
+        ("APP_PORT", "app", "port"),
+        ("ADMIN_HOST", "admin", "host"),
+        ("ADMIN_PORT", "admin", "port"),
+        ("LOG_LEVEL", "logging", "level"),
+    ]
+
+    mutating func apply(_ text: [UInt8]) throws(ConfigError) {
+        let root: YAMLNode?
+        do {
+            root = try YAMLReader.read(text)
+        } catch {
+            throw ConfigError(file: file, line: error.line, key: "", message: error.message)
+        }
+        guard let root, !root.isNull else { return }
+        guard case .mapping(let sections) = root.content else {
+            throw problem(root.line, "", "the file must consist of sections such as \"app:\", not \(root.kindName)")
+        }
+        for section in sections { try apply(section: section) }
+    }
+
+    mutating func applyOverrides() throws(ConfigError) {
+        for (variable, section, name) in Self.overrides {
+            guard let value = environment[variable], !value.isEmpty else { continue }
+            guard let key = SettingKey.find(section, name) else {
+                preconditionFailure("override of a key that does not exist")
+            }
+            do throws(SettingKey.Problem) {
+                try key.write(.scalar(value), &settings)
+            } catch {
+                throw ConfigError(file: "", line: 0, key: variable, message: message(error, of: key))
+            }
+            lines[key.path] = nil
+        }
+    }
+
+    // MARK: - One section, one key
+
+    private mutating func apply(section: YAMLMember) throws(ConfigError) {
+        guard SettingKey.sections.contains(section.key) else {
+            throw problem(section.line, section.key, unknownSection(section.key))
+        }
+        if section.value.isNull { return }
+        guard case .mapping(let members) = section.value.content else {
+            throw problem(section.line, section.key, "must be a section of keys, not \(section.value.kindName)")
+        }
+        for member in members {
+            if let key = SettingKey.find(section.key, member.key) {
+                try apply(member, to: key)
+            } else if let meaning = LegacyKeys.meaning(section.key, member.key) {
+                try apply(legacy: member, meaning, section: section.key, siblings: members)
+            } else {
+                throw problem(
+                    member.line, "\(section.key).\(member.key)", unknownKey(member.key, in: section.key))
+            }
+        }
+    }
+
+    private mutating func apply(_ member: YAMLMember, to key: SettingKey) throws(ConfigError) {
+        guard let raw = try rawValue(of: member, key) else { return }
+        if key.path == "logging.format", case .scalar(let text) = raw, LegacyKeys.isFormatPattern(text) {
+            warn(member.line, key.path, "format patterns no longer mean anything and are ignored: text is used")
+            return
+        }
+        do throws(SettingKey.Problem) {
+            try key.write(raw, &settings)
+        } catch {
+            throw problem(member.line, key.path, message(error, of: key))
+        }
+        lines[key.path] = member.line
+    }
+
+    private mutating func apply(
+        legacy member: YAMLMember, _ meaning: LegacyKeys.Meaning, section: String, siblings: [YAMLMember]
+    ) throws(ConfigError) {
+        let path = "\(section).\(member.key)"
+        switch meaning {
+        case .ignored(let advice):
+            warn(member.line, path, "no longer means anything and is ignored: \(advice)")
+        case .renamed(let name):
+            if siblings.contains(where: { $0.key == name }) {
+                warn(member.line, path, "is an old name of \(section).\(name), which is set too: this one is ignored")
+            } else if let key = SettingKey.find(section, name) {
+                warn(member.line, path, "is an old name of \(section).\(name)")
+                try apply(member, to: key)
+            }
+        }
+    }
+
+    /// The expanded value; nil when the key is there without one and keeps its default.
+    private func rawValue(of member: YAMLMember, _ key: SettingKey) throws(ConfigError) -> SettingKey.RawValue? {
+        switch member.value.content {
+        case .scalar(let text, let isPlain):
+            if member.value.isNull { return nil }
+            let expanded = try expand(text, member.value.line, key)
+            // An unquoted ${NAME:-} that comes to nothing is the same as nothing.
+            return isPlain && expanded.isEmpty ? nil : .scalar(expanded)
+        case .sequence(let elements):
+            var list: [String] = []
+            for element in elements {
+                guard case .scalar(let text, _) = element.content, !element.isNull else {
+                    throw problem(
+                        element.line, key.path,
+                        "must be a list of single values, without \(element.isNull ? "empty ones" : element.kindName)")
+                }
+                list.append(try expand(text, element.line, key))
+            }
+            return .list(list)
+        case .mapping:
+            throw problem(member.line, key.path, "must be a single value or a list, not a section")
+        }
+    }
+
+    private func expand(_ text: String, _ line: Int, _ key: SettingKey) throws(ConfigError) -> String {
+        let result: Expansion.Result
+        do {
+            result = try Expansion.expand(text, environment)
+        } catch {
+            throw problem(line, key.path, key.isSecret ? "holds a \"${\" that is not ${NAME}" : error.message)
+        }
+        // Without a token the first start makes one; anything else without its value would be a guess.
+        if let name = result.unset.first, key.path != "security.admin_token" {
+            throw problem(
+                line, key.path, "the environment variable \(name) is not set (${\(name):-default} gives a default)")
+        }
+        return result.text
+    }
+
+    // MARK: - Messages
+
+    private mutating func warn(_ line: Int, _ key: String, _ message: String) {
+        warnings.append(problem(line, key, message).description)
+    }
+
+    private func problem(_ line: Int, _ key: String, _ message: String) -> ConfigError {
+        // Keys come from the file: no control characters on the operator's terminal.
+        let shown = String(
+            String.UnicodeScalarView(
+                key.unicodeScalars.prefix(100).map { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) ? "?" : $0 }))
+        return ConfigError(file: file, line: line, key: shown, message: message)
+    }
+
+    private func message(_ problem: SettingKey.Problem, of key: SettingKey) -> String {
+        key.isSecret ? problem.rule : "\(problem.rule), \(problem.found)"
+    }
+
+    private func unknownSection(_ name: String) -> String {
+        if let near = Suggestion.nearest(to: name, among: SettingKey.sections) {
+            return "unknown section; did you mean \(near)?"
+        }
+        let homes = SettingKey.all.filter { $0.name == name }.map(\.path)
+        if !homes.isEmpty { return "unknown section; did you mean \(homes.joined(separator: " or "))?" }
+        return "unknown section; the sections are \(SettingKey.sections.joined(separator: ", "))"
+    }
+
+    private func unknownKey(_ name: String, in section: String) -> String {
+        let siblings = SettingKey.all.filter { $0.section == section }.map(\.name)
+        if let near = Suggestion.nearest(to: name, among: siblings) {
+            return "unknown key; did you mean \(section).\(near)?"
+        }
+        let homes = SettingKey.all.filter { $0.name == name }.map(\.path)
+        if !homes.isEmpty { return "unknown key; did you mean \(homes.joined(separator: " or "))?" }
+        return "unknown key; \(section) has \(siblings.joined(separator: ", "))"
+    }
+}
+
+// What holds between keys.
+extension SettingsLoader {
+    /// Refuses settings that contradict each other, and warns of those that are allowed but hardly meant.
+    mutating func checkTogether() throws(ConfigError) {
+        let s = settings
+        if s.app.debug { settings.logging.level = .debug }
+        if s.app.port != 0, s.app.port == s.admin.port, overlap(s.app.host, s.admin.host) {
+            throw at("admin.port", "is the same address as app.port; the two must differ")
+        }
+        if s.tls.certificateFile.isEmpty != s.tls.keyFile.isEmpty {
+            let (present, absent) = s.tls.keyFile.isEmpty ? ("tls.cert", "tls.key") : ("tls.key", "tls.cert")
+            throw at(present, "is set without \(absent); TLS needs both")
+        }
+        // A record that does not fit into its ring would block its worker for ever.
+        let body = s.proxy.auditIncludeBody ? s.proxy.auditBodyMaxBytes : 0
+        let needed = 4 * (s.limits.maxHeaderBytes + body)
+        if s.audit.ringBytes < needed {
+            throw at(
+                "audit.ring_size",
+                "must be at least \(needed) bytes: four times limits.max_header_bytes"
+                    + (body > 0 ? " and proxy.audit_body_max_size together" : ""))
+        }
+        if s.cors.allowCredentials, s.cors.allowOrigins.contains("*") {
+            warnAt("cors.allow_credentials", "with any origin allowed, every web site may act for its visitors")
+        }
+        let token = s.security.adminToken
+        if !token.isEmpty, token.utf8.count < 16 || token.hasPrefix("admin_secret_token") {
+            warnAt("security.admin_token", "is easy to guess; 16 random characters or more are advised")
+        }
+        if !s.security.requireAPIKey {
+            warnAt("security.require_api_key", "is false: whoever reaches the port may use the routes")
+        }
+        if !s.upstreamTLS.verify {
+            warnAt("upstream_tls.verify", "is false: nobody checks who answers for an https upstream")
+        }
+    }
+
+    private func overlap(_ a: String, _ b: String) -> Bool {
+        a == b || a == "0.0.0.0" || a == "::" || b == "0.0.0.0" || b == "::"
+    }
+
+    private func at(_ key: String, _ message: String) -> ConfigError {
+        ConfigError(file: file, line: lines[key] ?? 0, key: key, message: message)
+    }
+
+    private mutating func warnAt(_ key: String, _ message: String) {
+        warnings.append(at(key, message).description)
+    }
+}

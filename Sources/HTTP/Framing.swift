@@ -1,0 +1,111 @@
+import CScan
+
+/// The fields that decide where a message ends and what becomes of its connection (RFC 9112 §6 and §9.3).
+struct FramingFields {
+    var contentLength: UInt64 = 0
+    var closes = false
+    var keepsAlive = false
+    var upgrades = false
+    var namesOther = false
+    var host: Int = -1
+    var expectation: Int = -1
+
+    static var deciding: HeaderMask {
+        HeaderMask().inserting(.contentLength).inserting(.transferEncoding).inserting(.connection).inserting(.host)
+            .inserting(.expect)
+    }
+
+    /// Collects them from a scanned head.
+    @inline(__always) mutating func collect(
+        _ p: UnsafePointer<UInt8>, _ fields: UnsafePointer<Field>, _ count: Int, known: HeaderMask,
+        repeated: HeaderMask, versionMinor: UInt8
+    ) -> HTTPFailureCode? {
+        let deciding = Self.deciding
+        if known.contains(.transferEncoding) {
+            if known.contains(.contentLength) { return .contentLengthWithTransferEncoding }
+            if versionMinor == 0 { return .transferEncodingInHTTP10 }
+            if let failure = Self.checkTransferEncoding(p, fields, count) { return failure }
+        }
+        if repeated.contains(.contentLength) { return .duplicateContentLength }
+        guard known.intersects(deciding) else { return nil }
+        for index in 0..<count {
+            let field = fields[index]
+            guard deciding.contains(field.id), field.id != .other else { continue }
+            let value = p + Int(field.valueOffset)
+            let length = Int(field.valueLength)
+            switch field.id {
+            case .host: host = index
+            case .expect: expectation = index
+            case .connection: addConnection(value, length)
+            case .contentLength:
+                switch Self.decimal(value, length) {
+                case .some(let number): contentLength = number
+                case .none: return Self.contentLengthFailure(value, length)
+                }
+            default: break
+            }
+        }
+        return nil
+    }
+
+    /// Connection's options (RFC 9110 §7.6.1).
+    @inline(__always) private mutating func addConnection(_ value: UnsafePointer<UInt8>, _ length: Int) {
+        switch fg_connection_option(value, length) {
+        case UInt8(FG_CONNECTION_KEEP_ALIVE): keepsAlive = true
+        case UInt8(FG_CONNECTION_CLOSE): closes = true
+        case UInt8(FG_CONNECTION_UPGRADE): upgrades = true
+        case UInt8(FG_CONNECTION_TE): break
+        default: addConnectionList(value, length)
+        }
+    }
+
+    @inline(never) private mutating func addConnectionList(_ value: UnsafePointer<UInt8>, _ length: Int) {
+        var tokens = FieldListTokens(value, length)
+        while let token = tokens.next() {
+            switch fg_connection_option(value + token.offset, token.count) {
+            case UInt8(FG_CONNECTION_KEEP_ALIVE): keepsAlive = true
+            case UInt8(FG_CONNECTION_CLOSE): closes = true
+            case UInt8(FG_CONNECTION_UPGRADE): upgrades = true
+            case UInt8(FG_CONNECTION_TE): break
+            default: namesOther = true
+            }
+        }
+    }
+
+    /// `1*19DIGIT` that fits Int64 (RFC 9110 §8.6).
+    @inline(__always) private static func decimal(_ p: UnsafePointer<UInt8>, _ n: Int) -> UInt64? {
+        var value: UInt64 = 0
+        return fg_decimal(p, n, &value) != 0 ? value : nil
+    }
+
+    @inline(never) private static func contentLengthFailure(_ p: UnsafePointer<UInt8>, _ n: Int) -> HTTPFailureCode {
+        guard n > 0 else { return .invalidContentLength }
+        for index in 0..<n where p[index] < UInt8(ascii: "0") || p[index] > UInt8(ascii: "9") {
+            return .invalidContentLength
+        }
+        return .contentLengthTooLarge
+    }
+
+    /// All Transfer-Encoding lines make one list; the only one that is understood is `chunked` alone (RFC 9112 §6.1, §7).
+    private static func checkTransferEncoding(
+        _ p: UnsafePointer<UInt8>, _ fields: UnsafePointer<Field>, _ count: Int
+    ) -> HTTPFailureCode? {
+        var codings = 0
+        var unknown = 0
+        var chunked = 0
+        var lastIsChunked = false
+        for index in 0..<count where fields[index].id == .transferEncoding {
+            let value = p + Int(fields[index].valueOffset)
+            var tokens = FieldListTokens(value, Int(fields[index].valueLength))
+            while let token = tokens.next() {
+                codings += 1
+                lastIsChunked = equalsIgnoringCase(value + token.offset, token.count, "chunked")
+                if lastIsChunked { chunked += 1 } else { unknown += 1 }
+            }
+            // An empty element is legal in a list, and a favourite of those who hope that two parsers differ over it.
+            if tokens.skippedEmpty { return .invalidTransferEncoding }
+        }
+        if chunked > 1 || (chunked == 1 && !lastIsChunked) || codings == 0 { return .invalidTransferEncoding }
+        return unknown > 0 ? .unsupportedTransferCoding : nil
+    }
+}

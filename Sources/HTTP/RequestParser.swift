@@ -1,0 +1,127 @@
+import CScan
+
+/// Request heads (RFC 9112 §2–§3, §6, RFC 9110 §7).
+///
+/// Touches no byte outside p[0 ..< n], allocates nothing. What it says of a message does not depend on how the message
+/// was cut into calls: a prefix that is refused is refused with the failure the whole would be refused with.
+public enum RequestParser {
+    /// Longest method, in bytes; 501 beyond (RFC 9112 §3).
+    static var maxMethodBytes: Int { 64 }
+
+    /// Parses the head at the start of p[0 ..< n].
+    /// - Parameters:
+    ///   - scan: a fresh ``HeadScan`` for each message, the same one for each look at it.
+    ///   - fields: room for `limits.maxFields` entries. Need not keep its contents between calls.
+    ///   - head: valid after `.complete` only, and so are `fields`.
+    public static func parse(
+        _ p: UnsafePointer<UInt8>, _ n: Int, scan: inout HeadScan, limits: MessageLimits,
+        fields: UnsafeMutablePointer<Field>, head: inout RequestHead
+    ) -> ParseOutcome {
+        if scan.position > 0, let outcome = FieldSection.resume(p, n, limits, fields, &scan) { return outcome }
+        let window = FieldSection.window(n, limits)
+        var line = RequestLine()
+        switch line.parse(p, window.count, limits) {
+        case .complete: break
+        case .failed(let failure): return .failed(failure)
+        case .incomplete:
+            return window.isWhole ? .failed(HTTPFailure(.headTooLarge)) : .incomplete
+        }
+        var state = fg_field_scan()
+        state.position = UInt32(truncatingIfNeeded: line.end)
+        switch FieldSection.advance(p, n, limits, fields, &state, &scan) {
+        case .complete: break
+        case let outcome: return outcome
+        }
+        if let failure = finish(p, line, state, limits, UnsafePointer(fields), &head) {
+            return .failed(HTTPFailure(failure))
+        }
+        return .complete
+    }
+
+    /// Judges the head as a whole and fills `head`.
+    @inline(__always) private static func finish(
+        _ p: UnsafePointer<UInt8>, _ line: RequestLine, _ state: fg_field_scan, _ limits: MessageLimits,
+        _ fields: UnsafePointer<Field>, _ head: inout RequestHead
+    ) -> HTTPFailureCode? {
+        let known = HeaderMask(rawValue: state.known)
+        let repeated = HeaderMask(rawValue: state.repeated)
+        if repeated.contains(.host) { return .duplicateHost }
+        var framing = FramingFields()
+        if let failure = framing.collect(
+            p, fields, Int(state.count), known: known, repeated: repeated, versionMinor: line.versionMinor)
+        {
+            return failure
+        }
+
+        head.method = line.method
+        head.versionMinor = line.versionMinor
+        head.fieldCount = UInt16(truncatingIfNeeded: state.count)
+        head.methodOffset = UInt32(truncatingIfNeeded: line.methodOffset)
+        head.methodLength = UInt32(truncatingIfNeeded: line.methodLength)
+        head.targetOffset = UInt32(truncatingIfNeeded: line.targetOffset)
+        head.targetLength = UInt32(truncatingIfNeeded: line.targetLength)
+        head.pathOffset = UInt32(truncatingIfNeeded: line.pathOffset)
+        head.pathLength = UInt32(truncatingIfNeeded: line.pathLength)
+        head.queryOffset = UInt32(truncatingIfNeeded: line.queryOffset)
+        head.queryLength = UInt32(truncatingIfNeeded: line.queryLength)
+        head.headLength = state.position
+        head.known = known
+
+        if let failure = authority(p, line, framing.host, limits, fields, &head) { return failure }
+
+        if known.contains(.transferEncoding) {
+            head.framing = .chunked
+        } else if known.contains(.contentLength) {
+            head.framing = .contentLength(framing.contentLength)
+        } else {
+            head.framing = .none
+        }
+        let isHTTP11 = line.versionMinor == 1
+        head.keepAlive = !framing.closes && (isHTTP11 || framing.keepsAlive)
+        head.connectionNamesOther = framing.namesOther
+        head.hasUpgrade = isHTTP11 && framing.upgrades && known.contains(.upgrade)
+        head.expectsContinue = false
+        if framing.expectation >= 0, isHTTP11 {
+            if repeated.contains(.expect) { return .unsupportedExpectation }
+            let field = fields[framing.expectation]
+            guard equalsIgnoringCase(p + Int(field.valueOffset), Int(field.valueLength), "100-continue") else {
+                return .unsupportedExpectation
+            }
+            head.expectsContinue = head.framing != .none && head.framing != .contentLength(0)
+        }
+        return nil
+    }
+
+    /// RFC 9112 §3.2 and §3.3: which host is asked for.
+    @inline(__always) private static func authority(
+        _ p: UnsafePointer<UInt8>, _ line: RequestLine, _ hostIndex: Int, _ limits: MessageLimits,
+        _ fields: UnsafePointer<Field>, _ head: inout RequestHead
+    ) -> HTTPFailureCode? {
+        var hostOffset = 0
+        var hostLength = 0
+        var hostPort: Int32 = -1
+        var hostNameLength = 0
+        if hostIndex >= 0 {
+            hostOffset = Int(fields[hostIndex].valueOffset)
+            hostLength = Int(fields[hostIndex].valueLength)
+            hostNameLength = fg_scan_host(p, hostOffset, hostLength, &hostPort)
+            if hostNameLength < 0 { return .invalidHost }
+        } else if line.versionMinor == 1 {
+            return .missingHost
+        }
+        if line.authorityLength == 0 {
+            head.authorityOffset = UInt32(truncatingIfNeeded: hostOffset)
+            head.authorityLength = UInt32(truncatingIfNeeded: hostLength)
+            return nil
+        }
+        head.authorityOffset = UInt32(truncatingIfNeeded: line.authorityOffset)
+        head.authorityLength = UInt32(truncatingIfNeeded: line.authorityLength)
+        guard hostIndex >= 0, limits.refusesHostMismatch else { return nil }
+        let isSame =
+            line.authorityHostLength == hostNameLength
+            && (line.authorityPort < 0 ? line.defaultPort : line.authorityPort)
+                == (hostPort < 0 ? line.defaultPort : hostPort)
+            && fg_same_ignoring_case(p + line.authorityOffset, p + hostOffset, hostNameLength) != 0
+        return isSame ? nil : .hostMismatch
+    }
+}

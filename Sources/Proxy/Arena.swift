@@ -1,0 +1,74 @@
+import Reactor
+
+/// Memory that lives exactly as long as one snapshot: bytes and plain structs are copied in while the snapshot is
+/// built and never change afterwards, so that workers may read them through raw pointers without reference counts.
+final class Arena: @unchecked Sendable {
+    private var blocks: [UnsafeMutableRawPointer] = []
+    private var next: UnsafeMutableRawPointer
+    private var left: Int
+    private static let blockBytes = 64 * 1024
+
+    init() {
+        next = .allocate(byteCount: Self.blockBytes, alignment: 16)
+        left = Self.blockBytes
+        blocks.append(next)
+    }
+
+    deinit {
+        for block in blocks { block.deallocate() }
+    }
+
+    /// Raw memory of `count` bytes, aligned to 16.
+    func allocate(_ count: Int) -> UnsafeMutableRawPointer {
+        let rounded = (max(count, 1) + 15) & ~15
+        if rounded > left {
+            let size = max(rounded, Self.blockBytes)
+            next = .allocate(byteCount: size, alignment: 16)
+            left = size
+            blocks.append(next)
+        }
+        defer {
+            next += rounded
+            left -= rounded
+        }
+        return next
+    }
+
+    /// A copy of `bytes`.
+    func store(_ bytes: [UInt8]) -> Bytes {
+        guard !bytes.isEmpty else { return .empty }
+        let p = allocate(bytes.count)
+        bytes.withUnsafeBytes { p.copyMemory(from: $0.baseAddress!, byteCount: bytes.count) }
+        return Bytes(UnsafePointer(p.assumingMemoryBound(to: UInt8.self)), bytes.count)
+    }
+
+    /// A copy of `text` as UTF-8.
+    func store(_ text: String) -> Bytes { store(Array(text.utf8)) }
+
+    /// A copy of `elements` as a plain array.
+    func store<Element: BitwiseCopyable>(_ elements: [Element]) -> List<Element> {
+        let p = allocate(elements.count * MemoryLayout<Element>.stride).bindMemory(
+            to: Element.self, capacity: max(elements.count, 1))
+        for (i, element) in elements.enumerated() { p[i] = element }
+        return List(base: UnsafePointer(p), count: elements.count)
+    }
+}
+
+/// An immutable array in an `Arena`: a pointer and a count, free to copy.
+@frozen
+public struct List<Element: BitwiseCopyable>: BitwiseCopyable, @unchecked Sendable {
+    @usableFromInline let base: UnsafePointer<Element>
+    public let count: Int
+
+    @usableFromInline init(base: UnsafePointer<Element>, count: Int) {
+        self.base = base
+        self.count = count
+    }
+
+    @inlinable @inline(__always) public subscript(index: Int) -> Element {
+        unsafeAddress { base + index }
+    }
+
+    @inlinable @inline(__always) func pointer(_ index: Int) -> UnsafePointer<Element> { base + index }
+    public var isEmpty: Bool { count == 0 }
+}

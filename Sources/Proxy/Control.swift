@@ -1,0 +1,175 @@
+import Store
+
+/// Why a route cannot be served: the first field that does not hold and what is wrong with it.
+public struct RouteProblem: Sendable, Equatable {
+    /// The route's field as the admin API and the database call it (`match_body_schema`).
+    public var field: String
+    /// What is wrong, fit to be shown to the operator.
+    public var message: String
+
+    public init(field: String, message: String) {
+        self.field = field
+        self.message = message
+    }
+}
+
+/// What the router decides about a request that is only described, not sent.
+public struct RouteExplanation: Sendable, Equatable {
+    /// One route that was looked at, in the order in which the router looks.
+    public struct Candidate: Sendable, Equatable {
+        public var routeID: String
+        public var routeName: String
+        public var matched: Bool
+        /// Which condition failed ("method is not POST"), or that everything held.
+        public var reason: String
+
+        public init(routeID: String, routeName: String, matched: Bool, reason: String) {
+            self.routeID = routeID
+            self.routeName = routeName
+            self.matched = matched
+            self.reason = reason
+        }
+    }
+
+    /// The route that takes the request; nil if none does.
+    public var matchedRouteID: String?
+    /// Where the request would be sent, query included.
+    public var targetURL: String?
+    public var candidates: [Candidate]
+    /// Why the request would be refused before any route is asked (a path with dot segments, say).
+    public var error: String?
+
+    public init(
+        matchedRouteID: String? = nil, targetURL: String? = nil, candidates: [Candidate] = [], error: String? = nil
+    ) {
+        self.matchedRouteID = matchedRouteID
+        self.targetURL = targetURL
+        self.candidates = candidates
+        self.error = error
+    }
+}
+
+/// The gateway refused or failed to do what the control side asked.
+public struct GatewayError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The route or setting at fault, if one is.
+    public var field: String?
+    public var message: String
+
+    public init(field: String? = nil, message: String) {
+        self.field = field
+        self.message = message
+    }
+
+    public var description: String { field.map { "\($0): \(message)" } ?? message }
+}
+
+/// A histogram's state. Counts are per bucket, not cumulative; `counts` has one entry more than
+/// `bucketsSeconds`, the last one for what lies above every bound.
+public struct Histogram: Sendable, Equatable {
+    /// Upper bounds (inclusive), ascending.
+    public var bucketsSeconds: [Double]
+    public var counts: [UInt64]
+    /// Sum of all observations, in seconds.
+    public var sum: Double
+    public var count: UInt64
+
+    public init(bucketsSeconds: [Double] = [], counts: [UInt64] = [0], sum: Double = 0, count: UInt64 = 0) {
+        self.bucketsSeconds = bucketsSeconds
+        self.counts = counts
+        self.sum = sum
+        self.count = count
+    }
+}
+
+/// What all workers have counted since the start, added up. Label values are bounded: a route is named by
+/// its `route_name` or `route_id`, requests that no route took by "none", methods outside RFC 9110 by "OTHER".
+public struct GatewayMetrics: Sendable, Equatable {
+    public struct RequestCount: Sendable, Equatable {
+        public var route: String
+        public var method: String
+        /// The status that the audit has, 499 included.
+        public var code: UInt16
+        public var count: UInt64
+
+        public init(route: String, method: String, code: UInt16, count: UInt64) {
+            self.route = route
+            self.method = method
+            self.code = code
+            self.count = count
+        }
+    }
+
+    /// The time from a request's first byte to its response's last, by route.
+    public struct RouteHistogram: Sendable, Equatable {
+        public var route: String
+        public var bucketsSeconds: [Double]
+        /// Per bucket, not cumulative; one entry more than `bucketsSeconds`.
+        public var counts: [UInt64]
+        public var sum: Double
+        public var count: UInt64
+
+        public init(route: String, bucketsSeconds: [Double], counts: [UInt64], sum: Double, count: UInt64) {
+            self.route = route
+            self.bucketsSeconds = bucketsSeconds
+            self.counts = counts
+            self.sum = sum
+            self.count = count
+        }
+    }
+
+    public struct UpstreamErrorCount: Sendable, Equatable {
+        public var route: String
+        /// A short fixed word: "connect", "dns", "timeout", "reset", "tls", "protocol", "status".
+        public var reason: String
+        public var count: UInt64
+
+        public init(route: String, reason: String, count: UInt64) {
+            self.route = route
+            self.reason = reason
+            self.count = count
+        }
+    }
+
+    public struct RetryCount: Sendable, Equatable {
+        public var route: String
+        public var count: UInt64
+
+        public init(route: String, count: UInt64) {
+            self.route = route
+            self.count = count
+        }
+    }
+
+    public var requestsTotal: [RequestCount] = []
+    public var durationHistograms: [RouteHistogram] = []
+    public var firstByteHistogram = Histogram()
+    /// The time that exchanges spent in the gateway itself.
+    public var overheadHistogram = Histogram()
+    public var openConnectionsClient = 0
+    public var openConnectionsUpstream = 0
+    public var activeStreams = 0
+    public var upstreamErrors: [UpstreamErrorCount] = []
+    public var retries: [RetryCount] = []
+    public var rateLimited: UInt64 = 0
+    public var auditAccepted: UInt64 = 0
+    public var auditDropped: UInt64 = 0
+    /// Bytes waiting in all workers' rings.
+    public var ringUsedBytes: UInt64 = 0
+
+    public init() {}
+}
+
+/// What the control side (the admin API, the command line) asks of a running gateway. Every call may block
+/// for as long as a worker's loop turn takes, so none of them belongs on a reactor thread.
+public protocol GatewayControl: Sendable {
+    /// Makes a new snapshot of keys and routes (settings stay) and returns when every worker serves from it.
+    func publish(keys: [KeyRecord], routes: [RouteRecord]) throws(GatewayError)
+    /// Whether the route could be served: its pattern, schema, target and headers compile. Nil if so.
+    func validate(_ route: RouteRecord) -> RouteProblem?
+    /// Which route would take this request, and why each other one would not.
+    /// - Parameter path: The request target: path and, after `?`, the query.
+    func explain(method: String, path: String, headers: [(String, String)], body: [UInt8]?) -> RouteExplanation
+    func metrics() -> GatewayMetrics
+    /// True once the gateway has stopped accepting and only finishes what is open.
+    var isDraining: Bool { get }
+}

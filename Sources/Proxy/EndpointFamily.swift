@@ -1,0 +1,106 @@
+import Glibc
+import Reactor
+
+/// The families of endpoints that a key's permissions can name, after OpenAI's and Anthropic's paths.
+struct EndpointFamilies: OptionSet, BitwiseCopyable, Sendable {
+    let rawValue: UInt16
+
+    static let chat = EndpointFamilies(rawValue: 1 << 0)
+    static let completions = EndpointFamilies(rawValue: 1 << 1)
+    static let embeddings = EndpointFamilies(rawValue: 1 << 2)
+    static let models = EndpointFamilies(rawValue: 1 << 3)
+    static let responses = EndpointFamilies(rawValue: 1 << 4)
+    static let messages = EndpointFamilies(rawValue: 1 << 5)
+    static let images = EndpointFamilies(rawValue: 1 << 6)
+    static let audio = EndpointFamilies(rawValue: 1 << 7)
+    static let files = EndpointFamilies(rawValue: 1 << 8)
+    static let moderations = EndpointFamilies(rawValue: 1 << 9)
+
+    /// Permission names as the admin API takes them.
+    static let names: [(String, EndpointFamilies)] = [
+        ("chat", .chat), ("completions", .completions), ("embeddings", .embeddings), ("models", .models),
+        ("responses", .responses), ("messages", .messages), ("images", .images), ("audio", .audio),
+        ("files", .files), ("moderations", .moderations),
+    ]
+
+    static func named(_ name: String) -> EndpointFamilies? { names.first { $0.0 == name }?.1 }
+
+    /// The family of a request path, empty if it is of none.
+    ///
+    /// The segment after the last version segment (`v1`, `v1beta`, …) decides, so that a prefix may stand before it and
+    /// `/v1/threads/{id}/messages` is not taken for Anthropic's `/v1/messages`; without a version the segment after
+    /// `deployments/{name}` (Azure) or the first segment. `models/{model}:generateContent` (Gemini) is chat,
+    /// `…:embedContent` embeddings: who may list models may not thereby run them.
+    static func of(path: Bytes) -> EndpointFamilies {
+        guard let p = path.pointer else { return [] }
+        var deciding = 0
+        var cursor = 0
+        while let segment = nextSegment(p, path.count, &cursor) {
+            if isVersion(segment) || (deciding == 0 && segmentEquals(segment, "openai")) { deciding = cursor }
+            if segmentEquals(segment, "deployments") {
+                _ = nextSegment(p, path.count, &cursor)
+                deciding = cursor
+            }
+        }
+        cursor = deciding
+        guard let first = nextSegment(p, path.count, &cursor) else { return [] }
+        return family(of: first, rest: Bytes(p + cursor, path.count - cursor))
+    }
+
+    private static func family(of segment: Bytes, rest: Bytes) -> EndpointFamilies {
+        if segmentEquals(segment, "chat") { return .chat }
+        if segmentEquals(segment, "models") { return modelsFamily(rest) }
+        if segmentEquals(segment, "messages") { return .messages }
+        if segmentEquals(segment, "completions") { return .completions }
+        if segmentEquals(segment, "embeddings") { return .embeddings }
+        if segmentEquals(segment, "responses") { return .responses }
+        if segmentEquals(segment, "images") { return .images }
+        if segmentEquals(segment, "audio") { return .audio }
+        if segmentEquals(segment, "files") { return .files }
+        if segmentEquals(segment, "moderations") { return .moderations }
+        return []
+    }
+
+    /// `models` and what follows: a verb after a colon runs the model.
+    private static func modelsFamily(_ rest: Bytes) -> EndpointFamilies {
+        guard let p = rest.pointer, let colon = memchr(p, 0x3A, rest.count) else { return .models }
+        let verb = UnsafeRawPointer(colon) + 1 - UnsafeRawPointer(p)
+        let tail = Bytes(p + verb, rest.count - verb)
+        if segmentContains(tail, "generateContent") || segmentContains(tail, "GenerateContent") { return .chat }
+        if segmentContains(tail, "mbedContent") { return .embeddings }
+        if segmentContains(tail, "countTokens") { return .models }
+        return []
+    }
+
+    private static func nextSegment(_ p: UnsafePointer<UInt8>, _ n: Int, _ cursor: inout Int) -> Bytes? {
+        while cursor < n && p[cursor] == UInt8(ascii: "/") { cursor += 1 }
+        guard cursor < n else { return nil }
+        let start = cursor
+        if let slash = memchr(p + start, 0x2F, n - start) {
+            cursor = UnsafeRawPointer(slash) - UnsafeRawPointer(p)
+        } else {
+            cursor = n
+        }
+        return Bytes(p + start, cursor - start)
+    }
+
+    private static func isVersion(_ s: Bytes) -> Bool {
+        guard s.count >= 2, let p = s.pointer else { return false }
+        return p[0] == UInt8(ascii: "v") && p[1] >= UInt8(ascii: "0") && p[1] <= UInt8(ascii: "9")
+    }
+
+    private static func segmentEquals(_ s: Bytes, _ name: StaticString) -> Bool {
+        s.count == name.utf8CodeUnitCount && bytesEqual(s.pointer, name.utf8Start, s.count)
+    }
+
+    private static func segmentContains(_ s: Bytes, _ name: StaticString) -> Bool {
+        guard let p = s.pointer else { return false }
+        let n = name.utf8CodeUnitCount
+        var i = 0
+        while i + n <= s.count {
+            if bytesEqual(p + i, name.utf8Start, n) { return true }
+            i += 1
+        }
+        return false
+    }
+}

@@ -1,0 +1,257 @@
+import HTTP
+import JSON
+import Reactor
+import Store
+
+/// One request and its response: everything a worker knows about it, as plain values in the client's slot.
+struct Exchange: BitwiseCopyable {
+    /// The way of an exchange; see docs/architecture.md.
+    enum Phase: UInt8 {
+        /// No exchange is open.
+        case none
+        /// The request's head is accepted, more of its body is needed to decide or to be able to send it again.
+        case readingBody
+        /// Waiting for a name, a connection or a TLS handshake.
+        case connecting
+        /// Waiting before another attempt.
+        case backingOff
+        /// The request is on its way, no response yet.
+        case awaitingResponse
+        /// The response's head went to the client.
+        case relaying
+        /// The response is complete, bytes of it still wait for the client.
+        case flushing
+        /// Bytes go both ways after a 101.
+        case tunnel
+    }
+
+    var phase: Phase = .none
+    var method: Method = .get
+    var clientMinorVersion: UInt8 = 1
+    /// What the client asked for; what becomes of it is decided with the response.
+    var keepsAlive = false
+    var isAudited = false
+    var firstByteIsAudited = false
+    /// It is among the streams that the metrics count as open.
+    var isCountedStream = false
+    var isStream = false
+    var wantsUpgrade = false
+    /// The query holds a `key` parameter that goes no further.
+    var hidesQueryKey = false
+    var expectsContinue = false
+    /// The body was found to be no JSON object.
+    var bodyIsNoObject = false
+    /// All of the request's body has been received.
+    var requestIsComplete = false
+    /// The whole request is held, so that it can be sent again.
+    var canReplay = true
+    /// The request's body goes on as it comes in.
+    var streamsRequest = false
+    var requestIsChunked = false
+    var hasOrigin = false
+    var usesDecodedBody = false
+    var responseStarted = false
+    var sendsChunked = false
+    var countsEvents = false
+    var countsLines = false
+    var informationalCount: UInt8 = 0
+    var failover = Failover()
+    var tried = TriedRoutes()
+
+    var snapshot: UnsafePointer<SnapshotView>?
+    /// The worker's holder of that snapshot.
+    var snapshotHolder: UInt32 = 0
+    /// -1 = none.
+    var keyIndex: Int32 = -1
+    var routeIndex: Int32 = -1
+    /// The connection that this exchange uses or is making; `noUpstream` if none.
+    var upstream: UInt32 = Exchange.noUpstream
+    /// A second connection being tried (RFC 8305).
+    var racer: UInt32 = Exchange.noUpstream
+    static let noUpstream = UInt32.max
+
+    var auditID = AuditID(high: 0, low: 0)
+    /// Unix nanoseconds.
+    var requestTime: UInt64 = 0
+    var firstResponseTime: UInt64 = 0
+    /// Monotonic nanoseconds.
+    var startedAt: UInt64 = 0
+    var status: UInt16 = 0
+    /// The client's own request id, or ours, with its length.
+    var requestIDLength: UInt8 = 0
+    var rateRemaining: Int32 = -1
+    var rateLimit: Int32 = 0
+    var rateResetMilliseconds: UInt32 = 0
+    var retryAfterMilliseconds: UInt32 = 0
+
+    /// Length of the request's head in the client's inbound buffer.
+    var headLength: UInt32 = 0
+    /// Content-Length of the request, or what is known of a chunked one.
+    var requestLength: UInt64 = 0
+    /// Body bytes received, decoded.
+    var requestReceived: UInt64 = 0
+    /// Of a streamed body, the bytes that stand in the inbound buffer.
+    var heldBody: UInt64 = 0
+    /// Body bytes of the inbound (or decoded) buffer that went upstream.
+    var bodySent: UInt64 = 0
+    var requestDecoder = ChunkedDecoder()
+    /// A chunked request's body without its framing, or what a route made of a body.
+    var decodedBody = Buffer.empty
+    /// A body rewritten for the current route; replaces the received one.
+    var rewrittenBody = Buffer.empty
+    /// State of the member scan of a body that is not here as a whole: a MemberScanner and its captures.
+    var scanState = Buffer.empty
+
+    var responseFraming: BodyFraming = .none
+    var responseRemaining: UInt64 = 0
+    var responseBytes: UInt64 = 0
+    var responseDecoder = ChunkedDecoder()
+    var events = SSECounter()
+    var lines = LineCounter()
+
+    /// The target's URL and the response's head as the audit keeps them; empty while both can still be read elsewhere.
+    var auditTail = Buffer.empty
+    var targetURLLength: UInt32 = 0
+    var requestCapture = Buffer.empty
+    var responseCapture = Buffer.empty
+    var addresses = Buffer.empty
+    var nextAddress: UInt16 = 0
+    var error: ExchangeError = .none
+    var requestID: RequestIDBytes = RequestIDBytes()
+}
+
+/// A request id of up to 64 bytes, in place.
+struct RequestIDBytes: BitwiseCopyable {
+    static let capacity = 64
+    var words: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0, 0)
+}
+
+/// What went wrong in an exchange, as the audit and the metrics name it.
+enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
+    case none, clientGone, connectRefused, connectTimeout, dnsFailed, dnsTemporary, tlsExpired, tlsWrongName
+    case tlsUnknownCA, tlsFailed, closedBeforeResponse, responseTimeout, malformedResponse, cutShort
+    case readTimeout, requestTimeout, bodyTooLarge, malformedBody, conflictingMembers, sendTimeout, gatewayStopping
+    case missingKey, invalidKey, inactiveKey, expiredKey, notPermitted, rateLimited, noRoute, malformedRequest
+    case notImplemented, expectationFailed, noCapacity, bodyNotObject, missingLength
+
+    /// The audit's error_message; empty for none.
+    var message: StaticString {
+        switch self {
+        case .none: ""
+        case .clientGone: "the client closed the connection before the response was complete"
+        case .connectRefused: "could not connect to the upstream"
+        case .connectTimeout: "timed out while connecting to the upstream"
+        case .dnsFailed: "the upstream's name does not resolve"
+        case .dnsTemporary: "the upstream's name could not be resolved for now"
+        case .tlsExpired: "the upstream's certificate has expired or is not yet valid"
+        case .tlsWrongName: "the upstream's certificate is for another name"
+        case .tlsUnknownCA: "the upstream's certificate is signed by no trusted authority"
+        case .tlsFailed: "the TLS handshake with the upstream failed"
+        case .closedBeforeResponse: "the upstream closed the connection before it answered"
+        case .responseTimeout: "the upstream did not answer in time"
+        case .malformedResponse: "the upstream's answer is not valid HTTP"
+        case .cutShort: "the upstream's answer was cut short"
+        case .readTimeout: "the upstream stopped sending in the middle of its answer"
+        case .requestTimeout: "the request did not arrive in time"
+        case .bodyTooLarge: "the request body is too large"
+        case .malformedBody: "the request body's chunked framing is malformed"
+        case .conflictingMembers: "the request body holds a deciding member twice, with different values"
+        case .sendTimeout: "the client stopped reading"
+        case .gatewayStopping: "the gateway was stopped before the exchange was complete"
+        case .missingKey: "no API key was sent"
+        case .invalidKey: "the API key is not valid"
+        case .inactiveKey: "the API key is not active"
+        case .expiredKey: "the API key has expired"
+        case .notPermitted: "the API key is not allowed to use this endpoint"
+        case .rateLimited: "the API key's request rate limit is reached"
+        case .noRoute: "no route takes this request"
+        case .malformedRequest: "the request is not valid HTTP"
+        case .notImplemented: "the gateway does not implement this method"
+        case .expectationFailed: "the Expect header asks for something unknown"
+        case .noCapacity: "the gateway has no room for more connections"
+        case .bodyNotObject: "the route sets members of a JSON body, but the body is not a JSON object"
+        case .missingLength: "the request's length is needed"
+        }
+    }
+
+    /// The error body's `code`.
+    var code: StaticString {
+        switch self {
+        case .none: "internal_error"
+        case .clientGone: "client_closed_request"
+        case .connectRefused: "upstream_connect_failed"
+        case .connectTimeout: "upstream_connect_timeout"
+        case .dnsFailed: "upstream_dns_failed"
+        case .dnsTemporary: "upstream_dns_temporary"
+        case .tlsExpired: "upstream_tls_expired"
+        case .tlsWrongName: "upstream_tls_wrong_name"
+        case .tlsUnknownCA: "upstream_tls_unknown_ca"
+        case .tlsFailed: "upstream_tls_failed"
+        case .closedBeforeResponse: "upstream_closed"
+        case .responseTimeout, .readTimeout: "upstream_timeout"
+        case .malformedResponse: "upstream_malformed_response"
+        case .cutShort: "upstream_cut_short"
+        case .requestTimeout: "request_timeout"
+        case .bodyTooLarge: "request_too_large"
+        case .malformedBody: "malformed_body"
+        case .conflictingMembers: "conflicting_members"
+        case .sendTimeout: "client_read_timeout"
+        case .gatewayStopping: "gateway_stopping"
+        case .missingKey: "missing_api_key"
+        case .invalidKey: "invalid_api_key"
+        case .inactiveKey: "inactive_api_key"
+        case .expiredKey: "expired_api_key"
+        case .notPermitted: "permission_denied"
+        case .rateLimited: "rate_limit_exceeded"
+        case .noRoute: "route_not_found"
+        case .malformedRequest: "malformed_request"
+        case .notImplemented: "not_implemented"
+        case .expectationFailed: "expectation_failed"
+        case .noCapacity: "no_capacity"
+        case .bodyNotObject: "body_not_object"
+        case .missingLength: "length_required"
+        }
+    }
+
+    /// The status of the gateway's own answer; 499 is for the audit only.
+    var status: UInt16 {
+        switch self {
+        case .none: 500
+        case .clientGone: 499
+        case .connectRefused, .dnsFailed, .dnsTemporary, .tlsExpired, .tlsWrongName, .tlsUnknownCA, .tlsFailed,
+            .closedBeforeResponse, .malformedResponse, .cutShort:
+            502
+        case .connectTimeout, .responseTimeout, .readTimeout: 504
+        case .requestTimeout: 408
+        case .bodyTooLarge: 413
+        case .malformedBody, .conflictingMembers, .malformedRequest, .bodyNotObject: 400
+        case .sendTimeout: 499
+        case .gatewayStopping, .noCapacity: 503
+        case .missingKey, .invalidKey, .inactiveKey, .expiredKey: 401
+        case .notPermitted: 403
+        case .rateLimited: 429
+        case .noRoute: 404
+        case .notImplemented: 501
+        case .expectationFailed: 417
+        case .missingLength: 411
+        }
+    }
+
+    /// The word that `fastgate_upstream_errors_total` counts it under; nil if it is not the upstream's doing.
+    var upstreamReason: UpstreamReason? {
+        switch self {
+        case .connectRefused: .connect
+        case .connectTimeout, .responseTimeout, .readTimeout: .timeout
+        case .dnsFailed, .dnsTemporary: .dns
+        case .tlsExpired, .tlsWrongName, .tlsUnknownCA, .tlsFailed: .tls
+        case .closedBeforeResponse, .cutShort: .reset
+        case .malformedResponse: .protocol
+        default: nil
+        }
+    }
+}
+
+/// Reasons of `fastgate_upstream_errors_total`.
+enum UpstreamReason: UInt8, CaseIterable {
+    case connect, dns, timeout, reset, tls, `protocol`, status
+}

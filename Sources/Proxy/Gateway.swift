@@ -1,0 +1,201 @@
+import Config
+import Glibc
+import Reactor
+import Store
+import Synchronization
+
+/// The running data plane: its workers, and what the control side may ask of them.
+public final class Gateway: GatewayControl {
+    private let workers: [RunningWorker]
+    private let registry: Registry
+    private let version: String
+    private let rings: [MappedRing]
+    private let state: Mutex<State>
+    private let draining = Atomic(false)
+    /// The port the data plane listens on; of use where the settings ask for 0.
+    public let boundPort: UInt16
+
+    /// What a snapshot is made from.
+    private struct State {
+        var settings: Settings
+        var keys: [KeyRecord]
+        var routes: [RouteRecord]
+        var snapshot: Snapshot
+    }
+
+    private struct RunningWorker: Sendable {
+        let mailbox: Mailbox<WorkerMessage>
+        let metrics: WorkerMetrics
+        let thread: WorkerThread
+    }
+
+    /// Longer than any loop turn: a worker that does not answer within it is stuck.
+    private static let publishSeconds = 10.0
+
+    /// Binds the data plane's address and starts one worker a ring.
+    ///
+    /// Every worker has a listening socket of its own (SO_REUSEPORT), so the kernel spreads connections over them.
+    public static func start(
+        settings: Settings, rings: [MappedRing], keys: [KeyRecord], routes: [RouteRecord], version: String
+    ) throws(GatewayError) -> Gateway {
+        try Gateway(settings: settings, rings: rings, keys: keys, routes: routes, version: version)
+    }
+
+    private init(
+        settings: Settings, rings: [MappedRing], keys: [KeyRecord], routes: [RouteRecord], version: String
+    ) throws(GatewayError) {
+        let registry = Registry()
+        let snapshot = Snapshot(keys: keys, routes: routes, settings: settings, version: version, registry: registry)
+        let listeners = try Self.listen(settings, count: rings.count)
+        boundPort = SocketAddress.local(of: listeners[0])?.port ?? settings.app.port
+        let serverTLS = try Self.serverTLS(settings)
+        let clientTLS = try Self.clientTLS(settings)
+        let nonce = SecureRandom.bytes(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+        var workers: [RunningWorker] = []
+        for (index, ring) in rings.enumerated() {
+            do {
+                let mailbox = try Mailbox<WorkerMessage>()
+                let metrics = WorkerMetrics()
+                let configuration = WorkerConfiguration(
+                    index: index, listener: listeners[index], ring: ring, snapshot: snapshot, mailbox: mailbox,
+                    metrics: metrics, serverTLS: serverTLS, clientTLS: clientTLS,
+                    maxConnections: max(settings.limits.maxConnections / rings.count, 1), bootNonce: nonce)
+                let thread = try WorkerThread.start(name: "fg-worker-\(index)", cpu: nil) {
+                    Self.runWorker(configuration)
+                }
+                workers.append(RunningWorker(mailbox: mailbox, metrics: metrics, thread: thread))
+            } catch {
+                throw GatewayError(message: "cannot start worker \(index): \(error)")
+            }
+        }
+        self.workers = workers
+        self.registry = registry
+        self.version = version
+        self.rings = rings
+        state = Mutex(State(settings: settings, keys: keys, routes: routes, snapshot: snapshot))
+    }
+
+    private static func runWorker(_ configuration: WorkerConfiguration) {
+        do {
+            var worker = try Worker(configuration)
+            worker.run()
+        } catch {
+            fatalError("worker \(configuration.index) has no event loop: \(error)")
+        }
+    }
+
+    private static func listen(_ settings: Settings, count: Int) throws(GatewayError) -> [Int32] {
+        guard var address = SocketAddress(literal: settings.app.host, port: settings.app.port) else {
+            throw GatewayError(field: "app.host", message: "\"\(settings.app.host)\" is no IP address")
+        }
+        var listeners: [Int32] = []
+        for _ in 0..<count {
+            let fd = Socket.listen(address, reusePort: true, backlog: 4096)
+            guard fd >= 0 else {
+                for open in listeners { Socket.close(open) }
+                throw GatewayError(
+                    field: "app.port", message: "cannot listen on \(address): \(String(cString: strerror(-fd)))")
+            }
+            listeners.append(fd)
+            if address.port == 0, let bound = SocketAddress.local(of: fd) { address = address.withPort(bound.port) }
+        }
+        return listeners
+    }
+
+    private static func serverTLS(_ settings: Settings) throws(GatewayError) -> TLSContext? {
+        guard settings.tls.isEnabled else { return nil }
+        do {
+            return try TLSContext.server(
+                certificateFile: settings.tls.certificateFile, keyFile: settings.tls.keyFile,
+                minimumVersion: settings.tls.minimumVersion)
+        } catch { throw GatewayError(field: "tls", message: "\(error)") }
+    }
+
+    private static func clientTLS(_ settings: Settings) throws(GatewayError) -> TLSContext {
+        do {
+            return try TLSContext.client(
+                verify: settings.upstreamTLS.verify, caFile: settings.upstreamTLS.caFile)
+        } catch { throw GatewayError(field: "upstream_tls", message: "\(error)") }
+    }
+
+    // MARK: Snapshots
+
+    /// Serves from these keys and routes; returns when every worker does.
+    public func publish(keys: [KeyRecord], routes: [RouteRecord]) throws(GatewayError) {
+        try publish { state in
+            state.keys = keys
+            state.routes = routes
+        }
+    }
+
+    /// Serves with other settings. What is bound to the start (addresses, workers, TLS files, ring size) stays.
+    public func publish(settings: Settings) throws(GatewayError) {
+        try publish { $0.settings = settings }
+    }
+
+    /// Routes that are active but cannot be served, and why.
+    public var routeProblems: [(routeID: String, problem: RouteProblem)] {
+        state.withLock { $0.snapshot.problems }
+    }
+
+    private func publish(_ change: (inout State) -> Void) throws(GatewayError) {
+        // The lock is held until the workers have answered: changes take effect one after the other.
+        let isServed = state.withLock { state in
+            change(&state)
+            state.snapshot = Snapshot(
+                keys: state.keys, routes: state.routes, settings: state.settings, version: version,
+                registry: registry)
+            let latch = Latch(workers.count)
+            for worker in workers { worker.mailbox.post(.serve(state.snapshot, latch)) }
+            return latch.wait(seconds: Self.publishSeconds)
+        }
+        guard isServed else { throw GatewayError(message: "a worker does not answer") }
+    }
+
+    public func validate(_ route: RouteRecord) -> RouteProblem? {
+        let settings = state.withLock { $0.settings }
+        var compiler = RouteCompiler(
+            arena: Arena(), stripHeaders: settings.proxy.stripHeaders, defaultTimeoutMilliseconds: 1000,
+            targetNumbers: StableNumbers())
+        do {
+            _ = try compiler.compile(route, metricID: 0)
+            return nil
+        } catch {
+            return RouteProblem(field: error.field, message: error.message)
+        }
+    }
+
+    public func explain(
+        method: String, path: String, headers: [(String, String)], body: [UInt8]?
+    ) -> RouteExplanation {
+        let (snapshot, routes) = state.withLock { ($0.snapshot, $0.routes) }
+        return Explanation.make(
+            snapshot: snapshot, routes: routes, method: method, path: path, headers: headers, body: body)
+    }
+
+    public func metrics() -> GatewayMetrics {
+        var labels: [Int32: String] = [:]
+        for (label, number) in registry.routeLabels.all { labels[number] = label }
+        var metrics = WorkerMetrics.collect(workers.map(\.metrics), labels: labels)
+        metrics.ringUsedBytes = rings.reduce(0) { $0 + UInt64($1.usedBytes) }
+        return metrics
+    }
+
+    // MARK: The end
+
+    public var isDraining: Bool { draining.load(ordering: .acquiring) }
+
+    /// Stops accepting and waits until open exchanges are finished; false if some were not after `timeoutSeconds`.
+    public func drain(timeoutSeconds: Double) -> Bool {
+        draining.store(true, ordering: .releasing)
+        let latch = Latch(workers.count)
+        for worker in workers { worker.mailbox.post(.drain(latch)) }
+        return latch.wait(seconds: timeoutSeconds)
+    }
+
+    /// Ends the workers. What is still open is recorded as cut off.
+    public func stop() {
+        for worker in workers { worker.mailbox.post(.stop) }
+        for worker in workers { worker.thread.join() }
+    }
+}

@@ -1,0 +1,114 @@
+import Reactor
+import Store
+
+/// One caller's key as a worker sees it.
+struct CompiledKey: BitwiseCopyable, @unchecked Sendable {
+    /// SHA-256 of the key's value.
+    var hash: KeyHash
+    var keyID: Bytes
+    var sourcePath: Bytes
+    var isActive: Bool
+    /// True for `[]` and `["*"]`.
+    var allowsAll: Bool
+    var families: EndpointFamilies
+    /// Permissions that begin with "/".
+    var pathPatterns: List<PathPattern>
+    /// Unix milliseconds; `Int64.max` = never.
+    var expiresAtMilliseconds: Int64
+    /// Requests per minute; 0 = unlimited.
+    var requestsPerMinute: Int
+    var rateCell: RateCell
+
+    /// True if this key may ask for `path`.
+    func allows(path: Bytes, scratch: UnsafeMutablePointer<UInt8>) -> Bool {
+        if allowsAll { return true }
+        if !families.isEmpty && !families.isDisjoint(with: EndpointFamilies.of(path: path)) { return true }
+        for i in 0..<pathPatterns.count where pathPatterns[i].matches(path, scratch: scratch) { return true }
+        return false
+    }
+}
+
+/// A SHA-256 digest as a plain value.
+struct KeyHash: BitwiseCopyable, Sendable {
+    var words: SIMD4<UInt64> = .zero
+
+    /// The digest of a presented key.
+    @inline(__always)
+    init(of key: Bytes) {
+        guard let p = key.pointer else { return }
+        withUnsafeMutableBytes(of: &words) {
+            SHA256.digest(p, key.count, into: $0.baseAddress!.assumingMemoryBound(to: UInt8.self))
+        }
+    }
+
+    init(_ digest: [UInt8]) {
+        precondition(digest.count == 32)
+        withUnsafeMutableBytes(of: &words) { $0.copyBytes(from: digest) }
+    }
+
+    /// Compares all of both digests whatever they hold, so that the time it takes tells nothing.
+    @inline(__always)
+    func equals(_ other: KeyHash) -> Bool {
+        let difference = words ^ other.words
+        return (difference.x | difference.y | difference.z | difference.w) == 0
+    }
+}
+
+/// All keys by hash: open addressing with linear probing over an immutable table at most half full.
+///
+/// What is looked up is the digest of what the client sent, so neither the probe sequence nor a comparison's length
+/// tells anything about the keys that exist.
+struct KeyTable: BitwiseCopyable, @unchecked Sendable {
+    let keys: List<CompiledKey>
+    private let slots: List<Int32>
+    private let mask: Int
+
+    /// The index of the key with this digest; -1 if there is none.
+    @inline(__always)
+    func find(_ hash: KeyHash) -> Int32 {
+        var slot = Int(truncatingIfNeeded: hash.words.x) & mask
+        while true {
+            let index = slots[slot]
+            if index < 0 { return -1 }
+            if keys.pointer(Int(index)).pointee.hash.equals(hash) { return index }
+            slot = (slot + 1) & mask
+        }
+    }
+
+    /// Compiles `records`; a permission that does not compile grants nothing.
+    static func compile(
+        _ records: [KeyRecord], defaultRequestsPerMinute: Int, limiter: RateLimiter, in arena: Arena
+    ) -> KeyTable {
+        var keys: [CompiledKey] = []
+        keys.reserveCapacity(records.count)
+        for record in records where record.keyHash.count == 32 {
+            var families: EndpointFamilies = []
+            var patterns: [PathPattern] = []
+            for permission in record.permissions {
+                if let family = EndpointFamilies.named(permission) {
+                    families.insert(family)
+                } else if permission.hasPrefix("/"), let source = try? PathPatternSource(permission) {
+                    patterns.append(source.compile(in: arena))
+                }
+            }
+            keys.append(
+                CompiledKey(
+                    hash: KeyHash(record.keyHash), keyID: arena.store(record.keyID),
+                    sourcePath: arena.store(record.sourcePath), isActive: record.isActive,
+                    allowsAll: record.permissions.isEmpty || record.permissions.contains("*"), families: families,
+                    pathPatterns: arena.store(patterns),
+                    expiresAtMilliseconds: record.expiresAtMilliseconds ?? .max,
+                    requestsPerMinute: record.rateLimitPerMinute ?? defaultRequestsPerMinute,
+                    rateCell: limiter.cell(for: record.keyID)))
+        }
+        var size = 16
+        while size < keys.count * 2 { size *= 2 }
+        var slots = [Int32](repeating: -1, count: size)
+        for (index, key) in keys.enumerated() {
+            var slot = Int(truncatingIfNeeded: key.hash.words.x) & (size - 1)
+            while slots[slot] >= 0 { slot = (slot + 1) & (size - 1) }
+            slots[slot] = Int32(index)
+        }
+        return KeyTable(keys: arena.store(keys), slots: arena.store(slots), mask: size - 1)
+    }
+}

@@ -1,0 +1,73 @@
+import Config
+import HTTP
+import Reactor
+
+/// The settings that workers read while serving, as plain values.
+struct Policy: BitwiseCopyable, Sendable {
+    var requiresKey: Bool
+    var limitsRates: Bool
+    var connectTimeoutMilliseconds: UInt64
+    var maxRetries: Int32
+    var maxBodyBytes: UInt64
+    var maxIdleUpstream: Int32
+    var forwardsClientIP: Bool
+    var auditsHeaders: Bool
+    var auditsBody: Bool
+    var auditBodyMaxBytes: Int
+    var waitsForAudit: Bool
+    var headerTimeoutMilliseconds: UInt64
+    var bodyTimeoutMilliseconds: UInt64
+    var keepaliveTimeoutMilliseconds: UInt64
+    var sendTimeoutMilliseconds: UInt64
+    var messageLimits: MessageLimits
+
+    init(_ settings: Settings) {
+        func milliseconds(_ seconds: Double) -> UInt64 { UInt64(seconds * 1000) }
+        requiresKey = settings.security.requireAPIKey
+        limitsRates = settings.rateLimiting.enabled
+        connectTimeoutMilliseconds = milliseconds(settings.proxy.connectTimeoutSeconds)
+        maxRetries = Int32(clamping: settings.proxy.maxRetries)
+        maxBodyBytes = UInt64(settings.proxy.maxBodyBytes)
+        maxIdleUpstream = Int32(clamping: settings.proxy.maxIdleUpstream)
+        forwardsClientIP = settings.proxy.forwardClientIP
+        auditsHeaders = settings.proxy.auditIncludeHeaders
+        auditsBody = settings.proxy.auditIncludeBody
+        auditBodyMaxBytes = settings.proxy.auditBodyMaxBytes
+        waitsForAudit = settings.audit.onFull == .wait
+        headerTimeoutMilliseconds = milliseconds(settings.limits.headerTimeoutSeconds)
+        bodyTimeoutMilliseconds = milliseconds(settings.limits.bodyTimeoutSeconds)
+        keepaliveTimeoutMilliseconds = milliseconds(settings.limits.keepaliveTimeoutSeconds)
+        sendTimeoutMilliseconds = milliseconds(settings.limits.sendTimeoutSeconds)
+        var limits = MessageLimits()
+        limits.maxHeadBytes = UInt32(clamping: settings.limits.maxHeaderBytes)
+        limits.maxFields = UInt32(clamping: min(settings.limits.maxHeaders, Worker.maxFields))
+        messageLimits = limits
+    }
+}
+
+/// The cross-origin rules (Fetch standard), with everything that can be rendered once rendered.
+struct CORSPolicy: BitwiseCopyable, @unchecked Sendable {
+    let allowsAnyOrigin: Bool
+    let origins: List<Bytes>
+    let allowsCredentials: Bool
+    /// Values of Access-Control-Allow-Methods and -Headers; empty = what the client asked for is repeated.
+    let methods: Bytes
+    let headers: Bytes
+
+    init(_ cors: Settings.CORS, in arena: Arena) {
+        allowsAnyOrigin = cors.allowOrigins.contains("*")
+        origins = arena.store(cors.allowOrigins.map { arena.store($0) })
+        allowsCredentials = cors.allowCredentials
+        methods = cors.allowMethods.contains("*") ? .empty : arena.store(cors.allowMethods.joined(separator: ", "))
+        headers = cors.allowHeaders.contains("*") ? .empty : arena.store(cors.allowHeaders.joined(separator: ", "))
+    }
+
+    /// True if a page of this origin may use the data plane.
+    func allows(_ origin: Bytes) -> Bool {
+        if allowsAnyOrigin { return true }
+        for i in 0..<origins.count where origins[i].count == origin.count {
+            if bytesEqual(origins[i].pointer, origin.pointer, origin.count) { return true }
+        }
+        return false
+    }
+}

@@ -1,0 +1,182 @@
+import HTTP
+import JSON
+import Reactor
+
+/// What matching one route, or looking for the first that matches, has shown.
+enum RouteVerdict: BitwiseCopyable, Equatable {
+    case matches
+    case path, method, header(Int32), member(Int32), schema
+    /// The body decides, and not enough of it is here.
+    case needsBody
+}
+
+/// All active routes in (priority, route_id) order.
+struct RouteTable: BitwiseCopyable, @unchecked Sendable {
+    let routes: List<CompiledRoute>
+    /// How many routes look at the body.
+    let bodyRouteCount: Int
+
+    /// Whether one route takes the request, or the first condition that does not hold.
+    @inline(__always)
+    func verdict(_ index: Int, _ request: RequestView, scratch: UnsafeMutablePointer<UInt8>) -> RouteVerdict {
+        let route = routes.pointer(index)
+        guard route.pointee.pattern.matches(request.path, scratch: scratch) else { return .path }
+        guard route.pointee.methods.contains(request.method, request.methodName) else { return .method }
+        let headers = route.pointee.headerConditions
+        for i in 0..<headers.count where !headers[i].holds(request) { return .header(Int32(i)) }
+        if !route.pointee.needsBody { return .matches }
+        return bodyVerdict(route, request)
+    }
+
+    private func bodyVerdict(_ route: UnsafePointer<CompiledRoute>, _ request: RequestView) -> RouteVerdict {
+        if request.bodyIsNoObject { return route.pointee.schema == nil ? .member(0) : schemaVerdict(route, request) }
+        guard let captures = request.captures else {
+            return request.bodyIsComplete ? .member(0) : .needsBody
+        }
+        let members = route.pointee.memberConditions
+        for i in 0..<members.count {
+            let capture = captures + Int(members[i].name)
+            if capture.pointee.seenCount == 0 || !capture.pointee.isComplete {
+                if request.bodyIsComplete { return .member(Int32(i)) }
+                return .needsBody
+            }
+            guard Self.holds(members[i], capture, request.body) else { return .member(Int32(i)) }
+        }
+        return route.pointee.schema == nil ? .matches : schemaVerdict(route, request)
+    }
+
+    /// Compares the last value that the body gave a member with the value that the route asks for.
+    private static func holds(
+        _ condition: MemberCondition, _ capture: UnsafeMutablePointer<MemberCapture>, _ body: Bytes
+    ) -> Bool {
+        guard let p = body.pointer, capture.pointee.end <= UInt64(body.count) else { return false }
+        guard let container = condition.container else {
+            return JSONText.equalsScalar(capture, body: p, condition.scalar)
+        }
+        let start = Int(capture.pointee.start)
+        let bytes = UnsafeRawBufferPointer(start: p + start, count: Int(capture.pointee.end) - start)
+        guard let value = try? JSONValue(parsing: bytes, maxDepth: 64) else { return false }
+        return container._withUnsafeGuaranteedRef { $0.value == value }
+    }
+
+    private func schemaVerdict(_ route: UnsafePointer<CompiledRoute>, _ request: RequestView) -> RouteVerdict {
+        guard request.bodyIsComplete else { return .needsBody }
+        guard let p = request.body.pointer,
+            let value = try? JSONValue(
+                parsing: UnsafeRawBufferPointer(start: p, count: request.body.count), maxDepth: 512),
+            let schema = route.pointee.schema
+        else { return .schema }
+        return schema._withUnsafeGuaranteedRef { $0.validate(value) } ? .matches : .schema
+    }
+
+    /// The first matching route at or after `start` that `tried` does not hold; -1 if none; -2 if the body is needed.
+    @inline(__always)
+    func firstMatch(
+        from start: Int, _ request: RequestView, tried: TriedRoutes, scratch: UnsafeMutablePointer<UInt8>
+    ) -> Int {
+        var i = start
+        while i < routes.count {
+            switch verdict(i, request, scratch: scratch) {
+            case .matches where !tried.contains(i): return i
+            case .needsBody: return -2
+            default: i += 1
+            }
+        }
+        return -1
+    }
+
+    /// Chooses the route for an attempt: of the first priority with a match, one by weight among those whose target is
+    /// well; if all of them are left out, the first all the same, for a gateway that refuses to try helps nobody.
+    /// Returns a route's index, -1 if none matches, -2 if the body is needed first.
+    @inline(__always)
+    func choose(
+        _ request: RequestView, tried: TriedRoutes, scratch: UnsafeMutablePointer<UInt8>, random: UInt64,
+        isAvailable: (Int32) -> Bool
+    ) -> Int {
+        let first = firstMatch(from: 0, request, tried: tried, scratch: scratch)
+        guard first >= 0 else { return first }
+        let route = routes.pointer(first)
+        if Int(route.pointee.groupEnd) == first + 1 && isAvailable(route.pointee.target) { return first }
+        return chooseInGroups(from: first, request, tried: tried, scratch: scratch, random: random, isAvailable)
+    }
+
+    @inline(never)
+    private func chooseInGroups(
+        from first: Int, _ request: RequestView, tried: TriedRoutes, scratch: UnsafeMutablePointer<UInt8>,
+        random: UInt64, _ isAvailable: (Int32) -> Bool
+    ) -> Int {
+        var start = first
+        while start >= 0 {
+            let end = Int(routes.pointer(start).pointee.groupEnd)
+            var total: UInt64 = 0
+            var sole = -1
+            var i = start
+            while i >= 0 && i < end {
+                let route = routes.pointer(i)
+                if isAvailable(route.pointee.target) {
+                    total += UInt64(max(route.pointee.weight, 0))
+                    if sole < 0 { sole = i }
+                }
+                i = firstMatch(from: i + 1, request, tried: tried, scratch: scratch)
+                if i == -2 { return -2 }
+            }
+            if total > 0 {
+                var draw = random % total
+                i = start
+                while i >= 0 && i < end {
+                    let route = routes.pointer(i)
+                    if isAvailable(route.pointee.target) {
+                        let weight = UInt64(max(route.pointee.weight, 0))
+                        if draw < weight { return i }
+                        draw -= weight
+                    }
+                    i = firstMatch(from: i + 1, request, tried: tried, scratch: scratch)
+                }
+            }
+            if sole >= 0 { return sole }
+            start = firstMatch(from: end, request, tried: tried, scratch: scratch)
+            if start == -2 { return -2 }
+        }
+        return first
+    }
+
+    /// True if one of the routes up to `chosen` (all of them for -1) that fits the request otherwise asks about one of
+    /// these members.
+    func asks(
+        about members: UInt64, _ request: RequestView, upTo chosen: Int, scratch: UnsafeMutablePointer<UInt8>
+    ) -> Bool {
+        let end = chosen >= 0 ? chosen : routes.count - 1
+        var i = 0
+        while i <= end {
+            if routes.pointer(i).pointee.decidingMembers & members != 0 {
+                switch verdict(i, request, scratch: scratch) {
+                case .path, .method, .header: break
+                default: return true
+                }
+            }
+            i += 1
+        }
+        return false
+    }
+}
+
+/// The routes that an exchange has tried, by index; the last eight are remembered, which is as many as are ever tried.
+struct TriedRoutes: BitwiseCopyable, Equatable {
+    private var indices = SIMD8<Int16>(repeating: -1)
+    private var count: Int16 = 0
+
+    static let capacity = 8
+    var isFull: Bool { Int(count) >= Self.capacity }
+    var isEmpty: Bool { count == 0 }
+
+    @inline(__always)
+    func contains(_ index: Int) -> Bool {
+        if count == 0 { return false }
+        return any(indices .== SIMD8(repeating: Int16(truncatingIfNeeded: index)))
+    }
+
+    mutating func insert(_ index: Int) {
+        indices[Int(count) % Self.capacity] = Int16(truncatingIfNeeded: index)
+        count += 1
+    }
+}

@@ -1,0 +1,107 @@
+import Config
+import HTTP
+import JSON
+import Reactor
+import Store
+
+/// The immutable view of keys, routes and settings that workers serve from. The object owns the memory; workers
+/// read it through `view`, which is plain pointers, and keep the object alive by one reference each.
+final class Snapshot: Sendable {
+    nonisolated(unsafe) let view: UnsafePointer<SnapshotView>
+    /// Routes that could not be compiled and are not served.
+    let problems: [(routeID: String, problem: RouteProblem)]
+    private let arena: Arena
+    nonisolated(unsafe) private let retained: [AnyObject]
+
+    init(
+        keys: [KeyRecord], routes: [RouteRecord], settings: Settings, version: String, registry: Registry
+    ) {
+        let arena = Arena()
+        var compiler = RouteCompiler(
+            arena: arena, stripHeaders: settings.proxy.stripHeaders,
+            defaultTimeoutMilliseconds: UInt64(settings.proxy.defaultTimeoutSeconds * 1000),
+            targetNumbers: registry.targets)
+        var problems: [(routeID: String, problem: RouteProblem)] = []
+        var compiled: [CompiledRoute] = []
+        let ordered = routes.filter(\.isActive).sorted { ($0.priority, $0.routeID) < ($1.priority, $1.routeID) }
+        for record in ordered {
+            do {
+                compiled.append(try compiler.compile(record, metricID: registry.metricID(of: record)))
+            } catch {
+                problems.append((record.routeID, RouteProblem(field: error.field, message: error.message)))
+            }
+        }
+        for i in compiled.indices.reversed() {
+            let isLast = i + 1 == compiled.count || compiled[i + 1].priority != compiled[i].priority
+            compiled[i].groupEnd = isLast ? Int32(i + 1) : compiled[i + 1].groupEnd
+        }
+        let names = MemberNameTable(compiler.memberNames)!
+        let limiter = settings.rateLimiting
+        let keyTable = KeyTable.compile(
+            keys, defaultRequestsPerMinute: limiter.defaultRequestsPerMinute, limiter: registry.limiter, in: arena)
+        let memory = arena.allocate(MemoryLayout<SnapshotView>.stride).bindMemory(to: SnapshotView.self, capacity: 1)
+        memory.initialize(
+            to: SnapshotView(
+                keys: keyTable,
+                table: RouteTable(
+                    routes: arena.store(compiled), bodyRouteCount: compiled.count { $0.needsBody }),
+                targets: arena.store(compiler.targets), memberNames: names.pointer,
+                memberNameCount: compiler.memberNames.count,
+                policy: Policy(settings), texts: FixedTexts(version: version, in: arena),
+                cors: CORSPolicy(settings.cors, in: arena)))
+        view = UnsafePointer(memory)
+        self.arena = arena
+        self.problems = problems
+        retained = compiler.retained + [names]
+    }
+}
+
+/// What a worker reads of a snapshot.
+struct SnapshotView: BitwiseCopyable {
+    let keys: KeyTable
+    let table: RouteTable
+    let targets: List<CompiledTarget>
+    /// The members that the scanner looks for in a request body; index 0 is always `stream`, 1 `model`.
+    let memberNames: UnsafePointer<MemberNames>
+    let memberNameCount: Int
+    let policy: Policy
+    let texts: FixedTexts
+    let cors: CORSPolicy
+
+    static let streamMember = 0
+    static let modelMember = 1
+}
+
+/// Bytes that many responses and requests share.
+struct FixedTexts: BitwiseCopyable {
+    /// `x-proxied-by: FastGate/<version>\r\n`.
+    let proxiedBy: Bytes
+    /// `user-agent: FastGate/<version>\r\n`.
+    let userAgent: Bytes
+
+    init(version: String, in arena: Arena) {
+        proxiedBy = arena.store("x-proxied-by: FastGate/\(version)\r\n")
+        userAgent = arena.store("user-agent: FastGate/\(version)\r\n")
+    }
+}
+
+/// What outlives every snapshot.
+final class Registry: Sendable {
+    let targets = StableNumbers<TargetAddress>()
+    let limiter = RateLimiter()
+    /// Labels of routes in the metrics; 0 is "none".
+    let routeLabels = StableNumbers<String>()
+
+    /// A route's metrics are kept apart for this many routes; further ones share the label "other".
+    static let maxRouteLabels = 4096
+
+    init() {
+        _ = routeLabels.number(for: "none")
+        _ = routeLabels.number(for: "other")
+    }
+
+    func metricID(of route: RouteRecord) -> Int32 {
+        let label = route.routeName.isEmpty ? route.routeID : route.routeName
+        return routeLabels.number(for: label, limit: Self.maxRouteLabels) ?? 1
+    }
+}

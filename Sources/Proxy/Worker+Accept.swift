@@ -1,0 +1,107 @@
+import Glibc
+import Reactor
+
+extension Worker {
+    static let acceptsPerTurn = 64
+    /// After the kernel refused a descriptor, accepting rests this long: what is open goes on being served.
+    static let acceptPauseMilliseconds: UInt64 = 200
+
+    /// Takes what waits in the listener's queue.
+    mutating func acceptClients() {
+        if isDraining { return }
+        var taken = 0
+        while taken < Self.acceptsPerTurn {
+            guard clients.liveCount < maxConnections else { return pauseAccepting() }
+            var peer = SocketAddress()
+            let fd = Socket.accept(listener, peer: &peer)
+            if fd < 0 {
+                if fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM {
+                    metrics.acceptFailed()
+                    pauseAccepting()
+                }
+                return
+            }
+            taken += 1
+            addClient(fd, peer)
+        }
+    }
+
+    private mutating func addClient(_ fd: Int32, _ peer: SocketAddress) {
+        guard let index = clients.allocate() else { return Socket.close(fd) }
+        let c = clients.pointer(index)
+        c.initialize(to: ClientConnection(fd: fd, state: .readingHead, peer: peer))
+        if let serverTLS {
+            guard let session = TLSSession.server(serverTLS, fd: fd) else {
+                clients.release(index)
+                return Socket.close(fd)
+            }
+            c.pointee.tls = session
+            c.pointee.state = .handshake
+        }
+        let events = PollEvent.readable | PollEvent.readHangUp | PollEvent.edgeTriggered
+        guard poller.add(fd, events: events, token: clients.token(kind: Kind.client, index)) == 0 else {
+            c.pointee.tls?.free()
+            clients.release(index)
+            return Socket.close(fd)
+        }
+        metrics.clientOpened()
+        setDeadline(client: index, now + current.pointee.policy.headerTimeoutMilliseconds)
+    }
+
+    /// Lets the queue wait until there is room again.
+    private mutating func pauseAccepting() {
+        if acceptsAgainAt != noDeadline { return }
+        _ = poller.remove(listener)
+        acceptsAgainAt = now + Self.acceptPauseMilliseconds
+    }
+
+    /// Listens again once the pause is over.
+    mutating func resumeAcceptingIfDue() {
+        guard acceptsAgainAt != noDeadline, now >= acceptsAgainAt else { return }
+        acceptsAgainAt = noDeadline
+        if isDraining { return }
+        _ = poller.add(
+            listener, events: PollEvent.readable, token: Token(kind: Kind.listener, generation: 0, index: 0))
+    }
+
+    // MARK: Draining
+
+    mutating func beginDrain(_ latch: Latch) {
+        isDraining = true
+        drained = latch
+        _ = poller.remove(listener)
+        var i: UInt32 = 0
+        while Int(i) < clients.capacity, clients.liveCount > 0, Int(i) < clients.usedBound {
+            if clients.isLive(i) {
+                let c = clients.pointer(i)
+                let isBetweenRequests = c.pointee.state == .handshake
+                    || (c.pointee.state == .readingHead && c.pointee.inbound.isEmpty)
+                if isBetweenRequests && !c.pointee.isReadable { closeClient(i) }
+            }
+            i += 1
+        }
+    }
+
+    mutating func finishDrainIfEmpty() {
+        guard clients.liveCount == 0, spilled.isEmpty, let latch = drained else { return }
+        drained = nil
+        latch.countDown()
+    }
+
+    /// The end of the thread: open exchanges are recorded as cut off, every descriptor is closed.
+    mutating func closeEverything() {
+        var i: UInt32 = 0
+        while Int(i) < clients.usedBound {
+            if clients.isLive(i) { abortClient(i, .gatewayStopping) }
+            i += 1
+        }
+        i = 0
+        while Int(i) < upstreams.usedBound {
+            if upstreams.isLive(i) { closeUpstream(i) }
+            i += 1
+        }
+        retryAudit()
+        drained?.countDown()
+        releaseSnapshot(currentHolder)
+    }
+}

@@ -1,0 +1,173 @@
+import Glibc
+import HTTP
+import Reactor
+import Store
+
+/// From a parsed head to a request that may be sent on: audit room, identity, cross-origin, key, permission, rate.
+extension Worker {
+    /// Opens the exchange for the request whose head was just parsed.
+    @inline(__always)
+    mutating func beginExchange(_ index: UInt32) {
+        let c = clients.pointer(index)
+        guard hasRoomForAudit(headBytes: Int(head.headLength)) else { return waitForAudit(index) }
+        c.pointee.state = .exchanging
+        c.pointee.headHasBegun = false
+        c.pointee.deadline = noDeadline
+        c.pointee.exchange = Exchange()
+        c.pointee.exchange.snapshot = current
+        c.pointee.exchange.snapshotHolder = currentHolder
+        holders.pointer(currentHolder).pointee.openCount += 1
+        c.pointee.exchange.method = head.method
+        c.pointee.exchange.clientMinorVersion = head.versionMinor
+        c.pointee.exchange.keepsAlive = head.keepAlive && !isDraining
+        c.pointee.exchange.expectsContinue = head.expectsContinue
+        c.pointee.exchange.hasOrigin = head.known.contains(.origin)
+        c.pointee.exchange.headLength = head.headLength
+        c.pointee.exchange.requestTime = realtime
+        c.pointee.exchange.startedAt = nowNanoseconds
+        sequence &+= 1
+        c.pointee.exchange.auditID = AuditID(
+            unixMilliseconds: realtime / 1_000_000, worker: UInt16(truncatingIfNeeded: self.index), bootNonce: bootNonce,
+            sequence: sequence)
+        openExchanges += 1
+        setRequestID(c)
+        switch head.framing {
+        case .contentLength(let n): c.pointee.exchange.requestLength = n
+        case .chunked: c.pointee.exchange.requestIsChunked = true
+        default: break
+        }
+        admit(index)
+    }
+
+    /// A client's own id is kept if it is short and plain; else the exchange gets one of ours.
+    @inline(__always)
+    private mutating func setRequestID(_ c: UnsafeMutablePointer<ClientConnection>) {
+        if head.known.contains(.xRequestID), let field = firstField(.xRequestID) {
+            let count = Int(field.valueLength)
+            let p = UnsafePointer(c.pointee.inbound.readPointer) + Int(field.valueOffset)
+            if RequestID.isValid(p, count) {
+                withUnsafeMutableBytes(of: &c.pointee.exchange.requestID) {
+                    $0.baseAddress!.copyMemory(from: p, byteCount: count)
+                }
+                c.pointee.exchange.requestIDLength = UInt8(count)
+                return
+            }
+        }
+        let number = nextRandom()
+        withUnsafeMutableBytes(of: &c.pointee.exchange.requestID) {
+            RequestID.write(number, into: $0.baseAddress!.assumingMemoryBound(to: UInt8.self))
+        }
+        c.pointee.exchange.requestIDLength = UInt8(RequestID.ownLength)
+    }
+
+    /// The first field with this id; the caller has seen it in `head.known`.
+    @inline(__always)
+    func firstField(_ id: HeaderID) -> Field? {
+        var i = 0
+        while i < Int(head.fieldCount) {
+            if fields[i].id == id { return fields[i] }
+            i &+= 1
+        }
+        return nil
+    }
+
+    @inline(__always)
+    func bytes(_ field: Field, _ base: UnsafePointer<UInt8>) -> Bytes {
+        Bytes(base + Int(field.valueOffset), Int(field.valueLength))
+    }
+
+    @inline(__always)
+    private mutating func admit(_ index: UInt32) {
+        let c = clients.pointer(index)
+        let base = UnsafePointer(c.pointee.inbound.readPointer)
+        let path = Bytes(base + Int(head.pathOffset), Int(head.pathLength))
+        if path.count == 7 && isHealthPath(path) { return answerHealth(index) }
+        let refusal = authenticate(c, base, path)
+        audit(accepted: index)
+        if refusal != .none { return refuse(index, refusal) }
+        if head.method == .options && head.known.contains(.accessControlRequestMethod) && head.known.contains(.origin) {
+            return answerPreflight(index)
+        }
+        guard c.pointee.exchange.requestLength <= current.pointee.policy.maxBodyBytes else {
+            return refuse(index, .bodyTooLarge)
+        }
+        beginBody(index)
+    }
+
+    /// Everything that can turn a request away before its body is looked at.
+    @inline(__always)
+    private mutating func authenticate(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ base: UnsafePointer<UInt8>, _ path: Bytes
+    ) -> ExchangeError {
+        if head.method == .connect || head.method == .trace { return .notImplemented }
+        if TargetPolicy.check(path.pointer!, path.count) != nil { return .malformedRequest }
+        if head.known.contains(.expect) && !head.expectsContinue { return .expectationFailed }
+        let isPreflight =
+            head.method == .options && head.known.contains(.accessControlRequestMethod) && head.known.contains(.origin)
+        if isPreflight { return .none }
+        let policy = UnsafePointer(current).pointee.policy
+        guard let presented = presentedKey(base) else {
+            return policy.requiresKey ? .missingKey : .none
+        }
+        if presented.isFromQuery || policy.requiresKey { c.pointee.exchange.hidesQueryKey = head.queryLength > 0 }
+        let found = current.pointee.keys.find(KeyHash(of: presented.key))
+        guard found >= 0 else { return policy.requiresKey ? .invalidKey : .none }
+        let key = current.pointee.keys.keys.pointer(Int(found))
+        c.pointee.exchange.keyIndex = found
+        if !key.pointee.isActive { return .inactiveKey }
+        if key.pointee.expiresAtMilliseconds <= Int64(realtime / 1_000_000) { return .expiredKey }
+        if !key.pointee.allows(path: path, scratch: patternScratch) { return .notPermitted }
+        if policy.limitsRates && key.pointee.requestsPerMinute > 0 {
+            return takeRate(c, key)
+        }
+        return .none
+    }
+
+    private mutating func takeRate(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ key: UnsafePointer<CompiledKey>
+    ) -> ExchangeError {
+        let verdict = key.pointee.rateCell.take(limit: key.pointee.requestsPerMinute, nowNanoseconds: nowNanoseconds)
+        c.pointee.exchange.rateLimit = Int32(clamping: key.pointee.requestsPerMinute)
+        c.pointee.exchange.rateRemaining = Int32(clamping: verdict.remaining)
+        c.pointee.exchange.rateResetMilliseconds = UInt32(clamping: verdict.resetMilliseconds)
+        if verdict.isAllowed { return .none }
+        c.pointee.exchange.retryAfterMilliseconds = UInt32(clamping: verdict.retryAfterMilliseconds)
+        metrics.rateLimited()
+        return .rateLimited
+    }
+
+    // MARK: Keys
+
+    struct PresentedKey: BitwiseCopyable {
+        var key: Bytes
+        var isFromQuery: Bool
+    }
+
+    private static var keyFields: HeaderMask {
+        HeaderMask().inserting(.authorization).inserting(.xAPIKey).inserting(.apiKey).inserting(.xGoogAPIKey)
+    }
+
+    /// The key that the request carries: `Authorization: Bearer`, then the other headers, then `?key=`.
+    @inline(__always)
+    private func presentedKey(_ base: UnsafePointer<UInt8>) -> PresentedKey? {
+        if head.known.intersects(Self.keyFields) {
+            if head.known.contains(.authorization), let field = firstField(.authorization) {
+                let value = bytes(field, base)
+                if let token = BearerToken.read(value) { return PresentedKey(key: token, isFromQuery: false) }
+            }
+            var i = 0
+            while i < Int(head.fieldCount) {
+                let id = fields[i].id
+                if id == .xAPIKey || id == .apiKey || id == .xGoogAPIKey {
+                    return PresentedKey(key: bytes(fields[i], base), isFromQuery: false)
+                }
+                i &+= 1
+            }
+        }
+        if head.queryLength > 0 {
+            let query = Bytes(base + Int(head.queryOffset), Int(head.queryLength))
+            if let key = QueryKey.value(in: query) { return PresentedKey(key: key, isFromQuery: true) }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,289 @@
+import HTTP
+import Reactor
+import Store
+
+/// The three records that an exchange leaves in the worker's ring: accepted, first byte, completed.
+extension Worker {
+    /// What an open exchange is reckoned to need for its completed record.
+    private static let completedReserve = 2048
+
+    /// True if the ring has room for this exchange's records and for those that open exchanges still have to write.
+    @inline(__always)
+    mutating func hasRoomForAudit(headBytes: Int) -> Bool {
+        if !current.pointee.policy.waitsForAudit { return true }
+        let need = headBytes * 2 + Self.completedReserve * (openExchanges + 2)
+        return producer.freeBytes() >= min(need, ringCapacity / 4)
+    }
+
+    /// Puts a client with a whole head aside until the writer has made room: nothing is lost, nothing is refused.
+    mutating func waitForAudit(_ index: UInt32) {
+        let c = clients.pointer(index)
+        c.pointee.state = .waitingForAudit
+        c.pointee.deadline = noDeadline
+        auditWaiters.append(clients.token(kind: Kind.client, index))
+        metrics.audit(waiting: 1)
+    }
+
+    /// The writer may have made room: what did not fit goes in, requests that waited go on.
+    mutating func retryAudit() {
+        while let record = spilled.first {
+            guard let p = producer.reserve(record.count) else { return }
+            record.withUnsafeBytes { p.copyMemory(from: $0.baseAddress!, byteCount: record.count) }
+            producer.commit()
+            spilled.removeFirst()
+        }
+        if auditWaiters.isEmpty { return }
+        let waiting = auditWaiters
+        auditWaiters.removeAll(keepingCapacity: true)
+        for token in waiting {
+            guard let c = clients.resolve(token), c.pointee.state == .waitingForAudit else { continue }
+            c.pointee.state = .readingHead
+            readRequest(token.index)
+        }
+    }
+
+    // MARK: Records
+
+    /// The request's head is accepted.
+    @inline(__always)
+    mutating func audit(accepted index: UInt32) {
+        let c = clients.pointer(index)
+        let base = UnsafePointer(c.pointee.inbound.readPointer)
+        let snapshot = c.pointee.exchange.snapshot.unsafelyUnwrapped
+        auditScratchOwner = Token(rawValue: 0)
+        var lines = HeadWriter(auditScratch, capacity: Self.auditScratchBytes)
+        let path = recordedPath(c, base, &lines)
+        let linesStart = lines.count
+        if snapshot.pointee.policy.auditsHeaders { writeMasked(base, fields, Int(head.fieldCount), &lines) }
+        var ip: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0)
+        withUnsafeMutableBytes(of: &ip) { raw in
+            let p = raw.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: UInt8.self)
+            let ipLength = c.pointee.peer.write(into: p)
+            var keyID = Bytes.empty
+            var sourcePath = Bytes.empty
+            if c.pointee.exchange.keyIndex >= 0 {
+                let key = snapshot.pointee.keys.keys.pointer(Int(c.pointee.exchange.keyIndex))
+                keyID = key.pointee.keyID
+                sourcePath = key.pointee.sourcePath
+            }
+            var userAgent = Bytes.empty
+            if head.known.contains(.userAgent), let field = firstField(.userAgent) { userAgent = bytes(field, base) }
+            let record = AcceptedFields(
+                requestTimeNanoseconds: c.pointee.exchange.requestTime, requestID: requestID(c), keyID: keyID,
+                sourcePath: sourcePath, method: Bytes(base + Int(head.methodOffset), Int(head.methodLength)),
+                userAgent: userAgent, ip: Bytes(UnsafePointer(p), ipLength), path: path,
+                requestHeaders: Bytes(UnsafePointer(auditScratch) + linesStart, lines.count - linesStart))
+            let size = AuditEncoder.acceptedSize(record)
+            if let room = producer.reserve(size) {
+                AuditEncoder.encodeAccepted(c.pointee.exchange.auditID, record, into: room)
+                producer.commit()
+            } else if snapshot.pointee.policy.waitsForAudit {
+                spill(size) { AuditEncoder.encodeAccepted(c.pointee.exchange.auditID, record, into: $0) }
+            } else {
+                return metrics.audit(dropped: 1)
+            }
+            c.pointee.exchange.isAudited = true
+            metrics.audit(accepted: 1)
+        }
+    }
+
+    /// Path and query as they are recorded: without the `key` parameter.
+    private func recordedPath(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ base: UnsafePointer<UInt8>, _ writer: inout HeadWriter
+    ) -> Bytes {
+        let path = base + Int(head.pathOffset)
+        if head.queryLength == 0 { return Bytes(path, Int(head.pathLength)) }
+        let query = Bytes(base + Int(head.queryOffset), Int(head.queryLength))
+        if QueryKey.value(in: query) == nil {
+            return Bytes(path, Int(head.queryOffset) - Int(head.pathOffset) + query.count)
+        }
+        let start = writer.count
+        writer.append(path, Int(head.pathLength))
+        var separator: StaticString = "?"
+        QueryKey.without(query) {
+            writer.append(separator)
+            separator = ""
+            writer.append($0)
+        }
+        return Bytes(UnsafePointer(auditScratch) + start, writer.count - start)
+    }
+
+    /// The response has begun, and the exchange goes on beyond this turn: what the audit will need of its head moves into
+    /// a buffer of the exchange.
+    @inline(__always)
+    mutating func keepAuditDescription(_ index: UInt32) {
+        if auditScratchOwner != clients.token(kind: Kind.client, index) { return }
+        auditScratchOwner = Token(rawValue: 0)
+        let c = clients.pointer(index)
+        pool.append(&c.pointee.exchange.auditTail, auditScratch, auditScratchCount)
+        c.pointee.exchange.targetURLLength = UInt32(auditScratchURL)
+        if c.pointee.exchange.isStream && !c.pointee.exchange.isCountedStream {
+            c.pointee.exchange.isCountedStream = true
+            metrics.streamBegan()
+        }
+        guard c.pointee.exchange.isAudited, !c.pointee.exchange.firstByteIsAudited else { return }
+        c.pointee.exchange.firstByteIsAudited = true
+        // Only a hint of progress: without room for it the completed record tells the same.
+        if let room = producer.reserve(AuditEncoder.firstByteSize) {
+            AuditEncoder.encodeFirstByte(
+                c.pointee.exchange.auditID, firstResponseTimeNanoseconds: c.pointee.exchange.firstResponseTime,
+                into: room)
+            producer.commit()
+        }
+    }
+
+    /// Writes the target's URL and the response's masked head into the worker's scratch, where the completed record
+    /// finds them if the exchange ends in this turn.
+    @inline(__always)
+    mutating func describeForAudit(_ index: UInt32, _ p: UnsafePointer<UInt8>, _ response: ResponseHead) {
+        var writer = HeadWriter(auditScratch, capacity: Self.auditScratchBytes)
+        writeTargetURL(index, &writer)
+        auditScratchURL = writer.count
+        if current.pointee.policy.auditsHeaders {
+            writeMasked(p, responseFields, Int(response.fieldCount), &writer)
+        }
+        auditScratchCount = writer.count
+        auditScratchOwner = clients.token(kind: Kind.client, index)
+    }
+
+    /// The same for an answer of ours, which has no upstream head.
+    mutating func describeForAudit(_ index: UInt32) {
+        var writer = HeadWriter(auditScratch, capacity: Self.auditScratchBytes)
+        writeTargetURL(index, &writer)
+        auditScratchURL = writer.count
+        auditScratchCount = writer.count
+        auditScratchOwner = clients.token(kind: Kind.client, index)
+    }
+
+    @inline(__always)
+    private mutating func writeTargetURL(_ index: UInt32, _ writer: inout HeadWriter) {
+        let c = clients.pointer(index)
+        guard c.pointee.exchange.routeIndex >= 0, c.pointee.exchange.headLength > 0 else { return }
+        refreshHead(index)
+        let target = self.target(c)
+        writer.append(target.pointee.isTLS ? "https://" : "http://")
+        writer.append(target.pointee.authority)
+        writeTarget(c, &writer)
+    }
+
+    /// The exchange is over.
+    @inline(__always)
+    mutating func audit(completed index: UInt32) {
+        let c = clients.pointer(index)
+        var url = Bytes.empty
+        var lines = Bytes.empty
+        if auditScratchOwner == clients.token(kind: Kind.client, index) {
+            url = Bytes(UnsafePointer(auditScratch), auditScratchURL)
+            lines = Bytes(UnsafePointer(auditScratch) + auditScratchURL, auditScratchCount - auditScratchURL)
+        } else if c.pointee.exchange.auditTail.isAllocated {
+            let tail = c.pointee.exchange.auditTail
+            let urlLength = Int(c.pointee.exchange.targetURLLength)
+            url = Bytes(tail.readPointer, urlLength)
+            lines = Bytes(tail.readPointer + urlLength, tail.count - urlLength)
+        }
+        let error = c.pointee.exchange.error
+        let message = error.message
+        let limit = current.pointee.policy.auditBodyMaxBytes
+        let isTruncated =
+            c.pointee.exchange.requestCapture.isAllocated && c.pointee.exchange.requestReceived > UInt64(limit)
+            || c.pointee.exchange.responseCapture.isAllocated && c.pointee.exchange.responseBytes > UInt64(limit)
+        let record = CompletedFields(
+            firstResponseTimeNanoseconds: c.pointee.exchange.firstResponseTime, responseTimeNanoseconds: realtime,
+            requestSize: c.pointee.exchange.requestReceived, responseSize: c.pointee.exchange.responseBytes,
+            streamChunks: c.pointee.exchange.events.events &+ c.pointee.exchange.lines.lines,
+            status: c.pointee.exchange.status, isStream: c.pointee.exchange.isStream,
+            flags: isTruncated ? AuditEvent.Flags.bodyTruncated : 0, targetURL: url,
+            errorMessage: error == .none ? .empty : Bytes(message), responseHeaders: lines,
+            requestBody: Self.contents(c.pointee.exchange.requestCapture),
+            responseBody: Self.contents(c.pointee.exchange.responseCapture))
+        let size = AuditEncoder.completedSize(record)
+        if spilled.isEmpty, let room = producer.reserve(size) {
+            AuditEncoder.encodeCompleted(c.pointee.exchange.auditID, record, into: room)
+            producer.commit()
+        } else {
+            spill(size) { AuditEncoder.encodeCompleted(c.pointee.exchange.auditID, record, into: $0) }
+        }
+        metrics.audit(completed: 1)
+    }
+
+    private static func contents(_ buffer: Buffer) -> Bytes {
+        buffer.isAllocated ? Bytes(buffer.readPointer, buffer.count) : .empty
+    }
+
+    /// Keeps a record in memory until the ring has room. As many as there are open exchanges at the most: admission
+    /// stops long before.
+    @inline(never)
+    private mutating func spill(_ size: Int, _ encode: (UnsafeMutableRawPointer) -> Void) {
+        spilled.append(
+            [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+                encode(UnsafeMutableRawPointer(buffer.baseAddress!))
+                count = size
+            })
+    }
+
+    // MARK: Masking
+
+    /// Fields whose values are credentials.
+    private static var secretFields: HeaderMask {
+        HeaderMask().inserting(.authorization).inserting(.xAPIKey).inserting(.apiKey).inserting(.xGoogAPIKey)
+            .inserting(.cookie).inserting(.setCookie).inserting(.proxyAuthorization)
+    }
+
+    /// Field lines as the audit keeps them: credentials are not among them, only that they were there.
+    @inline(__always)
+    private func writeMasked(
+        _ p: UnsafePointer<UInt8>, _ fields: UnsafeMutablePointer<Field>, _ count: Int, _ writer: inout HeadWriter
+    ) {
+        var i = 0
+        while i < count {
+            let field = fields[i]
+            i &+= 1
+            let start = Int(field.nameOffset)
+            if Self.secretFields.contains(field.id) || SecretName.isSecret(p + start, field) {
+                writer.append(p + start, Int(field.nameLength))
+                writer.append(": ***\r\n")
+            } else {
+                writer.append(p + start, Int(field.valueOffset) &+ Int(field.valueLength) &- start)
+                writer.append("\r\n")
+            }
+        }
+    }
+
+    // MARK: Bodies
+
+    /// Keeps the beginning of a body that is here as a whole.
+    mutating func captureRequestBody(_ c: UnsafeMutablePointer<ClientConnection>) {
+        let body = body(c)
+        guard body.count > 0, !c.pointee.exchange.requestCapture.isAllocated else { return }
+        captureRequest(c, body.pointer.unsafelyUnwrapped, body.count)
+    }
+
+    mutating func captureRequest(_ c: UnsafeMutablePointer<ClientConnection>, _ p: UnsafePointer<UInt8>, _ n: Int) {
+        guard current.pointee.policy.auditsBody else { return }
+        let room = current.pointee.policy.auditBodyMaxBytes - c.pointee.exchange.requestCapture.count
+        if room > 0 { pool.append(&c.pointee.exchange.requestCapture, p, min(n, room)) }
+    }
+
+    mutating func captureResponse(_ c: UnsafeMutablePointer<ClientConnection>, _ p: UnsafePointer<UInt8>, _ n: Int) {
+        let room = current.pointee.policy.auditBodyMaxBytes - c.pointee.exchange.responseCapture.count
+        if room > 0 { pool.append(&c.pointee.exchange.responseCapture, p, min(n, room)) }
+    }
+}
+
+/// Names that say themselves that their value is a credential, whoever made them up.
+enum SecretName {
+    /// `x-…-token`, `…-secret`, `…-api-key`, `…-password` in any case.
+    @inline(__always)
+    static func isSecret(_ name: UnsafePointer<UInt8>, _ field: Field) -> Bool {
+        if field.id.rawValue != 0 { return false }
+        let n = Int(field.nameLength)
+        return ends(name, n, "token") || ends(name, n, "secret") || ends(name, n, "api-key")
+            || ends(name, n, "password") || ends(name, n, "apikey")
+    }
+
+    @inline(__always)
+    private static func ends(_ name: UnsafePointer<UInt8>, _ n: Int, _ suffix: StaticString) -> Bool {
+        let m = suffix.utf8CodeUnitCount
+        return n >= m && equalsIgnoringCase(name + (n - m), m, suffix)
+    }
+}

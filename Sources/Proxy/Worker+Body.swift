@@ -1,0 +1,250 @@
+import Glibc
+import HTTP
+import JSON
+import Reactor
+
+/// Receiving a request's body as far as it is needed: whole if it is short enough to be sent again or if the route
+/// depends on it, else only until the route is decided.
+extension Worker {
+    static let maxUndecodedBytes = 64 * 1024
+
+    /// The head is accepted: goes on with the body, or at once if all of it is here.
+    @inline(__always)
+    mutating func beginBody(_ index: UInt32) {
+        let c = clients.pointer(index)
+        let here = c.pointee.inbound.count - Int(c.pointee.exchange.headLength)
+        if !c.pointee.exchange.requestIsChunked {
+            let length = c.pointee.exchange.requestLength
+            if UInt64(here) >= length {
+                c.pointee.exchange.requestReceived = length
+                c.pointee.exchange.requestIsComplete = true
+                return dispatch(index)
+            }
+        }
+        beginPartialBody(index)
+    }
+
+    private mutating func beginPartialBody(_ index: UInt32) {
+        let c = clients.pointer(index)
+        c.pointee.exchange.phase = .readingBody
+        if c.pointee.exchange.requestIsChunked {
+            c.pointee.exchange.usesDecodedBody = true
+            guard decodeBufferedChunks(index) else { return }
+            if c.pointee.exchange.requestIsComplete { return dispatch(index) }
+        } else {
+            let here = UInt64(c.pointee.inbound.count) - UInt64(c.pointee.exchange.headLength)
+            c.pointee.exchange.requestReceived = here
+        }
+        if c.pointee.exchange.expectsContinue && c.pointee.exchange.requestReceived == 0 {
+            let line: StaticString = "HTTP/1.1 100 Continue\r\n\r\n"
+            guard sendToClient(index, line.utf8Start, line.utf8CodeUnitCount) else { return }
+        }
+        setDeadline(client: index, now + current.pointee.policy.bodyTimeoutMilliseconds)
+        let token = clients.token(kind: Kind.client, index)
+        if dispatchEarly(index) || clients.resolve(token) == nil { return }
+        if c.pointee.isReadable { readBody(index) }
+    }
+
+    /// Reads more of a body that has to be here before the request can go on.
+    mutating func readBody(_ index: UInt32) {
+        let c = clients.pointer(index)
+        let token = clients.token(kind: Kind.client, index)
+        var reads = 0
+        while c.pointee.isReadable {
+            if reads == Self.readsPerTurn { return enqueueClient(index) }
+            reads += 1
+            reserveForBody(c)
+            let got = receive(client: c, c.pointee.inbound.writePointer, c.pointee.inbound.writableCount)
+            if got == -EAGAIN { return }
+            guard got > 0 else { return clientIsGone(index) }
+            c.pointee.inbound.end &+= UInt32(truncatingIfNeeded: got)
+            c.pointee.deadline = now + current.pointee.policy.bodyTimeoutMilliseconds
+            if c.pointee.exchange.requestIsChunked {
+                guard decodeBufferedChunks(index) else { return }
+            } else {
+                let here = UInt64(c.pointee.inbound.count) - UInt64(c.pointee.exchange.headLength)
+                c.pointee.exchange.requestReceived = min(here, c.pointee.exchange.requestLength)
+                if here >= c.pointee.exchange.requestLength { c.pointee.exchange.requestIsComplete = true }
+            }
+            if c.pointee.exchange.requestIsComplete {
+                c.pointee.deadline = noDeadline
+                return dispatch(index)
+            }
+            if dispatchEarly(index) || clients.resolve(token) == nil { return }
+        }
+    }
+
+    private mutating func reserveForBody(_ c: UnsafeMutablePointer<ClientConnection>) {
+        let exchange = UnsafePointer(c).pointee.exchange
+        if exchange.requestIsChunked {
+            return pool.reserve(&c.pointee.inbound, writable: 16 * 1024)
+        }
+        let missing = exchange.requestLength - exchange.requestReceived
+        // A short body gets its room at once. A long one as it comes: a claim in a header is not worth megabytes.
+        let step = exchange.requestLength <= Self.replayBytes ? missing : min(missing, 256 * 1024)
+        if c.pointee.inbound.writableCount < 4096 || UInt64(c.pointee.inbound.writableCount) < min(step, 65_536) {
+            pool.reserve(&c.pointee.inbound, writable: Int(max(step, 1)))
+        }
+    }
+
+    /// Takes the chunked framing off what is in the inbound buffer behind the head. False if the request was refused.
+    private mutating func decodeBufferedChunks(_ index: UInt32) -> Bool {
+        let c = clients.pointer(index)
+        let headLength = Int(c.pointee.exchange.headLength)
+        let policy = UnsafePointer(current).pointee.policy
+        let p = UnsafePointer(c.pointee.inbound.readPointer) + headLength
+        let n = c.pointee.inbound.count - headLength
+        var consumed = 0
+        decoding: while true {
+            switch c.pointee.exchange.requestDecoder.next(p, n, consumed: &consumed, limits: policy.messageLimits) {
+            case .data(let offset, let count):
+                pool.append(&c.pointee.exchange.decodedBody, p + offset, count)
+                c.pointee.exchange.requestReceived += UInt64(count)
+                if c.pointee.exchange.requestReceived > policy.maxBodyBytes {
+                    refuse(index, .bodyTooLarge)
+                    return false
+                }
+            case .needMore: break decoding
+            case .trailers: continue
+            case .end:
+                c.pointee.exchange.requestIsComplete = true
+                c.pointee.exchange.requestLength = c.pointee.exchange.requestReceived
+                break decoding
+            case .failed:
+                refuse(index, .malformedBody)
+                return false
+            }
+        }
+        dropBehindHead(c, consumed)
+        if n - consumed > Self.maxUndecodedBytes && !c.pointee.exchange.requestIsComplete {
+            refuse(index, .malformedBody)
+            return false
+        }
+        return true
+    }
+
+    /// Takes `count` bytes out of the inbound buffer right behind the head.
+    func dropBehindHead(_ c: UnsafeMutablePointer<ClientConnection>, _ count: Int) {
+        if count == 0 { return }
+        let headLength = Int(c.pointee.exchange.headLength)
+        let p = c.pointee.inbound.readPointer + headLength
+        let left = c.pointee.inbound.count - headLength - count
+        if left > 0 { memmove(p, p + count, left) }
+        c.pointee.inbound.end -= UInt32(count)
+    }
+
+    /// Sends the request on before all of its body is here, if that is right: the route is decided and wants no change of
+    /// the body, and the body is too long to be held anyway (or of unknown length and no route looks at it).
+    private mutating func dispatchEarly(_ index: UInt32) -> Bool {
+        let c = clients.pointer(index)
+        let exchange = UnsafePointer(c).pointee.exchange
+        let isLong =
+            exchange.requestIsChunked
+            ? current.pointee.table.bodyRouteCount == 0 || exchange.requestReceived > Self.replayBytes
+            : exchange.requestLength > Self.replayBytes
+        guard isLong else { return false }
+        refreshHead(index)
+        let request = view(c)
+        guard request.captures != nil || exchange.snapshot!.pointee.table.bodyRouteCount == 0 || request.bodyIsNoObject
+        else { return false }
+        let chosen = chooseRoute(index, request)
+        if chosen == -2 { return false }
+        if chosen >= 0 && exchange.snapshot!.pointee.table.routes.pointer(chosen).pointee.bodyFields != nil {
+            return false
+        }
+        c.pointee.exchange.canReplay = false
+        c.pointee.exchange.streamsRequest = true
+        c.pointee.exchange.heldBody = exchange.requestReceived
+        c.pointee.deadline = now + current.pointee.policy.bodyTimeoutMilliseconds
+        take(index, chosen, request)
+        return true
+    }
+
+    /// The received body, as far as it is here and without its framing.
+    @inline(__always)
+    func body(_ c: UnsafeMutablePointer<ClientConnection>) -> Bytes {
+        if c.pointee.exchange.usesDecodedBody {
+            let decoded = c.pointee.exchange.decodedBody
+            return decoded.isEmpty ? .empty : Bytes(decoded.readPointer, decoded.count)
+        }
+        let count =
+            c.pointee.exchange.streamsRequest ? c.pointee.exchange.heldBody : c.pointee.exchange.requestReceived
+        if count == 0 { return .empty }
+        return Bytes(c.pointee.inbound.readPointer + Int(c.pointee.exchange.headLength), Int(count))
+    }
+
+    /// What the router looks at. Scans the body for the members that routes ask about.
+    @inline(__always)
+    mutating func view(_ c: UnsafeMutablePointer<ClientConnection>) -> RequestView {
+        let base = UnsafePointer(c.pointee.inbound.readPointer)
+        let body = body(c)
+        var request = RequestView(
+            base: base, fields: fields, fieldCount: Int(head.fieldCount), method: head.method,
+            methodName: Bytes(base + Int(head.methodOffset), Int(head.methodLength)),
+            path: Bytes(base + Int(head.pathOffset), Int(head.pathLength)),
+            query: Bytes(base + Int(head.queryOffset), Int(head.queryLength)), body: body,
+            bodyIsComplete: c.pointee.exchange.requestIsComplete, captures: nil,
+            bodyIsNoObject: c.pointee.exchange.bodyIsNoObject)
+        if body.count == 0 || request.bodyIsNoObject { return request }
+        if c.pointee.exchange.requestIsComplete && !c.pointee.exchange.scanState.isAllocated {
+            var scanner = MemberScanner()
+            let snapshot = c.pointee.exchange.snapshot.unsafelyUnwrapped
+            MemberCapture.reset(captures, snapshot.pointee.memberNameCount)
+            let state = scanner.feed(
+                body.pointer.unsafelyUnwrapped, body.count, table: snapshot.pointee.memberNames, captures: captures)
+            if state == .finished { request.captures = captures } else { request.bodyIsNoObject = true }
+        } else {
+            scanMore(c, &request)
+        }
+        if request.bodyIsNoObject { c.pointee.exchange.bodyIsNoObject = true }
+        if let found = request.captures, found[SnapshotView.streamMember].kind == .true,
+            found[SnapshotView.streamMember].isComplete
+        {
+            c.pointee.exchange.isStream = true
+        }
+        return request
+    }
+
+    /// Goes on scanning a body that came in pieces; the scanner's state lives in a buffer of the exchange.
+    private mutating func scanMore(_ c: UnsafeMutablePointer<ClientConnection>, _ request: inout RequestView) {
+        let snapshot = c.pointee.exchange.snapshot.unsafelyUnwrapped
+        let state = scanState(c)
+        let seen = Int(state.scanner.pointee.bytesSeen)
+        if request.body.count > seen {
+            _ = state.scanner.pointee.feed(
+                request.body.pointer.unsafelyUnwrapped + seen, request.body.count - seen,
+                table: snapshot.pointee.memberNames, captures: state.captures)
+        }
+        switch state.scanner.pointee.state {
+        case .finished: request.captures = state.captures
+        case .needMore:
+            if request.bodyIsComplete { request.bodyIsNoObject = true } else { request.captures = state.captures }
+        case .notAnObject, .malformed: request.bodyIsNoObject = true
+        }
+    }
+
+    /// The member scan of a body that comes in pieces.
+    struct ScanState: BitwiseCopyable {
+        var scanner: UnsafeMutablePointer<MemberScanner>
+        var captures: UnsafeMutablePointer<MemberCapture>
+    }
+
+    mutating func scanState(_ c: UnsafeMutablePointer<ClientConnection>) -> ScanState {
+        let snapshot = c.pointee.exchange.snapshot.unsafelyUnwrapped
+        let capturesAt = (MemoryLayout<MemberScanner>.stride + 15) & ~15
+        let isNew = !c.pointee.exchange.scanState.isAllocated
+        if isNew {
+            c.pointee.exchange.scanState = pool.take(
+                atLeast: capturesAt + snapshot.pointee.memberNameCount * MemoryLayout<MemberCapture>.stride)
+        }
+        let base = UnsafeMutableRawPointer(c.pointee.exchange.scanState.base.unsafelyUnwrapped)
+        let state = ScanState(
+            scanner: base.assumingMemoryBound(to: MemberScanner.self),
+            captures: (base + capturesAt).assumingMemoryBound(to: MemberCapture.self))
+        if isNew {
+            state.scanner.initialize(to: MemberScanner())
+            state.captures.initialize(repeating: MemberCapture(), count: snapshot.pointee.memberNameCount)
+        }
+        return state
+    }
+}

@@ -1,0 +1,173 @@
+import HTTP
+import JSON
+import Reactor
+
+/// From a request to the route that takes it, and from a failed attempt to the next one.
+extension Worker {
+    /// All of the request that is needed is here: chooses a route and makes the first attempt.
+    mutating func dispatch(_ index: UInt32) {
+        refreshHead(index)
+        let c = clients.pointer(index)
+        let request = view(c)
+        take(index, chooseRoute(index, request), request)
+    }
+
+    /// The route for the next attempt: its index, -1 for none, -2 if more of the body is needed.
+    @inline(__always)
+    mutating func chooseRoute(_ index: UInt32, _ request: RequestView) -> Int {
+        let c = clients.pointer(index)
+        let snapshot = c.pointee.exchange.snapshot.unsafelyUnwrapped
+        let states = targetStates
+        let time = now
+        let targets = snapshot.pointee.targets
+        return snapshot.pointee.table.choose(
+            request, tried: c.pointee.exchange.tried, scratch: patternScratch, random: nextRandom(),
+            isAvailable: { target in
+                states[Int(targets[Int(target)].stableID)].health.isAvailable(nowMilliseconds: time)
+            })
+    }
+
+    /// Goes on with a chosen route, or says that there is none.
+    mutating func take(_ index: UInt32, _ chosen: Int, _ request: RequestView) {
+        let c = clients.pointer(index)
+        if let captures = request.captures,
+            hasConflict(c, request, captures, upTo: chosen)
+        {
+            return refuse(index, .conflictingMembers)
+        }
+        guard chosen >= 0 else {
+            let earlier = c.pointee.exchange.error
+            return refuse(index, earlier == .none ? .noRoute : earlier)
+        }
+        c.pointee.exchange.routeIndex = Int32(chosen)
+        pool.give(&c.pointee.exchange.rewrittenBody)
+        let route = self.route(c)
+        if let fields = route.pointee.bodyFields, c.pointee.exchange.requestIsComplete, !request.bodyIsNoObject,
+            request.body.count > 0
+        {
+            rewriteBody(c, request.body, fields)
+        }
+        if current.pointee.policy.auditsBody { captureRequestBody(c) }
+        startAttempt(index)
+    }
+
+    @inline(__always)
+    func route(_ c: UnsafeMutablePointer<ClientConnection>) -> UnsafePointer<CompiledRoute> {
+        c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.table.routes.pointer(Int(c.pointee.exchange.routeIndex))
+    }
+
+    @inline(__always)
+    func target(_ c: UnsafeMutablePointer<ClientConnection>) -> UnsafePointer<CompiledTarget> {
+        c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.targets.pointer(Int(route(c).pointee.target))
+    }
+
+    /// True if the body says two things about a member that a route in question asks for.
+    private func hasConflict(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ request: RequestView,
+        _ captures: UnsafeMutablePointer<MemberCapture>, upTo chosen: Int
+    ) -> Bool {
+        let snapshot = c.pointee.exchange.snapshot.unsafelyUnwrapped
+        if snapshot.pointee.table.bodyRouteCount == 0 { return false }
+        var disagreeing: UInt64 = 0
+        var i = 0
+        while i < snapshot.pointee.memberNameCount {
+            if captures[i].disagrees { disagreeing |= 1 << UInt64(i) }
+            i &+= 1
+        }
+        if disagreeing == 0 { return false }
+        return snapshot.pointee.table.asks(
+            about: disagreeing, request, upTo: chosen, scratch: patternScratch)
+    }
+
+    private mutating func rewriteBody(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ body: Bytes, _ fields: Unmanaged<BodyFields>
+    ) {
+        var rewritten: [UInt8] = []
+        let isObject = fields._withUnsafeGuaranteedRef {
+            JSONEdit.setTopLevelMembers(body.buffer, $0.members, into: &rewritten)
+        }
+        guard isObject else { return }
+        rewritten.withUnsafeBufferPointer {
+            pool.append(&c.pointee.exchange.rewrittenBody, $0.baseAddress!, $0.count)
+        }
+    }
+
+    // MARK: Attempts
+
+    /// Sends the request to the chosen route's target: over an idle connection if there is one.
+    mutating func startAttempt(_ index: UInt32) {
+        let c = clients.pointer(index)
+        let target = self.target(c)
+        let stableID = Int(target.pointee.stableID)
+        c.pointee.exchange.bodySent = 0
+        targetStates[stableID].health.chosen(nowMilliseconds: now)
+        if let upstream = takeIdle(stableID) {
+            let u = upstreams.pointer(upstream)
+            u.pointee.client = index
+            u.pointee.wasReused = true
+            u.pointee.isSilent = true
+            u.pointee.state = .ready
+            c.pointee.exchange.upstream = upstream
+            return sendRequest(index, upstream)
+        }
+        beginConnect(index)
+    }
+
+    /// An attempt failed before any byte of a response went to the client.
+    mutating func attemptFailed(_ index: UInt32, _ failure: AttemptFailure, _ error: ExchangeError) {
+        let c = clients.pointer(index)
+        let route = self.route(c)
+        let stableID = Int(target(c).pointee.stableID)
+        c.pointee.exchange.error = error
+        releaseAttempt(c)
+        if failure != .closed(wasReused: true) {
+            targetStates[stableID].health.failed(nowMilliseconds: now)
+            if let reason = error.upstreamReason { metrics.upstreamError(route.pointee.metricID, reason) }
+        }
+        let action = c.pointee.exchange.failover.decide(
+            failure, retryCount: route.pointee.retryCount, maxRetries: current.pointee.policy.maxRetries,
+            canReplay: c.pointee.exchange.canReplay)
+        perform(index, action)
+    }
+
+    /// Carries out what `Failover` decided. `giveUp` answers with the error that the exchange holds.
+    mutating func perform(_ index: UInt32, _ action: FailoverAction) {
+        let c = clients.pointer(index)
+        switch action {
+        case .retryNow:
+            startAttempt(index)
+        case .retryAfter(let most):
+            metrics.retried(route(c).pointee.metricID)
+            backOff(index, nextRandom() % (most + 1))
+        case .retryAfterExactly(let milliseconds):
+            metrics.retried(route(c).pointee.metricID)
+            backOff(index, milliseconds)
+        case .nextRoute:
+            c.pointee.exchange.tried.insert(Int(c.pointee.exchange.routeIndex))
+            c.pointee.exchange.failover.routeChanged()
+            guard !c.pointee.exchange.tried.isFull else { return refuse(index, c.pointee.exchange.error) }
+            metrics.retried(route(c).pointee.metricID)
+            dispatch(index)
+        case .giveUp:
+            refuse(index, c.pointee.exchange.error)
+        }
+    }
+
+    private mutating func backOff(_ index: UInt32, _ milliseconds: UInt64) {
+        let c = clients.pointer(index)
+        c.pointee.exchange.phase = .backingOff
+        setDeadline(client: index, now + milliseconds)
+    }
+
+    /// True if another route would take this request: what a failed attempt may fall back on.
+    mutating func hasAnotherRoute(_ index: UInt32) -> Bool {
+        let c = clients.pointer(index)
+        var tried = c.pointee.exchange.tried
+        tried.insert(Int(c.pointee.exchange.routeIndex))
+        if tried.isFull { return false }
+        refreshHead(index)
+        let request = view(c)
+        return c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.table.firstMatch(
+            from: 0, request, tried: tried, scratch: patternScratch) >= 0
+    }
+}

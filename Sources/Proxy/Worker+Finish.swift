@@ -1,0 +1,147 @@
+import HTTP
+import Reactor
+
+/// The end of an exchange, whichever way it comes: recorded once, everything it held given back in one place.
+extension Worker {
+    /// The upstream's part is done: its connection is kept for the next request if nothing speaks against it.
+    @inline(__always)
+    mutating func responseIsComplete(_ upstream: UInt32) {
+        let u = upstreams.pointer(upstream)
+        let client = u.pointee.client
+        let c = clients.pointer(client)
+        c.pointee.exchange.upstream = Exchange.noUpstream
+        if let tls = u.pointee.tls, let resumption = tls.takeResumption() {
+            let stableID = Int(u.pointee.stableTarget)
+            targetStates[stableID].resumption?.free()
+            targetStates[stableID].resumption = resumption
+        }
+        let mayStay =
+            u.pointee.staysOpen && !u.pointee.hasHungUp && !u.pointee.sendFailed && u.pointee.outbound.isEmpty
+            && c.pointee.exchange.requestIsComplete
+        // A full read may have left bytes behind: a response to nobody must not meet the next request.
+        if mayStay && (!u.pointee.isReadable || (u.pointee.tls == nil && Socket.isAliveIdle(u.pointee.fd))) {
+            u.pointee.isReadable = false
+            pool.give(&u.pointee.inbound)
+            keepIdle(upstream)
+        } else {
+            closeUpstream(upstream)
+        }
+        if !c.pointee.outbound.isEmpty {
+            c.pointee.exchange.phase = .flushing
+            return keepAuditDescription(client)
+        }
+        finishExchange(client)
+    }
+
+    /// The answer is with the kernel, whole: records the exchange and goes on to the client's next request.
+    @inline(__always)
+    mutating func finishExchange(_ client: UInt32) {
+        let c = clients.pointer(client)
+        let requestIsComplete = c.pointee.exchange.requestIsComplete
+        let keepsAlive = c.pointee.exchange.keepsAlive && requestIsComplete
+        endExchange(client)
+        if keepsAlive && !c.pointee.hasHungUp && !isDraining {
+            c.pointee.state = .readingHead
+            setDeadline(client: client, now + current.pointee.policy.keepaliveTimeoutMilliseconds)
+            if c.pointee.inbound.isAllocated || c.pointee.isReadable { enqueueClient(client) }
+            return
+        }
+        if !requestIsComplete || c.pointee.isReadable || !c.pointee.inbound.isEmpty { return beginLinger(client) }
+        closeClient(client)
+    }
+
+    /// Records the exchange and gives back all that it held. The connection itself stays.
+    @inline(__always)
+    mutating func endExchange(_ client: UInt32) {
+        let c = clients.pointer(client)
+        if c.pointee.exchange.isAudited { audit(completed: client) }
+        auditScratchOwner = Token(rawValue: 0)
+        let route = c.pointee.exchange.routeIndex
+        metrics.completed(
+            route: route < 0 ? 0 : self.route(c).pointee.metricID, method: c.pointee.exchange.method,
+            status: c.pointee.exchange.status, nanoseconds: nowNanoseconds &- c.pointee.exchange.startedAt)
+        if c.pointee.exchange.isCountedStream { metrics.streamEnded() }
+        consumeRequest(c)
+        if c.pointee.exchange.auditTail.isAllocated { pool.give(&c.pointee.exchange.auditTail) }
+        if c.pointee.exchange.requestCapture.isAllocated { pool.give(&c.pointee.exchange.requestCapture) }
+        if c.pointee.exchange.responseCapture.isAllocated { pool.give(&c.pointee.exchange.responseCapture) }
+        c.pointee.exchange.phase = .none
+        releaseSnapshot(c.pointee.exchange.snapshotHolder)
+        openExchanges -= 1
+    }
+
+    /// A response that has begun cannot be finished: the client is shown that it is not whole.
+    mutating func cutShort(_ client: UInt32, _ error: ExchangeError) {
+        let c = clients.pointer(client)
+        c.pointee.exchange.error = error
+        c.pointee.exchange.keepsAlive = false
+        releaseAttempt(c)
+        if c.pointee.outbound.isEmpty { return finishCut(client) }
+        keepAuditDescription(client)
+        c.pointee.exchange.phase = .flushing
+        c.pointee.closesAfterFlush = true
+    }
+
+    /// What there was is out. Chunked and counted bodies are visibly short once the connection ends; a body that the
+    /// connection's end delimits can only be marked by a reset.
+    mutating func finishCut(_ client: UInt32) {
+        let c = clients.pointer(client)
+        let exchange = UnsafePointer(c).pointee.exchange
+        let needsReset: Bool
+        switch exchange.responseFraming {
+        case .contentLength, .none: needsReset = false
+        default: needsReset = !exchange.sendsChunked
+        }
+        endExchange(client)
+        closeClient(client, reset: needsReset)
+    }
+
+    /// The client went away: the upstream's work is cancelled at once.
+    mutating func clientIsGone(_ client: UInt32) {
+        let c = clients.pointer(client)
+        c.pointee.hasHungUp = true
+        guard c.pointee.state == .exchanging, c.pointee.exchange.phase != .none else { return closeClient(client) }
+        if c.pointee.exchange.phase == .tunnel {
+            releaseAttempt(c)
+            endExchange(client)
+            return closeClient(client)
+        }
+        abortClient(client, c.pointee.exchange.error == .none ? .clientGone : c.pointee.exchange.error)
+    }
+
+    /// Ends a connection in the middle of whatever it was doing.
+    mutating func abortClient(_ client: UInt32, _ error: ExchangeError) {
+        let c = clients.pointer(client)
+        if c.pointee.state == .exchanging, c.pointee.exchange.phase != .none {
+            if c.pointee.exchange.routeIndex >= 0 {
+                targetStates[Int(target(c).pointee.stableID)].health.undecided()
+            }
+            c.pointee.exchange.error = error
+            if error.status == 499 || !c.pointee.exchange.responseStarted {
+                c.pointee.exchange.status = error.status
+            }
+            if auditScratchOwner != clients.token(kind: Kind.client, client) && !c.pointee.exchange.auditTail.isAllocated
+            {
+                describeForAudit(client)
+            }
+            releaseAttempt(c)
+            endExchange(client)
+        }
+        closeClient(client, reset: error == .sendTimeout || error == .gatewayStopping)
+    }
+
+    /// Closes the socket and frees the slot. No exchange may be open on it.
+    mutating func closeClient(_ client: UInt32, reset: Bool = false) {
+        let c = clients.pointer(client)
+        wheel.cancel(c.pointee.timer)
+        if let tls = c.pointee.tls {
+            if !reset { tls.closeNotify() }
+            tls.free()
+        }
+        pool.give(&c.pointee.inbound)
+        pool.give(&c.pointee.outbound)
+        if reset { Socket.closeWithReset(c.pointee.fd) } else { Socket.close(c.pointee.fd) }
+        clients.release(client)
+        metrics.clientClosed()
+    }
+}

@@ -1,0 +1,435 @@
+import Glibc
+import HTTP
+import Reactor
+
+/// From bytes on an upstream's socket to a response's head at the client.
+extension Worker {
+    static let maxInformational: UInt8 = 16
+
+    @inline(__always)
+    mutating func upstreamEvent(_ upstream: UInt32, _ events: UInt32) {
+        let u = upstreams.pointer(upstream)
+        if events & (PollEvent.readHangUp | PollEvent.hangUp | PollEvent.error) != 0 {
+            u.pointee.hasHungUp = true
+            u.pointee.isReadable = true
+        }
+        if events & PollEvent.readable != 0 { u.pointee.isReadable = true }
+        switch u.pointee.state {
+        case .connecting: connectEvent(upstream, events)
+        case .handshake: upstreamHandshake(upstream)
+        // Nobody asked: it was closed, or a response came to nobody. Either way it serves no more requests.
+        case .idle: if u.pointee.isReadable { closeUpstream(upstream) }
+        case .ready:
+            if events & PollEvent.writable != 0, upstreamWritable(upstream) == false { return }
+            if u.pointee.isReadable { upstreamReady(upstream) }
+        }
+    }
+
+    /// There is room in the socket again. False if the connection is gone or serves another exchange now.
+    private mutating func upstreamWritable(_ upstream: UInt32) -> Bool {
+        let u = upstreams.pointer(upstream)
+        let token = upstreams.token(kind: Kind.upstream, upstream)
+        let client = u.pointee.client
+        if client == Exchange.noUpstream { return true }
+        let c = clients.pointer(client)
+        if !u.pointee.outbound.isEmpty {
+            flushUpstream(upstream)
+            guard upstreams.resolve(token) != nil, u.pointee.client == client else { return false }
+        }
+        if !u.pointee.outbound.isEmpty { return true }
+        if c.pointee.exchange.phase == .tunnel {
+            if c.pointee.isReadable { pumpTunnelFromClient(client) }
+        } else if c.pointee.exchange.phase != .connecting {
+            pumpRequest(client)
+        }
+        return upstreams.resolve(token) != nil && u.pointee.client == client
+    }
+
+    /// Reads what the upstream sent, as long as the client takes it.
+    mutating func upstreamReady(_ upstream: UInt32) {
+        let u = upstreams.pointer(upstream)
+        let token = upstreams.token(kind: Kind.upstream, upstream)
+        guard u.pointee.state == .ready, u.pointee.client != Exchange.noUpstream else { return }
+        var reads = 0
+        while u.pointee.isReadable {
+            let client = u.pointee.client
+            let c = clients.pointer(client)
+            if c.pointee.exchange.phase == .tunnel { return pumpTunnelFromUpstream(upstream) }
+            // The client's side is backed up: what the upstream sends stays in the kernel until that has gone.
+            if !c.pointee.outbound.isEmpty { return }
+            if reads == Self.readsPerTurn {
+                runQueue.append(token)
+                return
+            }
+            reads += 1
+            let isFresh = u.pointee.inbound.isEmpty
+            if !isFresh { pool.reserve(&u.pointee.inbound, writable: 16 * 1024) }
+            let p = isFresh ? scratch : u.pointee.inbound.writePointer
+            let got = receive(upstream: u, p, isFresh ? Self.scratchBytes : u.pointee.inbound.writableCount)
+            if got == -EAGAIN { return }
+            guard got > 0 else { return upstreamClosed(upstream, wasClean: got == 0) }
+            u.pointee.isSilent = false
+            u.pointee.deadline = now + route(c).pointee.timeoutMilliseconds
+            if isFresh {
+                let used = handleResponse(upstream, scratch, got)
+                guard used >= 0 else { return }
+                if used < got { pool.append(&u.pointee.inbound, scratch + used, got - used) }
+            } else {
+                u.pointee.inbound.end &+= UInt32(got)
+                let used = handleResponse(upstream, u.pointee.inbound.readPointer, u.pointee.inbound.count)
+                guard used >= 0 else { return }
+                u.pointee.inbound.consume(used)
+                if u.pointee.inbound.isEmpty { pool.give(&u.pointee.inbound) }
+            }
+        }
+    }
+
+    @inline(__always)
+    func receive(upstream u: UnsafeMutablePointer<UpstreamConnection>, _ p: UnsafeMutablePointer<UInt8>, _ n: Int) -> Int {
+        if let tls = u.pointee.tls {
+            let got = tls.read(p, n)
+            if got == -EAGAIN { u.pointee.isReadable = false }
+            return got
+        }
+        let got = Socket.receive(u.pointee.fd, p, n)
+        if got < n && !u.pointee.hasHungUp || got == -EAGAIN { u.pointee.isReadable = false }
+        return got
+    }
+
+    /// Takes response bytes. Returns how many it used; what is left is to be presented again with more behind it.
+    /// -1: the connection is done with, nothing of it may be touched.
+    private mutating func handleResponse(_ upstream: UInt32, _ p: UnsafePointer<UInt8>, _ n: Int) -> Int {
+        let u = upstreams.pointer(upstream)
+        let client = u.pointee.client
+        let c = clients.pointer(client)
+        if c.pointee.exchange.responseStarted { return relay(upstream, p, n, headBytes: 0) }
+        var used = 0
+        while true {
+            var response = ResponseHead()
+            let outcome = ResponseParser.parse(
+                p + used, n - used, scan: &u.pointee.scan, limits: current.pointee.policy.messageLimits,
+                fields: responseFields, requestMethod: c.pointee.exchange.method, head: &response)
+            switch outcome {
+            case .incomplete: return used
+            case .failed:
+                attemptFailed(client, .malformedResponse, .malformedResponse)
+                return -1
+            case .complete: break
+            }
+            u.pointee.scan = HeadScan()
+            if response.status == 101 {
+                return startTunnel(upstream, p + used, n - used, response)
+            }
+            if response.isInterim {
+                guard forwardInterim(upstream, p + used, response) else { return -1 }
+                used += Int(response.headLength)
+                if used == n { return used }
+                continue
+            }
+            if Failover.isRetryable(status: response.status), retries(upstream, p + used, response) { return -1 }
+            let headBytes = startResponse(upstream, p + used, response)
+            guard headBytes > 0 else { return -1 }
+            used += Int(response.headLength)
+            let rest = relay(upstream, p + used, n - used, headBytes: headBytes)
+            return rest < 0 ? rest : used + rest
+        }
+    }
+
+    /// 1xx responses go on to clients that can read them, but for 100: that one is ours to give (RFC 9110 §10.1.1).
+    private mutating func forwardInterim(
+        _ upstream: UInt32, _ p: UnsafePointer<UInt8>, _ response: ResponseHead
+    ) -> Bool {
+        let client = upstreams.pointer(upstream).pointee.client
+        let c = clients.pointer(client)
+        c.pointee.exchange.informationalCount += 1
+        guard c.pointee.exchange.informationalCount <= Self.maxInformational else {
+            attemptFailed(client, .malformedResponse, .malformedResponse)
+            return false
+        }
+        if response.status == 100 || c.pointee.exchange.clientMinorVersion == 0 { return true }
+        c.pointee.exchange.canReplay = false
+        var writer = HeadWriter(out, capacity: Self.outBytes)
+        writeStatusLine(response, p, &writer)
+        for i in 0..<Int(response.fieldCount) where !Self.responseDropped.contains(responseFields[i].id) {
+            writeField(responseFields[i], p, &writer)
+        }
+        writer.append("\r\n")
+        return sendToClient(client, out, writer.count)
+    }
+
+    /// A status that asks for another try: true if one is made, or another route is taken, instead of passing it on.
+    private mutating func retries(_ upstream: UInt32, _ p: UnsafePointer<UInt8>, _ response: ResponseHead) -> Bool {
+        let client = upstreams.pointer(upstream).pointee.client
+        let c = clients.pointer(client)
+        let route = self.route(c)
+        if response.status != 429 {
+            targetStates[Int(target(c).pointee.stableID)].health.failed(nowMilliseconds: now)
+            metrics.upstreamError(route.pointee.metricID, .status)
+        }
+        guard route.pointee.retryCount > 0 else { return false }
+        var wait: UInt64?
+        if response.known.contains(.retryAfter) {
+            for i in 0..<Int(response.fieldCount) where responseFields[i].id == .retryAfter {
+                wait = RetryAfter.milliseconds(
+                    Bytes(p + Int(responseFields[i].valueOffset), Int(responseFields[i].valueLength)))
+            }
+        }
+        var failover = c.pointee.exchange.failover
+        let action = failover.decide(
+            .status(response.status, retryAfterMilliseconds: wait), retryCount: route.pointee.retryCount,
+            maxRetries: current.pointee.policy.maxRetries, canReplay: c.pointee.exchange.canReplay)
+        if action == .giveUp || (action == .nextRoute && !hasAnotherRoute(client)) { return false }
+        c.pointee.exchange.failover = failover
+        c.pointee.exchange.error = .none
+        releaseAttempt(c)
+        perform(client, action)
+        return true
+    }
+
+    /// The upstream's side ended, or failed.
+    private mutating func upstreamClosed(_ upstream: UInt32, wasClean: Bool) {
+        let u = upstreams.pointer(upstream)
+        let client = u.pointee.client
+        let c = clients.pointer(client)
+        guard c.pointee.exchange.responseStarted else {
+            let wasReused = u.pointee.wasReused && u.pointee.isSilent
+            return attemptFailed(client, .closed(wasReused: wasReused), .closedBeforeResponse)
+        }
+        if c.pointee.exchange.responseFraming == .untilClose && wasClean {
+            u.pointee.staysOpen = false
+            return endUntilClose(upstream)
+        }
+        targetStates[Int(u.pointee.stableTarget)].health.failed(nowMilliseconds: now)
+        metrics.upstreamError(route(c).pointee.metricID, .reset)
+        cutShort(client, .cutShort)
+    }
+
+    // MARK: Head
+
+    /// Response fields that are not passed on: hop-by-hop, and those that the gateway writes itself.
+    static var responseDropped: HeaderMask {
+        HeaderMask().inserting(.connection).inserting(.keepAlive).inserting(.proxyConnection).inserting(.te)
+            .inserting(.transferEncoding).inserting(.upgrade).inserting(.proxyAuthenticate)
+            .inserting(.proxyAuthorization).inserting(.http2Settings).inserting(.xRequestID)
+            .inserting(.xProxiedBy)
+    }
+
+    /// Writes the client's head into `out` and settles how the body goes on. Returns the head's length; 0 if the
+    /// exchange ended instead.
+    @inline(__always)
+    private mutating func startResponse(
+        _ upstream: UInt32, _ p: UnsafePointer<UInt8>, _ response: ResponseHead
+    ) -> Int {
+        let u = upstreams.pointer(upstream)
+        let client = u.pointee.client
+        let c = clients.pointer(client)
+        if !Failover.isRetryable(status: response.status) || response.status == 429 {
+            targetStates[Int(u.pointee.stableTarget)].health.succeeded()
+        }
+        c.pointee.exchange.error = .none
+        c.pointee.exchange.phase = .relaying
+        c.pointee.exchange.responseStarted = true
+        c.pointee.exchange.canReplay = false
+        c.pointee.exchange.status = response.status
+        c.pointee.exchange.firstResponseTime = realtime
+        c.pointee.exchange.responseFraming = response.framing
+        u.pointee.staysOpen = response.keepAlive
+        let isModern = c.pointee.exchange.clientMinorVersion > 0
+        switch response.framing {
+        case .contentLength(let n): c.pointee.exchange.responseRemaining = n
+        case .chunked, .untilClose:
+            c.pointee.exchange.sendsChunked = isModern
+            if !isModern { c.pointee.exchange.keepsAlive = false }
+        default: break
+        }
+        if isDraining || !c.pointee.exchange.requestIsComplete { c.pointee.exchange.keepsAlive = false }
+        if response.known.contains(.contentType) { noteContentType(c, p, response) }
+        describeForAudit(client, p, response)
+        metrics.firstByte(nanoseconds: nowNanoseconds &- c.pointee.exchange.startedAt)
+        var writer = HeadWriter(out, capacity: Self.outBytes - Self.joinedBodyBytes - 64)
+        writeResponseHead(client, p, response, &writer)
+        guard !writer.overflowed else {
+            c.pointee.exchange.responseStarted = false
+            attemptFailed(client, .malformedResponse, .malformedResponse)
+            return 0
+        }
+        dropRequest(c)
+        return writer.count
+    }
+
+    /// A response has begun: the request will not be sent again, its bytes can go. Only what the client sent behind it
+    /// stays.
+    @inline(__always)
+    private mutating func dropRequest(_ c: UnsafeMutablePointer<ClientConnection>) {
+        guard c.pointee.exchange.requestIsComplete else { return }
+        let isStreamed = c.pointee.exchange.streamsRequest
+        guard isStreamed || c.pointee.exchange.bodySent == UInt64(outgoingBody(c).count) else { return }
+        consumeRequest(c)
+    }
+
+    /// Takes the request out of the inbound buffer and gives back what else held it.
+    @inline(__always)
+    mutating func consumeRequest(_ c: UnsafeMutablePointer<ClientConnection>) {
+        if c.pointee.exchange.headLength > 0 {
+            var length = Int(c.pointee.exchange.headLength)
+            if !c.pointee.exchange.usesDecodedBody && !c.pointee.exchange.streamsRequest {
+                length += Int(c.pointee.exchange.requestReceived)
+            } else if c.pointee.exchange.streamsRequest && !c.pointee.exchange.requestIsChunked {
+                length += Int(c.pointee.exchange.heldBody)
+            }
+            c.pointee.inbound.consume(min(length, c.pointee.inbound.count))
+            c.pointee.exchange.headLength = 0
+            if c.pointee.inbound.isEmpty { pool.give(&c.pointee.inbound) }
+        }
+        if c.pointee.exchange.decodedBody.isAllocated { pool.give(&c.pointee.exchange.decodedBody) }
+        if c.pointee.exchange.rewrittenBody.isAllocated { pool.give(&c.pointee.exchange.rewrittenBody) }
+        if c.pointee.exchange.scanState.isAllocated { pool.give(&c.pointee.exchange.scanState) }
+        if c.pointee.exchange.addresses.isAllocated { pool.give(&c.pointee.exchange.addresses) }
+    }
+
+    private func noteContentType(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ p: UnsafePointer<UInt8>, _ response: ResponseHead
+    ) {
+        for i in 0..<Int(response.fieldCount) where responseFields[i].id == .contentType {
+            let value = Bytes(p + Int(responseFields[i].valueOffset), Int(responseFields[i].valueLength))
+            if MediaType.isEventStream(value) {
+                c.pointee.exchange.isStream = true
+                c.pointee.exchange.countsEvents = !response.known.contains(.contentEncoding)
+            } else if MediaType.isNDJSON(value) {
+                c.pointee.exchange.isStream = true
+                c.pointee.exchange.countsLines = !response.known.contains(.contentEncoding)
+            }
+            return
+        }
+    }
+
+    @inline(__always)
+    private mutating func writeResponseHead(
+        _ client: UInt32, _ p: UnsafePointer<UInt8>, _ response: ResponseHead, _ writer: inout HeadWriter
+    ) {
+        let c = clients.pointer(client)
+        writeStatusLine(response, p, &writer)
+        var dropped = Self.responseDropped
+        if c.pointee.exchange.rateLimit > 0 {
+            dropped.insert(.xRateLimitLimitRequests)
+            dropped.insert(.xRateLimitRemainingRequests)
+            dropped.insert(.xRateLimitResetRequests)
+        }
+        if response.status == 204 || response.framing == .chunked { dropped.insert(.contentLength) }
+        var i = 0
+        while i < Int(response.fieldCount) {
+            let field = responseFields[i]
+            i &+= 1
+            if dropped.contains(field.id) { continue }
+            if response.connectionNamesOther && isNamedInConnection(field, p, response) { continue }
+            writeField(field, p, &writer)
+        }
+        if c.pointee.exchange.isStream && !response.known.contains(.cacheControl) {
+            writer.append("cache-control: no-cache\r\n")
+            if !response.known.contains(.xAccelBuffering) { writer.append("x-accel-buffering: no\r\n") }
+        }
+        if c.pointee.exchange.sendsChunked { writer.append("transfer-encoding: chunked\r\n") }
+        writeCommonFields(client, &writer, hasOwnCORS: response.known.contains(.accessControlAllowOrigin))
+        writer.append("\r\n")
+    }
+
+    @inline(__always)
+    private func writeStatusLine(_ response: ResponseHead, _ p: UnsafePointer<UInt8>, _ writer: inout HeadWriter) {
+        writer.append("HTTP/1.1 ")
+        let status = response.status
+        writer.append(byte: UInt8(truncatingIfNeeded: 48 + status / 100))
+        writer.append(byte: UInt8(truncatingIfNeeded: 48 + status / 10 % 10))
+        writer.append(byte: UInt8(truncatingIfNeeded: 48 + status % 10))
+        writer.append(byte: 0x20)
+        writer.append(p + Int(response.reasonOffset), Int(response.reasonLength))
+        writer.append("\r\n")
+    }
+
+    @inline(__always)
+    private func writeField(_ field: Field, _ p: UnsafePointer<UInt8>, _ writer: inout HeadWriter) {
+        let start = Int(field.nameOffset)
+        writer.append(p + start, Int(field.valueOffset) &+ Int(field.valueLength) &- start)
+        writer.append("\r\n")
+    }
+
+    @inline(never)
+    private func isNamedInConnection(_ field: Field, _ p: UnsafePointer<UInt8>, _ response: ResponseHead) -> Bool {
+        for i in 0..<Int(response.fieldCount) where responseFields[i].id == .connection {
+            let value = p + Int(responseFields[i].valueOffset)
+            var tokens = FieldListTokens(value, Int(responseFields[i].valueLength))
+            while let token = tokens.next() {
+                if token.count == Int(field.nameLength)
+                    && strncasecmp(
+                        UnsafeRawPointer(value + token.offset).assumingMemoryBound(to: CChar.self),
+                        UnsafeRawPointer(p + Int(field.nameOffset)).assumingMemoryBound(to: CChar.self),
+                        token.count) == 0
+                {
+                    return true
+                }
+            }
+        }
+        return false
+    }
+
+    /// What every answer of an exchange carries: ids, limits, cross-origin permission, the connection's fate.
+    @inline(__always)
+    mutating func writeCommonFields(_ client: UInt32, _ writer: inout HeadWriter, hasOwnCORS: Bool) {
+        let c = clients.pointer(client)
+        writer.append("x-request-id: ")
+        withUnsafeBytes(of: &c.pointee.exchange.requestID) {
+            writer.append(
+                $0.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: UInt8.self),
+                Int(c.pointee.exchange.requestIDLength))
+        }
+        writer.append("\r\n")
+        writer.append(current.pointee.texts.proxiedBy)
+        if c.pointee.exchange.rateLimit > 0 { writeRateFields(c, &writer) }
+        if c.pointee.exchange.hasOrigin && !hasOwnCORS { writeCORSFields(client, &writer) }
+        if !c.pointee.exchange.keepsAlive {
+            writer.append("connection: close\r\n")
+        } else if c.pointee.exchange.clientMinorVersion == 0 {
+            writer.append("connection: keep-alive\r\n")
+        }
+    }
+
+    private func writeRateFields(_ c: UnsafeMutablePointer<ClientConnection>, _ writer: inout HeadWriter) {
+        writer.append("x-ratelimit-limit-requests", decimal: UInt64(c.pointee.exchange.rateLimit))
+        writer.append("x-ratelimit-remaining-requests", decimal: UInt64(max(c.pointee.exchange.rateRemaining, 0)))
+        let reset = c.pointee.exchange.rateResetMilliseconds
+        writer.append("x-ratelimit-reset-requests: ")
+        if reset < 1000 {
+            writer.append(decimal: UInt64(reset))
+            writer.append("ms\r\n")
+        } else {
+            writer.append(decimal: UInt64(reset / 1000))
+            writer.append("s\r\n")
+        }
+    }
+}
+
+/// `Retry-After` as a number of seconds (RFC 9110 §10.2.3). A date is not honoured: its wait could not be trusted to
+/// two clocks.
+enum RetryAfter {
+    static func milliseconds(_ value: Bytes) -> UInt64? {
+        guard let p = value.pointer, value.count > 0, value.count <= 9 else { return nil }
+        var seconds: UInt64 = 0
+        for i in 0..<value.count {
+            guard p[i] >= 48 && p[i] <= 57 else { return nil }
+            seconds = seconds * 10 + UInt64(p[i] - 48)
+        }
+        return seconds * 1000
+    }
+}
+
+/// Media types that make an exchange a stream.
+enum MediaType {
+    static func isEventStream(_ value: Bytes) -> Bool { begins(value, "text/event-stream") }
+    static func isNDJSON(_ value: Bytes) -> Bool { begins(value, "application/x-ndjson") }
+
+    /// True if `value` is this media type, with or without parameters.
+    private static func begins(_ value: Bytes, _ type: StaticString) -> Bool {
+        let n = type.utf8CodeUnitCount
+        guard let p = value.pointer, value.count >= n, equalsIgnoringCase(p, n, type) else { return false }
+        return value.count == n || p[n] == UInt8(ascii: ";") || p[n] == 0x20 || p[n] == UInt8(ascii: ",")
+    }
+}

@@ -1,0 +1,120 @@
+import HTTP
+import Reactor
+
+/// Deadlines. A connection has one timer, which is moved only when a deadline comes earlier than it: a later deadline is
+/// just written down and looked at when the timer fires, so that busy connections cost no timer work at all.
+extension Worker {
+    @inline(__always)
+    mutating func setDeadline(client index: UInt32, _ at: UInt64) {
+        let c = clients.pointer(index)
+        c.pointee.deadline = at
+        if c.pointee.timer != 0 && c.pointee.timerAt <= at { return }
+        wheel.cancel(c.pointee.timer)
+        c.pointee.timer = wheel.schedule(clients.token(kind: Kind.client, index), atMilliseconds: at)
+        c.pointee.timerAt = at
+    }
+
+    @inline(__always)
+    mutating func setDeadline(upstream index: UInt32, _ at: UInt64) {
+        let u = upstreams.pointer(index)
+        u.pointee.deadline = at
+        if u.pointee.timer != 0 && u.pointee.timerAt <= at { return }
+        wheel.cancel(u.pointee.timer)
+        u.pointee.timer = wheel.schedule(upstreams.token(kind: Kind.upstream, index), atMilliseconds: at)
+        u.pointee.timerAt = at
+    }
+
+    /// Handles every timer that is due.
+    mutating func runTimers() {
+        while let token = wheel.popExpired(nowMilliseconds: now) {
+            if token.kind == Kind.client, let c = clients.resolve(token) {
+                c.pointee.timer = 0
+                if c.pointee.deadline == noDeadline { continue }
+                if c.pointee.deadline > now {
+                    setDeadline(client: token.index, c.pointee.deadline)
+                } else {
+                    clientTimedOut(token.index)
+                }
+            } else if token.kind == Kind.upstream, let u = upstreams.resolve(token) {
+                u.pointee.timer = 0
+                if u.pointee.deadline == noDeadline { continue }
+                if u.pointee.deadline > now {
+                    setDeadline(upstream: token.index, u.pointee.deadline)
+                } else {
+                    upstreamTimedOut(token.index)
+                }
+            }
+        }
+        if let wait = resolver.timeoutMilliseconds(now: now), wait <= 0 {
+            resolver.processTimeouts(now: now)
+            deliverNames()
+        }
+        resumeAcceptingIfDue()
+    }
+
+    private mutating func clientTimedOut(_ index: UInt32) {
+        let c = clients.pointer(index)
+        c.pointee.deadline = noDeadline
+        switch c.pointee.state {
+        case .handshake, .lingering: closeClient(index, reset: c.pointee.state == .handshake)
+        case .waitingForAudit: break
+        case .readingHead:
+            if c.pointee.inbound.isEmpty { return closeClient(index) }
+            refuseWithoutExchange(
+                index, status: 408, code: ExchangeError.requestTimeout.code,
+                message: ExchangeError.requestTimeout.message)
+        case .exchanging: exchangeTimedOut(index)
+        }
+    }
+
+    private mutating func exchangeTimedOut(_ index: UInt32) {
+        let c = clients.pointer(index)
+        if !c.pointee.outbound.isEmpty { return abortClient(index, .sendTimeout) }
+        switch c.pointee.exchange.phase {
+        case .readingBody: refuse(index, .requestTimeout)
+        case .backingOff: startAttempt(index)
+        default:
+            guard c.pointee.exchange.streamsRequest, !c.pointee.exchange.requestIsComplete else { return }
+            let upstream = c.pointee.exchange.upstream
+            // Only a client that could send and does not is late; one that we have not read from is not.
+            if c.pointee.isReadable || (upstream != Exchange.noUpstream && !upstreams.pointer(upstream).pointee.outbound.isEmpty) {
+                return setDeadline(client: index, now + current.pointee.policy.bodyTimeoutMilliseconds)
+            }
+            if c.pointee.exchange.responseStarted { return cutShort(index, .requestTimeout) }
+            refuse(index, .requestTimeout)
+        }
+    }
+
+    private mutating func upstreamTimedOut(_ index: UInt32) {
+        let u = upstreams.pointer(index)
+        switch u.pointee.state {
+        case .idle: closeUpstream(index)
+        case .handshake: attemptFailed(u.pointee.client, .connectTimeout, .connectTimeout)
+        case .connecting:
+            if now >= u.pointee.connectDeadline { return connectFailed(index, true) }
+            setDeadline(upstream: index, u.pointee.connectDeadline)
+            connectNext(u.pointee.client)
+        case .ready: responseTimedOut(index)
+        }
+    }
+
+    private mutating func responseTimedOut(_ index: UInt32) {
+        let u = upstreams.pointer(index)
+        let client = u.pointee.client
+        let c = clients.pointer(client)
+        // It is the client that holds things up: its own deadlines see to that.
+        if !c.pointee.outbound.isEmpty || (c.pointee.exchange.phase != .tunnel && !c.pointee.exchange.requestIsComplete) {
+            return setDeadline(upstream: index, now + route(c).pointee.timeoutMilliseconds)
+        }
+        if c.pointee.exchange.phase == .tunnel {
+            c.pointee.exchange.error = .readTimeout
+            return clientIsGone(client)
+        }
+        guard c.pointee.exchange.responseStarted else {
+            return attemptFailed(client, .responseTimeout, .responseTimeout)
+        }
+        targetStates[Int(u.pointee.stableTarget)].health.failed(nowMilliseconds: now)
+        metrics.upstreamError(route(c).pointee.metricID, .timeout)
+        cutShort(client, .readTimeout)
+    }
+}

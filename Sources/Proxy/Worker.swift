@@ -1,0 +1,332 @@
+import Glibc
+import HTTP
+import JSON
+import Reactor
+import Store
+
+/// What a worker is told from outside, through its mailbox.
+enum WorkerMessage: Sendable {
+    /// Serve from this snapshot from now on; count the latch down when it is so.
+    case serve(Snapshot, Latch)
+    /// Stop accepting, finish what is open; count the latch down when nothing is.
+    case drain(Latch)
+    /// Close everything and end the thread.
+    case stop
+}
+
+/// What one worker is made from.
+struct WorkerConfiguration: Sendable {
+    var index: Int
+    var listener: Int32
+    var ring: MappedRing
+    var snapshot: Snapshot
+    var mailbox: Mailbox<WorkerMessage>
+    var metrics: WorkerMetrics
+    var serverTLS: TLSContext?
+    var clientTLS: TLSContext
+    var maxConnections: Int
+    var bootNonce: UInt32
+}
+
+/// One thread's whole world: its epoll, its connections, its buffers and timers. No other thread touches any of it.
+///
+/// The extensions are the steps of an exchange, in the order in which they happen: `Worker+Accept`, `+Request`,
+/// `+Admission`, `+Dispatch`, `+Connect`, `+Send`, `+Response`, `+Relay`, `+Finish`, with `+Audit`, `+Timers`,
+/// `+Tunnel` and `+Refuse` beside them.
+struct Worker: ~Copyable {
+    /// Kinds of tokens in epoll's data and in the timer wheel.
+    enum Kind {
+        static let listener: UInt8 = 1
+        static let mailbox: UInt8 = 2
+        static let client: UInt8 = 3
+        static let upstream: UInt8 = 4
+        static let resolver: UInt8 = 5
+    }
+
+    /// Reading and writing go through these two, so that a connection needs memory of its own only while it waits.
+    static let scratchBytes = 256 * 1024
+    static let outBytes = scratchBytes + 160 * 1024
+    /// A request body up to this length is received as a whole before it goes upstream, so that it can be sent again.
+    static let replayBytes: UInt64 = 1024 * 1024
+    static let firstReadBytes = 4096
+    static let idleUpstreamMilliseconds: UInt64 = 60_000
+    /// How often one connection may be read in a turn before others get theirs.
+    static let readsPerTurn = 8
+
+    let index: Int
+    let listener: Int32
+    let mailbox: Mailbox<WorkerMessage>
+    let metrics: WorkerMetrics
+    let serverTLS: TLSContext?
+    let clientTLS: TLSContext
+    let bootNonce: UInt32
+    let maxConnections: Int
+    var poller: Poller
+    var clients: Slab<ClientConnection>
+    var upstreams: Slab<UpstreamConnection>
+    var holders: Slab<SnapshotHolder>
+    var pool: BufferPool
+    var wheel: TimerWheel
+    let resolver: Resolver
+    var producer: RingProducer
+
+    /// The snapshot that new requests get.
+    var current: UnsafePointer<SnapshotView>
+    var currentHolder: UInt32
+    /// By a target's stable id.
+    var targetStates: UnsafeMutablePointer<TargetState>
+    var targetCapacity: Int
+
+    /// Monotonic milliseconds and nanoseconds, and unix nanoseconds, read once per loop turn.
+    var now: UInt64 = 0
+    var nowNanoseconds: UInt64 = 0
+    var realtime: UInt64 = 0
+
+    let scratch: UnsafeMutablePointer<UInt8>
+    let out: UnsafeMutablePointer<UInt8>
+    let patternScratch: UnsafeMutablePointer<UInt8>
+    let pathCaptures: UnsafeMutablePointer<Bytes>
+    let fields: UnsafeMutablePointer<Field>
+    let responseFields: UnsafeMutablePointer<Field>
+    let captures: UnsafeMutablePointer<MemberCapture>
+    /// Whose request `fields` holds, with its parsed head: parsed again if another came between.
+    var fieldsOwner = Token(rawValue: 0)
+    var head = RequestHead()
+    /// The response's masked head lines and target URL, until they are in the ring or in a buffer of the exchange.
+    let auditScratch: UnsafeMutablePointer<UInt8>
+    var auditScratchOwner = Token(rawValue: 0)
+    var auditScratchURL = 0
+    var auditScratchCount = 0
+
+    /// Connections that have something to do without an event: a pipelined request, a read cut off by the budget.
+    var runQueue: [Token] = []
+    var nextRunQueue: [Token] = []
+    /// Clients whose request waits for room in the audit ring.
+    var auditWaiters: [Token] = []
+    /// Records that did not fit into the ring though their exchange was admitted.
+    var spilled: [[UInt8]] = []
+    var sequence: UInt32 = 0
+    var openExchanges = 0
+    var random: UInt64
+    var isStopped = false
+    var isDraining = false
+    var drained: Latch?
+    var acceptsAgainAt: UInt64 = noDeadline
+
+    static let maxFields = 1024
+    static let auditScratchBytes = 256 * 1024
+    let ringCapacity: Int
+
+    init(_ configuration: WorkerConfiguration) throws(SystemError) {
+        let poller = try Poller()
+        resolver = try Resolver(pollerFD: poller.fd, tokenKind: Kind.resolver)
+        self.poller = poller
+        index = configuration.index
+        listener = configuration.listener
+        mailbox = configuration.mailbox
+        metrics = configuration.metrics
+        serverTLS = configuration.serverTLS
+        clientTLS = configuration.clientTLS
+        bootNonce = configuration.bootNonce
+        maxConnections = configuration.maxConnections
+        clients = Slab(capacity: configuration.maxConnections)
+        upstreams = Slab(capacity: configuration.maxConnections * 2 + 1024)
+        holders = Slab(capacity: 65_536)
+        pool = BufferPool(cacheLimitBytes: 32 << 20)
+        now = Clock.monotonicMilliseconds()
+        wheel = TimerWheel(capacity: configuration.maxConnections * 3 + 2048, nowMilliseconds: now)
+        producer = RingProducer(configuration.ring)
+        ringCapacity = configuration.ring.capacity
+        targetCapacity = 64
+        targetStates = .allocate(capacity: targetCapacity)
+        targetStates.initialize(repeating: TargetState(), count: targetCapacity)
+        scratch = Self.region(Self.scratchBytes)
+        out = Self.region(Self.outBytes)
+        patternScratch = Self.region(PathPattern.scratchBytes)
+        auditScratch = Self.region(Self.auditScratchBytes)
+        pathCaptures = .allocate(capacity: PathPattern.maxParts)
+        pathCaptures.initialize(repeating: .empty, count: PathPattern.maxParts)
+        fields = .allocate(capacity: Self.maxFields)
+        fields.initialize(repeating: Field(), count: Self.maxFields)
+        responseFields = .allocate(capacity: Self.maxFields)
+        responseFields.initialize(repeating: Field(), count: Self.maxFields)
+        captures = .allocate(capacity: RouteCompiler.maxMemberNames)
+        captures.initialize(repeating: MemberCapture(), count: RouteCompiler.maxMemberNames)
+        var seed: UInt64 = 0
+        SecureRandom.fill(&seed, 8)
+        random = seed | 1
+        currentHolder = 0
+        current = configuration.snapshot.view
+        runQueue.reserveCapacity(1024)
+        nextRunQueue.reserveCapacity(1024)
+        adopt(configuration.snapshot)
+    }
+
+    private static func region(_ bytes: Int) -> UnsafeMutablePointer<UInt8> {
+        UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 4096).bindMemory(to: UInt8.self, capacity: bytes)
+    }
+
+    deinit {
+        targetStates.deallocate()
+        scratch.deallocate()
+        out.deallocate()
+        patternScratch.deallocate()
+        auditScratch.deallocate()
+        pathCaptures.deallocate()
+        fields.deallocate()
+        responseFields.deallocate()
+        captures.deallocate()
+    }
+
+    // MARK: The loop
+
+    /// Runs until told to stop.
+    mutating func run() {
+        _ = poller.add(
+            listener, events: PollEvent.readable, token: Token(kind: Kind.listener, generation: 0, index: 0))
+        _ = poller.add(
+            mailbox.fd, events: PollEvent.readable, token: Token(kind: Kind.mailbox, generation: 0, index: 0))
+        readClocks()
+        while !isStopped {
+            let count = poller.wait(timeoutMilliseconds: waitMilliseconds())
+            readClocks()
+            var i = 0
+            while i < count {
+                handle(poller.token(at: i), poller.events(at: i))
+                i &+= 1
+            }
+            runTimers()
+            runQueued()
+            if !spilled.isEmpty || !auditWaiters.isEmpty { retryAudit() }
+            if isDraining { finishDrainIfEmpty() }
+        }
+        closeEverything()
+    }
+
+    @inline(__always)
+    private mutating func readClocks() {
+        nowNanoseconds = Clock.monotonicNanoseconds()
+        now = nowNanoseconds / 1_000_000
+        realtime = Clock.realtimeNanoseconds()
+    }
+
+    @inline(__always)
+    private mutating func handle(_ token: Token, _ events: UInt32) {
+        switch token.kind {
+        case Kind.client:
+            if clients.resolve(token) != nil { clientEvent(token.index, events) }
+        case Kind.upstream:
+            if upstreams.resolve(token) != nil { upstreamEvent(token.index, events) }
+        case Kind.listener: acceptClients()
+        case Kind.mailbox: readMail()
+        case Kind.resolver:
+            resolver.handle(token, events: events)
+            deliverNames()
+        default: break
+        }
+    }
+
+    /// How long epoll may sleep: until the next timer, not at all if work is queued.
+    private func waitMilliseconds() -> Int32 {
+        if !runQueue.isEmpty { return 0 }
+        var until = UInt64.max
+        if let next = wheel.nextDeadlineMilliseconds() { until = next > now ? next - now : 0 }
+        if let names = resolver.timeoutMilliseconds(now: now) { until = min(until, UInt64(max(names, 0))) }
+        if !spilled.isEmpty || !auditWaiters.isEmpty { until = min(until, 2) }
+        if acceptsAgainAt != noDeadline { until = min(until, acceptsAgainAt > now ? acceptsAgainAt - now : 0) }
+        return until == .max ? -1 : Int32(min(until, 60_000))
+    }
+
+    private mutating func readMail() {
+        for message in mailbox.drain() {
+            switch message {
+            case .serve(let snapshot, let latch):
+                adopt(snapshot)
+                latch.countDown()
+            case .drain(let latch): beginDrain(latch)
+            case .stop: isStopped = true
+            }
+        }
+    }
+
+    /// Runs what was queued; what that queues runs in the next turn, after the kernel was asked again.
+    private mutating func runQueued() {
+        if runQueue.isEmpty { return }
+        swap(&runQueue, &nextRunQueue)
+        var i = 0
+        while i < nextRunQueue.count {
+            let token = nextRunQueue[i]
+            if token.kind == Kind.client, let c = clients.resolve(token) {
+                c.pointee.isQueued = false
+                clientReady(token.index)
+            } else if token.kind == Kind.upstream, upstreams.resolve(token) != nil {
+                upstreamReady(token.index)
+            }
+            i &+= 1
+        }
+        nextRunQueue.removeAll(keepingCapacity: true)
+    }
+
+    /// Has the client looked at again without an event.
+    mutating func enqueueClient(_ index: UInt32) {
+        let c = clients.pointer(index)
+        if c.pointee.isQueued { return }
+        c.pointee.isQueued = true
+        runQueue.append(clients.token(kind: Kind.client, index))
+    }
+
+    mutating func nextRandom() -> UInt64 {
+        random ^= random << 13
+        random ^= random >> 7
+        random ^= random << 17
+        return random
+    }
+
+    // MARK: Snapshots
+
+    /// New requests are served from `snapshot`; open ones keep theirs.
+    private mutating func adopt(_ snapshot: Snapshot) {
+        guard let holder = holders.allocate() else { return }
+        holders.pointer(holder).pointee = SnapshotHolder(snapshot: .passRetained(snapshot), openCount: 1)
+        let previous = currentHolder
+        let isFirst = holders.liveCount == 1
+        currentHolder = holder
+        current = snapshot.view
+        if !isFirst { releaseSnapshot(previous) }
+        var needed = targetCapacity
+        for i in 0..<snapshot.view.pointee.targets.count {
+            needed = max(needed, Int(snapshot.view.pointee.targets[i].stableID) + 1)
+        }
+        guard needed > targetCapacity else { return }
+        let grown = UnsafeMutablePointer<TargetState>.allocate(capacity: needed * 2)
+        grown.initialize(repeating: TargetState(), count: needed * 2)
+        grown.update(from: targetStates, count: targetCapacity)
+        targetStates.deallocate()
+        targetStates = grown
+        targetCapacity = needed * 2
+    }
+
+    /// An exchange, or the role of being current, gives its snapshot back.
+    mutating func releaseSnapshot(_ holder: UInt32) {
+        let h = holders.pointer(holder)
+        h.pointee.openCount -= 1
+        if h.pointee.openCount == 0 {
+            h.pointee.snapshot.release()
+            holders.release(holder)
+        }
+    }
+}
+
+/// A snapshot that this worker still serves from: one reference to the object, a plain count of users.
+struct SnapshotHolder: BitwiseCopyable {
+    var snapshot: Unmanaged<Snapshot>
+    var openCount: Int
+}
+
+/// What a worker knows of one upstream address.
+struct TargetState: BitwiseCopyable {
+    var idleHead = Exchange.noUpstream
+    var idleCount: Int32 = 0
+    var health = TargetHealth()
+    var resumption: TLSResumption?
+}

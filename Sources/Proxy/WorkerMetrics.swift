@@ -1,0 +1,206 @@
+import HTTP
+import Synchronization
+
+/// One worker's counters: plain memory that only this worker writes and anybody may read. A relaxed load and store a
+/// count, no lock, no bus traffic.
+struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
+    typealias Counter = Atomic<UInt64>
+
+    /// Single counters, by position.
+    private enum Slot: Int, CaseIterable {
+        case clientsOpened, clientsClosed, upstreamsOpened, upstreamsClosed, streamsBegan, streamsEnded
+        case rateLimited, auditAccepted, auditCompleted, auditDropped, auditWaited, acceptFailures
+    }
+
+    /// Upper bounds of the latency histograms, in microseconds: 100 µs to 10 min.
+    static let boundsMicroseconds: [UInt64] = [
+        100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
+        5_000_000, 10_000_000, 30_000_000, 60_000_000, 120_000_000, 300_000_000, 600_000_000,
+    ]
+    static let bucketCount = 22
+    /// Buckets, then the sum in nanoseconds.
+    static let histogramWords = bucketCount + 1
+    static let requestSlots = 8192
+
+    private let singles: UnsafeMutablePointer<Counter>
+    private let firstBytes: UnsafeMutablePointer<Counter>
+    /// Open addressing: a slot is a key word and a count word; key 0 is free.
+    private let requests: UnsafeMutablePointer<Counter>
+    /// By a route's metric id: its histogram, upstream errors by reason, and retries; allocated on first use.
+    private let routes: UnsafeMutablePointer<Atomic<UInt>>
+    private let bounds: UnsafeMutablePointer<UInt64>
+
+    static let reasonCount = UpstreamReason.allCases.count
+    static let routeWords = histogramWords + reasonCount + 1
+
+    /// Memory for as long as the process lives: readers may come at any time.
+    init() {
+        singles = Self.counters(Slot.allCases.count)
+        firstBytes = Self.counters(Self.histogramWords)
+        requests = Self.counters(Self.requestSlots * 2)
+        routes = .allocate(capacity: Registry.maxRouteLabels + 1)
+        for i in 0...Registry.maxRouteLabels { (routes + i).initialize(to: Atomic(0)) }
+        bounds = .allocate(capacity: Self.bucketCount)
+        for (i, bound) in Self.boundsMicroseconds.enumerated() { bounds[i] = bound * 1000 }
+        bounds[Self.bucketCount - 1] = .max
+    }
+
+    private static func counters(_ count: Int) -> UnsafeMutablePointer<Counter> {
+        let p = UnsafeMutablePointer<Counter>.allocate(capacity: count)
+        for i in 0..<count { (p + i).initialize(to: Atomic(0)) }
+        return p
+    }
+
+    @inline(__always)
+    private static func add(_ counter: UnsafeMutablePointer<Counter>, _ n: UInt64) {
+        counter.pointee.store(counter.pointee.load(ordering: .relaxed) &+ n, ordering: .relaxed)
+    }
+
+    @inline(__always)
+    private func count(_ slot: Slot, _ n: UInt64 = 1) { Self.add(singles + slot.rawValue, n) }
+
+    // MARK: What workers count
+
+    func clientOpened() { count(.clientsOpened) }
+    func clientClosed() { count(.clientsClosed) }
+    func upstreamOpened() { count(.upstreamsOpened) }
+    func upstreamClosed() { count(.upstreamsClosed) }
+    func streamBegan() { count(.streamsBegan) }
+    func streamEnded() { count(.streamsEnded) }
+    func rateLimited() { count(.rateLimited) }
+    func acceptFailed() { count(.acceptFailures) }
+    func audit(accepted n: UInt64) { count(.auditAccepted, n) }
+    func audit(completed n: UInt64) { count(.auditCompleted, n) }
+    func audit(dropped n: UInt64) { count(.auditDropped, n) }
+    func audit(waiting n: UInt64) { count(.auditWaited, n) }
+
+    func firstByte(nanoseconds: UInt64) { observe(firstBytes, nanoseconds) }
+
+    @inline(__always)
+    func completed(route: Int32, method: Method, status: UInt16, nanoseconds: UInt64) {
+        countRequest(UInt64(UInt32(route)) << 24 | UInt64(method.rawValue) << 16 | UInt64(status) | 1 << 63)
+        observe(routeCounters(route), nanoseconds)
+    }
+
+    func upstreamError(_ route: Int32, _ reason: UpstreamReason) {
+        Self.add(routeCounters(route) + Self.histogramWords + Int(reason.rawValue), 1)
+    }
+
+    func retried(_ route: Int32) {
+        Self.add(routeCounters(route) + Self.histogramWords + Self.reasonCount, 1)
+    }
+
+    @inline(__always)
+    private func observe(_ histogram: UnsafeMutablePointer<Counter>, _ nanoseconds: UInt64) {
+        var bucket = 0
+        while bounds[bucket] < nanoseconds { bucket &+= 1 }
+        Self.add(histogram + bucket, 1)
+        Self.add(histogram + Self.bucketCount, nanoseconds)
+    }
+
+    @inline(__always)
+    private func routeCounters(_ route: Int32) -> UnsafeMutablePointer<Counter> {
+        let address = routes[Int(route)].load(ordering: .relaxed)
+        if let p = UnsafeMutablePointer<Counter>(bitPattern: address) { return p }
+        return makeRouteCounters(route)
+    }
+
+    @inline(never)
+    private func makeRouteCounters(_ route: Int32) -> UnsafeMutablePointer<Counter> {
+        let p = Self.counters(Self.routeWords)
+        routes[Int(route)].store(UInt(bitPattern: p), ordering: .releasing)
+        return p
+    }
+
+    @inline(__always)
+    private func countRequest(_ key: UInt64) {
+        var slot = Int(truncatingIfNeeded: (key &* 0x9E37_79B9_7F4A_7C15) >> 51) & (Self.requestSlots - 1)
+        var probes = 0
+        while probes < 64 {
+            let entry = requests + slot * 2
+            let found = entry.pointee.load(ordering: .relaxed)
+            if found == key { return Self.add(entry + 1, 1) }
+            if found == 0 {
+                (entry + 1).pointee.store(1, ordering: .relaxed)
+                return entry.pointee.store(key, ordering: .releasing)
+            }
+            slot = (slot &+ 1) & (Self.requestSlots - 1)
+            probes &+= 1
+        }
+    }
+
+    // MARK: What others read
+
+    /// Sums of several workers' counters.
+    static func collect(_ workers: [WorkerMetrics], labels: [Int32: String]) -> GatewayMetrics {
+        var result = GatewayMetrics()
+        var requestCounts: [UInt64: UInt64] = [:]
+        func sum(_ slot: Slot) -> UInt64 {
+            workers.reduce(0) { $0 &+ ($1.singles + slot.rawValue).pointee.load(ordering: .relaxed) }
+        }
+        result.openConnectionsClient = Int(truncatingIfNeeded: sum(.clientsOpened) &- sum(.clientsClosed))
+        result.openConnectionsUpstream = Int(truncatingIfNeeded: sum(.upstreamsOpened) &- sum(.upstreamsClosed))
+        result.activeStreams = Int(truncatingIfNeeded: sum(.streamsBegan) &- sum(.streamsEnded))
+        result.rateLimited = sum(.rateLimited)
+        result.auditAccepted = sum(.auditAccepted)
+        result.auditDropped = sum(.auditDropped)
+        result.firstByteHistogram = histogram(workers.map(\.firstBytes))
+        for worker in workers {
+            for slot in 0..<requestSlots {
+                let key = (worker.requests + slot * 2).pointee.load(ordering: .acquiring)
+                if key == 0 { continue }
+                requestCounts[key, default: 0] &+= (worker.requests + slot * 2 + 1).pointee.load(ordering: .relaxed)
+            }
+        }
+        for (key, count) in requestCounts.sorted(by: { $0.key < $1.key }) {
+            let route = Int32(truncatingIfNeeded: (key & ~(1 << 63)) >> 24)
+            let method = Method(rawValue: UInt8(truncatingIfNeeded: key >> 16)) ?? .other
+            result.requestsTotal.append(
+                GatewayMetrics.RequestCount(
+                    route: labels[route] ?? "other", method: method == .other ? "OTHER" : method.name,
+                    code: UInt16(truncatingIfNeeded: key), count: count))
+        }
+        for (route, label) in labels.sorted(by: { $0.key < $1.key }) {
+            collectRoute(workers, route, label, &result)
+        }
+        return result
+    }
+
+    private static func collectRoute(
+        _ workers: [WorkerMetrics], _ route: Int32, _ label: String, _ result: inout GatewayMetrics
+    ) {
+        let blocks = workers.compactMap {
+            UnsafeMutablePointer<Counter>(bitPattern: $0.routes[Int(route)].load(ordering: .acquiring))
+        }
+        if blocks.isEmpty { return }
+        let durations = histogram(blocks)
+        result.durationHistograms.append(
+            GatewayMetrics.RouteHistogram(
+                route: label, bucketsSeconds: durations.bucketsSeconds, counts: durations.counts, sum: durations.sum,
+                count: durations.count))
+        func sum(_ offset: Int) -> UInt64 {
+            blocks.reduce(0) { $0 &+ ($1 + offset).pointee.load(ordering: .relaxed) }
+        }
+        for reason in UpstreamReason.allCases {
+            let count = sum(histogramWords + Int(reason.rawValue))
+            if count > 0 {
+                result.upstreamErrors.append(
+                    GatewayMetrics.UpstreamErrorCount(route: label, reason: "\(reason)", count: count))
+            }
+        }
+        let retries = sum(histogramWords + reasonCount)
+        if retries > 0 { result.retries.append(GatewayMetrics.RetryCount(route: label, count: retries)) }
+    }
+
+    private static func histogram(_ blocks: [UnsafeMutablePointer<Counter>]) -> Histogram {
+        var counts = [UInt64](repeating: 0, count: bucketCount)
+        var nanoseconds: UInt64 = 0
+        for block in blocks {
+            for i in 0..<bucketCount { counts[i] &+= (block + i).pointee.load(ordering: .relaxed) }
+            nanoseconds &+= (block + bucketCount).pointee.load(ordering: .relaxed)
+        }
+        return Histogram(
+            bucketsSeconds: boundsMicroseconds.map { Double($0) / 1e6 }, counts: counts,
+            sum: Double(nanoseconds) / 1e9, count: counts.reduce(0, &+))
+    }
+}

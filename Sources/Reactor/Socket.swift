@@ -1,0 +1,63 @@
+import CEpoll
+import Glibc
+
+/// TCP sockets as plain descriptors. Every function gives back a value or -errno; none blocks.
+public enum Socket {
+    /// A listening socket. An IPv6 wildcard takes IPv4 too; `reusePort` lets each worker have its own.
+    @inlinable
+    public static func listen(_ address: SocketAddress, reusePort: Bool, backlog: Int32) -> Int32 {
+        var address = address.c
+        return fg_listen(&address, reusePort ? 1 : 0, backlog)
+    }
+
+    /// The next connection, non-blocking, close-on-exec and without Nagle delay (inherited from the listener, which
+    /// saves a system call); -EAGAIN if none waits.
+    @inlinable
+    public static func accept(_ fd: Int32, peer: inout SocketAddress) -> Int32 {
+        var address = fg_address()
+        let accepted = fg_accept(fd, &address)
+        if accepted >= 0 { peer = SocketAddress(address) }
+        return accepted
+    }
+
+    /// A socket whose connection is under way: it becomes writable when it is decided, see `connectError`.
+    @inlinable
+    public static func connect(_ address: SocketAddress) -> Int32 {
+        var address = address.c
+        return fg_connect(&address)
+    }
+
+    /// How connecting ended: 0 or -errno.
+    @inlinable
+    public static func connectError(_ fd: Int32) -> Int32 { fg_socket_error(fd) }
+
+    /// Reads up to `n` bytes. 0 = the peer has finished sending; -EAGAIN = nothing there yet.
+    @inlinable
+    public static func receive(_ fd: Int32, _ p: UnsafeMutablePointer<UInt8>, _ n: Int) -> Int {
+        fg_receive(fd, p, n)
+    }
+
+    /// Writes up to `n` bytes; may write fewer. Never raises SIGPIPE.
+    @inlinable
+    public static func send(_ fd: Int32, _ p: UnsafePointer<UInt8>, _ n: Int) -> Int {
+        fg_send(fd, p, n)
+    }
+
+    /// Says to the peer that no more bytes will come.
+    @inlinable
+    public static func shutdownWrite(_ fd: Int32) { _ = fg_shutdown_write(fd) }
+
+    @inlinable
+    public static func close(_ fd: Int32) { _ = fg_close(fd) }
+
+    /// Closes so that the peer sees a reset: what was sent must not look whole.
+    @inlinable
+    public static func closeWithReset(_ fd: Int32) { _ = fg_close_with_reset(fd) }
+
+    /// Whether an idle kept-alive connection is fit for another request: open, and nothing unasked for has come.
+    @inlinable
+    public static func isAliveIdle(_ fd: Int32) -> Bool {
+        var byte: UInt8 = 0
+        return fg_peek(fd, &byte, 1) == Int(-EAGAIN)  // no data, no end, no error
+    }
+}

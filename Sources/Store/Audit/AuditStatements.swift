@@ -1,0 +1,124 @@
+/// The SQL of audit rows.
+enum AuditStatements {
+    /// Which columns an inserted row has; the others are NULL or zero.
+    enum Shape: Int {
+        /// Accepted, still in flight.
+        case open
+        /// Ended, without headers and bodies.
+        case brief
+        /// Ended, with headers or bodies.
+        case full
+
+        var columns: [String] {
+            switch self {
+            case .open:
+                [
+                    "id", "request_id", "api_key", "source_path", "method", "path", "request_time", "user_agent",
+                    "ip_address", "first_response_time", "request_headers",
+                ]
+            case .brief:
+                [
+                    "id", "request_id", "api_key", "source_path", "method", "path", "request_time", "user_agent",
+                    "ip_address",
+                ] + AuditStatements.completionColumns
+            case .full:
+                Shape.brief.columns + ["request_headers"] + AuditStatements.recordedColumns
+            }
+        }
+
+        var columnCount: Int32 {
+            switch self {
+            case .open: 11
+            case .brief: 19
+            case .full: 23
+            }
+        }
+    }
+
+    /// What the end of an exchange tells, in the order of binding.
+    static let completionColumns = [
+        "first_response_time", "target_url", "status_code", "response_time", "response_time_ms", "request_size",
+        "response_size", "is_stream", "stream_chunks", "error_message",
+    ]
+    static let recordedColumns = ["response_headers", "request_body", "response_body"]
+
+    /// Rows of one INSERT: more gain nothing, the statement is parsed once.
+    static let rowsPerInsert = 32
+
+    /// `?1` is created_at for all rows; row `n` starts at parameter `2 + n * columnCount`.
+    static func insert(_ shape: Shape, rows: Int, ignoringDuplicates: Bool = false) -> String {
+        let columns = shape.columns
+        var sql = "INSERT INTO audit_logs (created_at, \(columns.joined(separator: ", "))) VALUES "
+        for row in 0..<rows {
+            let first = 2 + row * columns.count
+            let parameters = (first..<first + columns.count).map { "?\($0)" }.joined(separator: ", ")
+            sql += "\(row == 0 ? "" : ", ")(?1, \(parameters))"
+        }
+        return ignoringDuplicates ? sql + " ON CONFLICT (id) DO NOTHING" : sql
+    }
+
+    /// The end of an exchange whose row is there, unless its end is there too. `?1` is the id.
+    static let complete: String = {
+        let columns = completionColumns + recordedColumns
+        let assignments = columns.enumerated().map { position, name in
+            // A first byte that was reported on its own stays.
+            name == "first_response_time" ? "\(name) = ifnull(?\(position + 2), \(name))" : "\(name) = ?\(position + 2)"
+        }
+        return "UPDATE audit_logs SET \(assignments.joined(separator: ", ")) WHERE id = ?1 AND response_time IS NULL"
+    }()
+
+    static let firstByte = """
+        UPDATE audit_logs SET first_response_time = ?2
+        WHERE id = ?1 AND first_response_time IS NULL AND response_time IS NULL
+        """
+
+    /// The end of an exchange whose beginning was lost.
+    static let orphan = """
+        INSERT INTO audit_logs (id, request_id, method, path, request_time, created_at)
+        VALUES (?1, '', '', '', ?2, ?3) ON CONFLICT (id) DO NOTHING
+        """
+}
+
+/// The prepared ones, found without building or hashing their text.
+struct AuditStatementCache {
+    private let connection: Connection
+    /// By shape and the logarithm of the number of rows.
+    private var inserts = [Statement?](repeating: nil, count: 3 * 6)
+    private var careful = [Statement?](repeating: nil, count: 3)
+    private var completeStatement: Statement?
+    private var firstByteStatement: Statement?
+
+    init(connection: Connection) { self.connection = connection }
+
+    /// - Parameter rows: a power of two up to `AuditStatements.rowsPerInsert`.
+    mutating func insert(_ shape: AuditStatements.Shape, rows: Int) throws(StoreError) -> Statement {
+        let slot = shape.rawValue * 6 + rows.trailingZeroBitCount
+        if let known = inserts[slot] { return known }
+        let made = try connection.prepare(AuditStatements.insert(shape, rows: rows), persistent: true)
+        inserts[slot] = made
+        return made
+    }
+
+    /// Of one row; does nothing if there is one with its id.
+    mutating func insertUnlessThere(_ shape: AuditStatements.Shape) throws(StoreError) -> Statement {
+        if let known = careful[shape.rawValue] { return known }
+        let made = try connection.prepare(
+            AuditStatements.insert(shape, rows: 1, ignoringDuplicates: true), persistent: true)
+        careful[shape.rawValue] = made
+        return made
+    }
+
+    mutating func complete() throws(StoreError) -> Statement {
+        if let known = completeStatement { return known }
+        let made = try connection.prepare(AuditStatements.complete, persistent: true)
+        completeStatement = made
+        return made
+    }
+
+    mutating func firstByte() throws(StoreError) -> Statement {
+        if let known = firstByteStatement { return known }
+        let made = try connection.prepare(AuditStatements.firstByte, persistent: true)
+        firstByteStatement = made
+        return made
+    }
+}

@@ -1,0 +1,56 @@
+import Reactor
+
+/// Recorded bodies on their way into the database.
+enum BodyText {
+    /// What a column gets.
+    enum Stored {
+        case none
+        case text(Bytes)
+        /// Not UTF-8: kept as it is.
+        case blob(Bytes)
+    }
+
+    /// A stream may be decoded to more than is stored of it, since merging makes it small.
+    static let streamDecodeLimit = 4 << 20
+
+    /// A body as it was sent.
+    static func request(_ body: Bytes, limit: Int) -> Stored { stored(body, limit: limit) }
+
+    /// A response's body: decoded if it is gzip or deflate, merged if it is an OpenAI-style event stream. What is
+    /// made anew is kept in `arena`.
+    static func response(_ body: Bytes, headers: Bytes, limit: Int, arena: inout Arena) -> Stored {
+        guard body.count > 0 else { return .none }
+        let isStream = HeaderText.value(of: "content-type", in: headers).map(isEventStream) ?? false
+        var decoded: [UInt8]?
+        if let encoding = HeaderText.value(of: "content-encoding", in: headers),
+            let coding = Inflater.Coding(contentEncoding: encoding)
+        {
+            decoded = Inflater.decode(body, coding, limit: isStream ? max(limit, streamDecodeLimit) : limit)
+        }
+        if isStream {
+            let merged =
+                decoded.map { bytes in bytes.withUnsafeBytes { StreamMerge.merged($0) } }
+                ?? StreamMerge.merged(body.buffer)
+            if let merged { decoded = Array(merged.utf8) }
+        }
+        guard let decoded else { return stored(body, limit: limit) }
+        let copy = arena.copy(decoded.prefix(limit + 4))
+        return stored(Bytes(copy.pointer, copy.count), limit: limit)
+    }
+
+    private static func isEventStream(_ contentType: Bytes) -> Bool {
+        let name = Bytes("text/event-stream")
+        guard let p = contentType.pointer, contentType.count >= name.count,
+            ByteScan.equalsIgnoringCase(Bytes(p, name.count), name)
+        else { return false }
+        return contentType.count == name.count || p[name.count] == UInt8(ascii: ";") || p[name.count] == 0x20
+    }
+
+    private static func stored(_ body: Bytes, limit: Int) -> Stored {
+        guard let p = body.pointer, body.count > 0, limit > 0 else { return .none }
+        let cut = min(body.count, limit)
+        // Both the worker's and our own cut may have gone through a character.
+        let whole = ByteScan.withoutCutSequence(p, cut)
+        return ByteScan.isText(p, whole) ? .text(Bytes(p, whole)) : .blob(Bytes(p, cut))
+    }
+}

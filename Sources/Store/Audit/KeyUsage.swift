@@ -1,0 +1,74 @@
+import Glibc
+import Reactor
+
+/// Counts the keys of a batch on their way into `api_keys`.
+struct KeyUsage: ~Copyable {
+    private struct Entry: BitwiseCopyable {
+        var key: Bytes
+        var count: Int
+        var lastUsedNanoseconds: UInt64
+    }
+
+    private var entries: [Entry] = []
+    /// Index + 1 into `entries`; a power of two at least twice their number.
+    private var table = [Int32](repeating: 0, count: 64)
+    private var last = -1
+
+    mutating func removeAll() {
+        entries.removeAll(keepingCapacity: true)
+        table.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
+        last = -1
+    }
+
+    /// - Parameter key: must stay where it is until `write`.
+    mutating func add(_ key: Bytes, timeNanoseconds: UInt64) {
+        guard key.count > 0 else { return }
+        if last < 0 || !entries[last].key.elementsEqual(key) { last = position(of: key) }
+        entries[last].count += 1
+        entries[last].lastUsedNanoseconds = max(entries[last].lastUsedNanoseconds, timeNanoseconds)
+    }
+
+    /// Adds the counts to the keys that (still) exist.
+    func write(to connection: Connection, timeZoneOffsetMinutes: Int) throws(StoreError) {
+        guard !entries.isEmpty else { return }
+        let update = try connection.statement(
+            "UPDATE api_keys SET usage_count = usage_count + ?2, last_used_at = ?3 WHERE key_id = ?1")
+        for entry in entries {
+            update.bind(1, entry.key.string).bind(2, entry.count)
+            update.bind(
+                3,
+                Timestamp.text(
+                    milliseconds: Int64(entry.lastUsedNanoseconds / 1_000_000), offsetMinutes: timeZoneOffsetMinutes))
+            try update.run()
+        }
+    }
+
+    private mutating func position(of key: Bytes) -> Int {
+        let mask = table.count - 1
+        var slot = Self.hash(key) & mask
+        while table[slot] != 0 {
+            let index = Int(table[slot]) - 1
+            if entries[index].key.elementsEqual(key) { return index }
+            slot = (slot + 1) & mask
+        }
+        entries.append(Entry(key: key, count: 0, lastUsedNanoseconds: 0))
+        if entries.count * 2 > table.count {
+            table = [Int32](repeating: 0, count: table.count * 2)
+            for index in entries.indices {
+                var slot = Self.hash(entries[index].key) & (table.count - 1)
+                while table[slot] != 0 { slot = (slot + 1) & (table.count - 1) }
+                table[slot] = Int32(index + 1)
+            }
+        } else {
+            table[slot] = Int32(entries.count)
+        }
+        return entries.count - 1
+    }
+
+    /// FNV-1a; key ids are made by us, so nobody can aim at collisions.
+    private static func hash(_ key: Bytes) -> Int {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in key.buffer { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        return Int(truncatingIfNeeded: hash >> 20)
+    }
+}

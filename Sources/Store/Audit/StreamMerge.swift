@@ -1,0 +1,233 @@
+import JSON
+import Reactor
+
+/// Puts an OpenAI-style event stream together again, as the answer would have been without streaming: role, content,
+/// reasoning, tool calls, finish_reason and usage. Of OpenAI's Responses API the last whole `response` is taken.
+struct StreamMerge {
+    /// The merged answer as JSON text; nil if the stream is of another kind.
+    static func merged(_ body: UnsafeRawBufferPointer) -> String? {
+        var merge = StreamMerge()
+        ServerSentEvents.forEach(in: body) { data in merge.add(data) }
+        return merge.result?.serialized()
+    }
+
+    private var header = JSONObject()
+    private var choices: [Choice] = []
+    private var usage: JSONValue?
+    private var error: JSONValue?
+    private var response: JSONValue?
+
+    private mutating func add(_ data: [UInt8]) {
+        guard data.first != UInt8(ascii: "["), let event = try? JSONValue(parsing: data), event.objectValue != nil
+        else { return }
+        if let type = event["type"]?.stringValue, type.hasPrefix("response."), let whole = event["response"],
+            whole.objectValue != nil
+        {
+            response = whole
+            return
+        }
+        if let given = event["error"], !given.isNull { error = given }
+        guard let list = event["choices"]?.arrayValue else { return }
+        for name in ["id", "object", "created", "model", "system_fingerprint", "service_tier", "provider"] {
+            if header[name] == nil, let value = event[name], !value.isNull { header[name] = value }
+        }
+        for given in [event["x_groq"]?["usage"], event["usage"]] {
+            if let given, !given.isNull { usage = given }
+        }
+        for (position, piece) in list.enumerated() {
+            let index = piece["index"]?.intValue ?? position
+            let at =
+                choices.firstIndex { $0.index == index }
+                ?? {
+                    choices.append(Choice(index: index))
+                    return choices.count - 1
+                }()
+            choices[at].add(piece)
+        }
+    }
+
+    private var result: JSONValue? {
+        if choices.isEmpty && header.isEmpty {
+            if let response { return response }
+            return nil
+        }
+        var whole = header
+        if header["object"]?.stringValue == "chat.completion.chunk" { whole["object"] = "chat.completion" }
+        whole["choices"] = .array(choices.sorted { $0.index < $1.index }.map(\.value))
+        if let usage { whole["usage"] = usage }
+        if let error { whole["error"] = error }
+        return .object(whole)
+    }
+
+    private struct ToolCall {
+        var index: Int?
+        var id: String?
+        var type: String?
+        var name = ""
+        var arguments = ""
+    }
+
+    private struct Choice {
+        let index: Int
+        var role: String?
+        var content: String?
+        /// Member name (`reasoning_content`, `reasoning`, `refusal`) to text, in order of appearance.
+        var texts: [(name: String, text: String)] = []
+        /// Of the old completions API.
+        var plainText: String?
+        var toolCalls: [ToolCall] = []
+        var functionCall: ToolCall?
+        var finishReason: JSONValue = .null
+
+        init(index: Int) { self.index = index }
+
+        mutating func add(_ piece: JSONValue) {
+            if let reason = piece["finish_reason"], !reason.isNull { finishReason = reason }
+            if let text = piece["text"]?.stringValue { plainText = (plainText ?? "") + text }
+            if let delta = piece["delta"], delta.objectValue != nil {
+                addDelta(delta)
+            } else if let message = piece["message"], message.objectValue != nil {
+                // A whole message instead of a piece.
+                content = nil
+                texts = []
+                toolCalls = []
+                addDelta(message)
+            }
+        }
+
+        private mutating func addDelta(_ delta: JSONValue) {
+            if let given = delta["role"]?.stringValue, !given.isEmpty { role = given }
+            addContent(delta["content"])
+            for name in ["reasoning_content", "reasoning", "refusal"] {
+                if let text = delta[name]?.stringValue { addText(name, text) }
+            }
+            for call in delta["tool_calls"]?.arrayValue ?? [] { addToolCall(call) }
+            if let call = delta["function_call"], call.objectValue != nil {
+                var merged = functionCall ?? ToolCall()
+                merged.name += call["name"]?.stringValue ?? ""
+                merged.arguments += call["arguments"]?.stringValue ?? ""
+                functionCall = merged
+            }
+        }
+
+        /// Mostly a string; some send an array of parts.
+        private mutating func addContent(_ given: JSONValue?) {
+            if let text = given?.stringValue { content = (content ?? "") + text }
+            for part in given?.arrayValue ?? [] {
+                if let text = part["text"]?.stringValue { content = (content ?? "") + text }
+                for thought in part["thinking"]?.arrayValue ?? [] {
+                    if let text = thought["text"]?.stringValue { addText("reasoning_content", text) }
+                }
+            }
+        }
+
+        private mutating func addText(_ name: String, _ text: String) {
+            if let at = texts.firstIndex(where: { $0.name == name }) {
+                texts[at].text += text
+            } else {
+                texts.append((name: name, text: text))
+            }
+        }
+
+        private mutating func addToolCall(_ call: JSONValue) {
+            let index = call["index"]?.intValue
+            let id = call["id"]?.stringValue.flatMap { $0.isEmpty ? nil : $0 }
+            var at: Int?
+            if let index {
+                at = toolCalls.lastIndex { $0.index == index }
+                // Some send every call whole under the same index.
+                if let found = at, let id, let known = toolCalls[found].id, known != id { at = nil }
+            } else if let id {
+                at = toolCalls.lastIndex { $0.id == id }
+            } else {
+                at = toolCalls.indices.last
+            }
+            if at == nil {
+                toolCalls.append(ToolCall(index: index))
+                at = toolCalls.count - 1
+            }
+            if let id { toolCalls[at!].id = id }
+            if let type = call["type"]?.stringValue, !type.isEmpty { toolCalls[at!].type = type }
+            if let name = call["function"]?["name"]?.stringValue, !name.isEmpty, toolCalls[at!].name != name {
+                toolCalls[at!].name += name
+            }
+            switch call["function"]?["arguments"] {
+            case .string(let text): toolCalls[at!].arguments += text
+            case .object(let object): toolCalls[at!].arguments += JSONValue.object(object).serialized()
+            default: break
+            }
+        }
+
+        var value: JSONValue {
+            var choice = JSONObject()
+            choice["index"] = .integer(index)
+            if let plainText, role == nil, content == nil {
+                choice["text"] = .string(plainText)
+            } else {
+                choice["message"] = .object(message)
+            }
+            choice["finish_reason"] = finishReason
+            return .object(choice)
+        }
+
+        private var message: JSONObject {
+            var message = JSONObject()
+            message["role"] = .string(role ?? "assistant")
+            message["content"] = content.map(JSONValue.string) ?? .null
+            for (name, text) in texts { message[name] = .string(text) }
+            if !toolCalls.isEmpty {
+                message["tool_calls"] = .array(
+                    toolCalls.map { call in
+                        var object = JSONObject()
+                        if let id = call.id { object["id"] = .string(id) }
+                        object["type"] = .string(call.type ?? "function")
+                        object["function"] = ["name": .string(call.name), "arguments": .string(call.arguments)]
+                        return .object(object)
+                    })
+            }
+            if let functionCall {
+                message["function_call"] = [
+                    "name": .string(functionCall.name), "arguments": .string(functionCall.arguments),
+                ]
+            }
+            return message
+        }
+    }
+}
+
+/// Server-sent events of a whole body (WHATWG HTML §9.2).
+enum ServerSentEvents {
+    /// Calls `body` with the data of every event; an unfinished last one counts too, since a recorded body may be cut.
+    static func forEach(in bytes: UnsafeRawBufferPointer, _ body: ([UInt8]) -> Void) {
+        var data: [UInt8] = []
+        var hasData = false
+        var position = 0
+        func line() -> Range<Int>? {
+            guard position < bytes.count else { return nil }
+            let start = position
+            while position < bytes.count, bytes[position] != 0x0A, bytes[position] != 0x0D { position += 1 }
+            let end = position
+            if position < bytes.count {
+                position += bytes[position] == 0x0D && position + 1 < bytes.count && bytes[position + 1] == 0x0A ? 2 : 1
+            }
+            return start..<end
+        }
+        while let range = line() {
+            if range.isEmpty {
+                if hasData { body(data) }
+                data.removeAll(keepingCapacity: true)
+                hasData = false
+                continue
+            }
+            let name = Array("data".utf8)
+            guard range.count >= 4, bytes[range].starts(with: name) else { continue }
+            guard range.count == 4 || bytes[range.lowerBound + 4] == UInt8(ascii: ":") else { continue }
+            if hasData { data.append(0x0A) }
+            hasData = true
+            var start = min(range.lowerBound + 5, range.upperBound)
+            if start < range.upperBound, bytes[start] == 0x20 { start += 1 }
+            data.append(contentsOf: bytes[start..<range.upperBound])
+        }
+        if hasData { body(data) }
+    }
+}

@@ -1,0 +1,88 @@
+import JSON
+
+/// Reading `api_keys`, for both kinds of connection.
+enum KeyColumns {
+    static let list = """
+        key_id, key_value, key_hint, source_path, permissions, created_at, expires_at, is_active, usage_count,
+        rate_limit, last_used_at
+        """
+
+    static func record(_ row: Statement) -> KeyRecord {
+        let permissions = (try? JSONValue(parsing: row.text(4)))?.arrayValue?.compactMap(\.stringValue)
+        return KeyRecord(
+            keyID: row.text(0), keyHash: KeySecret.hash(hex: row.text(1)) ?? [], keyHint: row.text(2),
+            sourcePath: row.text(3), permissions: permissions ?? [],
+            createdAtMilliseconds: Timestamp.parse(row.text(5)) ?? 0,
+            expiresAtMilliseconds: expiry(row.optionalText(6)),
+            // What cannot be understood must not open doors.
+            isActive: row.bool(7) && permissions != nil, usageCount: row.int(8),
+            rateLimitPerMinute: row.optionalInt(9),
+            lastUsedAtMilliseconds: row.optionalText(10).flatMap { Timestamp.parse($0) })
+    }
+
+    /// An expiry that is no time has passed.
+    private static func expiry(_ text: String?) -> Int64? {
+        guard let text, !text.isEmpty else { return nil }
+        return Timestamp.parse(text) ?? 0
+    }
+
+    static func key(_ keyID: String, in connection: Connection) throws(StoreError) -> KeyRecord? {
+        let select = try connection.statement("SELECT \(list) FROM api_keys WHERE key_id = ?1")
+        defer { select.reset() }
+        select.bind(1, keyID)
+        return try select.step() ? record(select) : nil
+    }
+}
+
+extension ReadConnection {
+    /// Keys, newest first, and how many there are in all.
+    public func listKeys(
+        _ filter: KeyFilter = KeyFilter(), limit: Int = 100, offset: Int = 0
+    ) throws(StoreError) -> Page<KeyRecord> {
+        try read { connection throws(StoreError) in
+            let condition = "(?1 IS NULL OR source_path = ?1) AND (?2 IS NULL OR is_active = ?2)"
+            let count = try connection.statement("SELECT count(*) FROM api_keys WHERE \(condition)")
+            let select = try connection.statement(
+                """
+                SELECT \(KeyColumns.list) FROM api_keys WHERE \(condition)
+                ORDER BY created_at DESC, key_id LIMIT ?3 OFFSET ?4
+                """)
+            defer {
+                count.reset()
+                select.reset()
+            }
+            for statement in [count, select] {
+                statement.bind(1, filter.sourcePath).bind(2, filter.isActive.map { $0 ? 1 : 0 })
+            }
+            select.bind(3, max(0, limit)).bind(4, max(0, offset))
+            _ = try count.step()
+            var items: [KeyRecord] = []
+            while try select.step() { items.append(KeyColumns.record(select)) }
+            return Page(items: items, total: count.int(0))
+        }
+    }
+
+    public func key(_ keyID: String) throws(StoreError) -> KeyRecord? {
+        try read { connection throws(StoreError) in try KeyColumns.key(keyID, in: connection) }
+    }
+
+    /// Every key that a snapshot is made of: the active ones, expired ones included.
+    public func activeKeys() throws(StoreError) -> [KeyRecord] {
+        try read { connection throws(StoreError) in
+            let select = try connection.statement(
+                "SELECT \(KeyColumns.list) FROM api_keys WHERE is_active ORDER BY key_id")
+            defer { select.reset() }
+            var items: [KeyRecord] = []
+            while try select.step() {
+                let record = KeyColumns.record(select)
+                if record.isActive { items.append(record) }
+            }
+            return items
+        }
+    }
+
+    /// Every key, for snapshots that tell an inactive key from an unknown one.
+    public func allKeys() throws(StoreError) -> [KeyRecord] {
+        try listKeys(limit: Int(Int32.max)).items
+    }
+}

@@ -1,0 +1,118 @@
+import JSON
+import Reactor
+
+extension WriteConnection {
+    /// Makes a key. Its value is in the result and nowhere else.
+    public borrowing func createKey(_ new: NewKey, keyPrefix: String) throws(StoreError) -> CreatedKey {
+        let value = KeySecret.value(prefix: keyPrefix)
+        let record = KeyRecord(
+            keyID: "key_" + SecureRandom.hex(8), keyHash: KeySecret.hash(value),
+            keyHint: KeySecret.hint(value: value, prefix: keyPrefix), sourcePath: new.sourcePath,
+            permissions: new.permissions, createdAtMilliseconds: now(),
+            expiresAtMilliseconds: new.expiresAtMilliseconds, isActive: new.isActive,
+            rateLimitPerMinute: new.rateLimitPerMinute)
+        try insertKey(record)
+        return CreatedKey(record: record, value: value)
+    }
+
+    /// Stores a key as it is, for imports.
+    public borrowing func insertKey(_ record: KeyRecord) throws(StoreError) {
+        try validate(record)
+        let exists = try connection.statement("SELECT key_id FROM api_keys WHERE key_id = ?1 OR key_value = ?2")
+        defer { exists.reset() }
+        exists.bind(1, record.keyID).bind(2, Hex.text(record.keyHash))
+        if try exists.step() {
+            throw .conflict(field: "key_id", message: "key \(exists.text(0)) is there already, or has the same value")
+        }
+        let insert = try connection.statement(
+            """
+            INSERT INTO api_keys (key_id, key_value, key_hint, source_path, permissions, created_at, expires_at,
+                is_active, usage_count, rate_limit, last_used_at)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+            """)
+        defer { insert.reset() }
+        insert.bind(1, record.keyID).bind(2, Hex.text(record.keyHash)).bind(3, record.keyHint)
+        insert.bind(4, record.sourcePath).bind(5, permissionsText(record.permissions))
+        insert.bind(6, text(record.createdAtMilliseconds)).bind(7, text(record.expiresAtMilliseconds))
+        insert.bind(8, record.isActive).bind(9, record.usageCount).bind(10, record.rateLimitPerMinute)
+        insert.bind(11, text(record.lastUsedAtMilliseconds))
+        try insert.run()
+    }
+
+    /// Changes what the patch sets; nil if there is no such key.
+    public borrowing func updateKey(_ keyID: String, _ patch: KeyPatch) throws(StoreError) -> KeyRecord? {
+        guard var record = try key(keyID) else { return nil }
+        record.sourcePath = patch.sourcePath.applied(to: record.sourcePath)
+        record.permissions = patch.permissions.applied(to: record.permissions)
+        record.rateLimitPerMinute = patch.rateLimitPerMinute.applied(to: record.rateLimitPerMinute)
+        record.expiresAtMilliseconds = patch.expiresAtMilliseconds.applied(to: record.expiresAtMilliseconds)
+        record.isActive = patch.isActive.applied(to: record.isActive)
+        try validate(record)
+        let update = try connection.statement(
+            """
+            UPDATE api_keys SET source_path = ?2, permissions = ?3, rate_limit = ?4, expires_at = ?5, is_active = ?6
+            WHERE key_id = ?1
+            """)
+        defer { update.reset() }
+        update.bind(1, keyID).bind(2, record.sourcePath).bind(3, permissionsText(record.permissions))
+        update.bind(4, record.rateLimitPerMinute).bind(5, text(record.expiresAtMilliseconds))
+        update.bind(6, record.isActive)
+        try update.run()
+        return record
+    }
+
+    /// Turns a key on or off; nil if there is no such key.
+    public borrowing func toggleKey(_ keyID: String) throws(StoreError) -> KeyRecord? {
+        guard let record = try key(keyID) else { return nil }
+        var patch = KeyPatch()
+        patch.isActive = .set(!record.isActive)
+        return try updateKey(keyID, patch)
+    }
+
+    /// Gives a key a new value; the old one stops working. Nil if there is no such key.
+    public borrowing func rotateKey(_ keyID: String, keyPrefix: String) throws(StoreError) -> CreatedKey? {
+        guard var record = try key(keyID) else { return nil }
+        let value = KeySecret.value(prefix: keyPrefix)
+        record.keyHash = KeySecret.hash(value)
+        record.keyHint = KeySecret.hint(value: value, prefix: keyPrefix)
+        let update = try connection.statement("UPDATE api_keys SET key_value = ?2, key_hint = ?3 WHERE key_id = ?1")
+        defer { update.reset() }
+        update.bind(1, keyID).bind(2, Hex.text(record.keyHash)).bind(3, record.keyHint)
+        try update.run()
+        return CreatedKey(record: record, value: value)
+    }
+
+    /// Deletes a key; its audit rows stay. False if there is no such key.
+    public borrowing func deleteKey(_ keyID: String) throws(StoreError) -> Bool {
+        let delete = try connection.statement("DELETE FROM api_keys WHERE key_id = ?1")
+        defer { delete.reset() }
+        delete.bind(1, keyID)
+        try delete.run()
+        return connection.changes > 0
+    }
+
+    public borrowing func key(_ keyID: String) throws(StoreError) -> KeyRecord? {
+        try KeyColumns.key(keyID, in: connection)
+    }
+
+    private borrowing func validate(_ record: KeyRecord) throws(StoreError) {
+        try checkText("key_id", record.keyID, minimum: 1, maximum: RowLimit.nameBytes)
+        try checkText("source_path", record.sourcePath, minimum: 1, maximum: RowLimit.textBytes)
+        guard record.keyHash.count == 32 else {
+            throw .invalid(field: "key_value", message: "must be the SHA-256 of a key")
+        }
+        guard record.permissions.count <= RowLimit.listItems else {
+            throw .invalid(field: "permissions", message: "must not have more than \(RowLimit.listItems) entries")
+        }
+        for permission in record.permissions {
+            try checkText("permissions", permission, minimum: 1, maximum: RowLimit.textBytes)
+        }
+        if let limit = record.rateLimitPerMinute, limit < 0 {
+            throw .invalid(field: "rate_limit", message: "must not be negative")
+        }
+    }
+
+    private borrowing func permissionsText(_ permissions: [String]) -> String {
+        JSONValue.array(permissions.map { .string($0) }).serialized()
+    }
+}

@@ -1,0 +1,89 @@
+import Reactor
+
+/// The one thread that writes the database: audit batches out of the workers' rings, and changes to keys and routes.
+public final class StoreWriter: Sendable {
+    public let databasePath: String
+    private let gate: WriterGate
+    private let rings: [MappedRing]
+    private let thread: WorkerThread
+
+    /// Opens the database (see `Database.open`), starts the thread, stores what a process that died has left in the
+    /// rings and marks what it had in flight. Returns when all that is done: only then may workers use the rings.
+    ///
+    /// - Parameters:
+    ///   - rings: one for each worker; the writer is their only consumer.
+    ///   - staleRings: rings that no worker will use any more; they are emptied and their files deleted.
+    public static func start(
+        databasePath: String, rings: [MappedRing], staleRings: [MappedRing] = [], options: WriterOptions
+    ) throws(StoreError) -> StoreWriter {
+        _ = try Database.open(path: databasePath, timeZoneOffsetMinutes: options.timeZoneOffsetMinutes)
+        let gate = WriterGate(options: options)
+        let thread: WorkerThread
+        do {
+            thread = try WorkerThread.start(name: "fg-writer", cpu: nil) {
+                WriterLoop.main(gate: gate, databasePath: databasePath, rings: rings, staleRings: staleRings)
+            }
+        } catch {
+            throw .system(errno: error.errno, operation: error.operation)
+        }
+        do throws(StoreError) {
+            try gate.waitForStart()
+        } catch {
+            thread.join()
+            throw error
+        }
+        return StoreWriter(databasePath: databasePath, gate: gate, rings: rings, thread: thread)
+    }
+
+    private init(databasePath: String, gate: WriterGate, rings: [MappedRing], thread: WorkerThread) {
+        self.databasePath = databasePath
+        self.gate = gate
+        self.rings = rings
+        self.thread = thread
+    }
+
+    /// Runs `body` on the writer thread, between audit batches, in a transaction of its own; an error rolls it back.
+    /// Blocks the caller, which must not be a reactor's thread, nor the writer's.
+    public func perform<T: Sendable>(
+        _ body: @escaping @Sendable (borrowing WriteConnection) throws(StoreError) -> T
+    ) throws(StoreError) -> T {
+        let box = ResultBox<T>()
+        try gate.run(WriterJob { connection throws(StoreError) in box.value = try body(connection) })
+        return box.value!
+    }
+
+    /// Has the rings emptied now, and at normal priority however busy the machine is: for a worker whose ring runs
+    /// full. Does not wait; may be called from any thread, at the cost of two system calls.
+    public func expedite() { gate.expedite() }
+
+    /// Changes how the writer works from its next turn on.
+    public func update(options: WriterOptions) {
+        gate.signal { $0.options = options }
+    }
+
+    /// Stores all that is in the rings, tidies the database's log and ends the thread. Producers must have stopped.
+    /// Further calls do nothing.
+    public func stop() {
+        let isFirst = gate.withLock { shared in
+            defer { shared.isStopping = true }
+            return !shared.isStopping
+        }
+        gate.signal { _ in }
+        if isFirst { thread.join() }
+    }
+
+    public var statistics: WriterStatistics {
+        var statistics = gate.withLock { $0.statistics }
+        for ring in rings {
+            let used = ring.usedBytes
+            statistics.pendingBytes += used
+            statistics.ringFill = max(statistics.ringFill, Double(used) / Double(ring.capacity))
+        }
+        return statistics
+    }
+
+    /// Carries a result from one thread to another; the gate's lock orders the accesses.
+    private final class ResultBox<T>: @unchecked Sendable {
+        var value: T?
+    }
+}

@@ -1,0 +1,219 @@
+import CSQLite
+import Glibc
+import Reactor
+
+/// What the writer thread does.
+final class WriterLoop {
+    /// Pause between two looks for rows that retention deletes.
+    private static let retentionPauseMilliseconds: UInt64 = 60_000
+    /// Rows deleted in one transaction: few, so that nobody waits long.
+    private static let retentionRows = 500
+
+    private let gate: WriterGate
+    private let connection: Connection
+    private let flusher: AuditFlusher
+    private var options: WriterOptions
+    private var priority = WriterPriorityPolicy()
+    private var retryDelayMilliseconds = 0
+    private var nextFlush: UInt64 = 0
+    private var nextRetention: UInt64 = 0
+
+    /// The thread's body.
+    static func main(gate: WriterGate, databasePath: String, rings: [MappedRing], staleRings: [MappedRing]) {
+        let loop: WriterLoop
+        defer { gate.withLock { $0.thread = nil } }
+        do throws(StoreError) {
+            loop = try WriterLoop(gate: gate, databasePath: databasePath, rings: rings + staleRings)
+            try loop.recover()
+            loop.forget(staleRings)
+        } catch {
+            gate.signal { $0.startResult = .failure(error) }
+            return
+        }
+        gate.signal { $0.startResult = .success(()) }
+        loop.run()
+        loop.finish()
+    }
+
+    private init(gate: WriterGate, databasePath: String, rings: [MappedRing]) throws(StoreError) {
+        self.gate = gate
+        options = gate.withLock {
+            $0.thread = ThreadPriority.current
+            $0.statistics.isRaised = true
+            return $0.options
+        }
+        connection = try Connection(
+            path: databasePath, mode: .readWrite, busyTimeoutMilliseconds: Int32(options.busyTimeoutMilliseconds))
+        try connection.applySettings()
+        flusher = AuditFlusher(connection: connection, rings: rings)
+        flusher.configure(options)
+    }
+
+    // MARK: Start
+
+    /// Stores what a dead process has left in the rings, then marks what it had in flight.
+    private func recover() throws(StoreError) {
+        let deadline = Clock.monotonicMilliseconds() + UInt64(max(0, options.startTimeoutMilliseconds))
+        while true {
+            do throws(StoreError) {
+                while try flusher.flush() == .more {}
+                let marked = try connection.transaction { () throws(StoreError) -> Int in
+                    try connection.execute(
+                        """
+                        UPDATE audit_logs SET error_message = 'in flight when the gateway stopped'
+                        WHERE status_code IS NULL AND response_time IS NULL AND error_message IS NULL
+                        """)
+                    return connection.changes
+                }
+                gate.withLock { $0.statistics.recoveredInFlight = marked }
+                publish(flushNanoseconds: nil)
+                return
+            } catch {
+                guard case .busy = error, Clock.monotonicMilliseconds() < deadline else { throw error }
+                usleep(50_000)
+            }
+        }
+    }
+
+    private func forget(_ rings: [MappedRing]) {
+        flusher.removeReaders(of: rings)
+        for ring in rings where ring.usedBytes == 0 { unlink(ring.path) }
+    }
+
+    // MARK: Turns
+
+    private func run() {
+        adjustPriority(isUrgent: false)
+        while true {
+            let wake = min(nextFlush, options.retentionDays > 0 ? nextRetention : .max)
+            let work = gate.wait(untilMilliseconds: wake)
+            adopt(work.options)
+            if !work.jobs.isEmpty || work.isExpedited {
+                adjustPriority(isUrgent: true)
+                for job in work.jobs { gate.finish(job, perform(job)) }
+            }
+            if work.isStopping { return }
+            let now = Clock.monotonicMilliseconds()
+            // Somebody in need of room does not shorten the pause after a failure.
+            if now >= nextFlush || (work.isExpedited && retryDelayMilliseconds == 0) { flush() }
+            if options.retentionDays > 0 && now >= nextRetention { deleteExpired() }
+            adjustPriority(isUrgent: false)
+        }
+    }
+
+    private func adopt(_ new: WriterOptions) {
+        guard new != options else { return }
+        if new.busyTimeoutMilliseconds != options.busyTimeoutMilliseconds {
+            sqlite3_busy_timeout(connection.handle, Int32(new.busyTimeoutMilliseconds))
+        }
+        if new.retentionDays != options.retentionDays { nextRetention = 0 }
+        options = new
+        flusher.configure(new)
+    }
+
+    private func perform(_ job: WriterJob) -> Result<Void, StoreError> {
+        do throws(StoreError) {
+            try connection.transaction { () throws(StoreError) in
+                try job.body(
+                    WriteConnection(connection: connection, timeZoneOffsetMinutes: options.timeZoneOffsetMinutes))
+            }
+            return .success(())
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    /// One batch, or the report of why it failed.
+    private func flush() {
+        let started = Clock.monotonicNanoseconds()
+        flusher.onProgress = { [unowned self] in adjustPriority(isUrgent: false) }
+        do throws(StoreError) {
+            let outcome = try flusher.flush()
+            retryDelayMilliseconds = 0
+            // A backlog is worked off without pausing; jobs get their turn in between.
+            nextFlush =
+                Clock.monotonicMilliseconds()
+                + (outcome == .more ? 0 : UInt64(max(1, options.flushIntervalMilliseconds)))
+            publish(flushNanoseconds: outcome == .idle ? nil : Clock.monotonicNanoseconds() - started)
+        } catch {
+            retryDelayMilliseconds = min(max(50, retryDelayMilliseconds * 2), options.maxRetryDelayMilliseconds)
+            nextFlush = Clock.monotonicMilliseconds() + UInt64(max(1, retryDelayMilliseconds))
+            gate.withLock {
+                $0.statistics.failures += 1
+                $0.statistics.lastError = error.description
+                $0.statistics.isHealthy = false
+            }
+        }
+    }
+
+    private func publish(flushNanoseconds: UInt64?) {
+        gate.withLock {
+            $0.statistics.committedRows = flusher.committedRows
+            $0.statistics.committedEvents = flusher.committedEvents
+            $0.statistics.corruptRecords = flusher.corruptRecords
+            $0.statistics.rejectedRecords = flusher.rejectedRecords
+            $0.statistics.orphanedCompletions = flusher.orphanedCompletions
+            if let flushNanoseconds {
+                $0.statistics.isHealthy = true
+                $0.statistics.flushes += 1
+                $0.statistics.lastFlushNanoseconds = flushNanoseconds
+                $0.statistics.totalFlushNanoseconds += flushNanoseconds
+            }
+        }
+    }
+
+    /// Deletes some of the rows that are too old; comes back at once while there are more.
+    private func deleteExpired() {
+        nextRetention = Clock.monotonicMilliseconds() + Self.retentionPauseMilliseconds
+        let now = Int64(Clock.realtimeNanoseconds() / 1_000_000)
+        let limit = max(0, now - Int64(options.retentionDays) * 86_400_000)
+        do throws(StoreError) {
+            let deleted = try connection.transaction { () throws(StoreError) -> Int in
+                let delete = try connection.statement(
+                    """
+                    DELETE FROM audit_logs WHERE id IN
+                        (SELECT id FROM audit_logs WHERE id < ?1 ORDER BY id LIMIT \(Self.retentionRows))
+                    """)
+                delete.bind(1, AuditID(high: UInt64(limit) << 16, low: 0).text)
+                try delete.run()
+                let deleted = connection.changes
+                guard deleted > 0 else { return 0 }
+                let count = try connection.statement(
+                    "UPDATE store_counters SET value = max(0, value - ?1) WHERE name = 'audit_rows'")
+                count.bind(1, deleted)
+                try count.run()
+                return deleted
+            }
+            if deleted == Self.retentionRows { nextRetention = Clock.monotonicMilliseconds() + 10 }
+            if deleted > 0 { gate.withLock { $0.statistics.expiredRows += deleted } }
+        } catch {
+            gate.withLock { $0.statistics.lastError = error.description }
+        }
+    }
+
+    private func adjustPriority(isUrgent: Bool) {
+        let raise = isUrgent || !options.yieldsToWorkers
+        guard let isRaised = priority.update(fill: flusher.ringFill, isUrgent: raise) else { return }
+        ThreadPriority.setRaised(isRaised)
+        gate.withLock { $0.statistics.isRaised = isRaised }
+    }
+
+    // MARK: End
+
+    /// Empties the rings as far as the database lets it; what is left there is for the next start.
+    private func finish() {
+        adjustPriority(isUrgent: true)
+        let deadline = Clock.monotonicMilliseconds() + UInt64(max(0, options.stopTimeoutMilliseconds))
+        while true {
+            flush()
+            let isHealthy = gate.withLock { $0.statistics.isHealthy }
+            if isHealthy && flusher.ringFill == 0 { break }
+            if Clock.monotonicMilliseconds() >= deadline { break }
+            if !isHealthy { usleep(UInt32(min(retryDelayMilliseconds, 200)) * 1000) }
+        }
+        try? connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        // Whoever came too late must not wait for ever.
+        let late = gate.wait(untilMilliseconds: 0).jobs
+        for job in late { gate.finish(job, .failure(.stopped)) }
+    }
+}

@@ -1,0 +1,517 @@
+"""SPEC: the admin API. Everything it changes counts at once, on every worker."""
+
+import csv
+import io
+import json
+import re
+
+import pytest
+
+from harness import ADMIN_TOKEN, wait_until
+
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d")
+
+
+def refusal(gateway, method, path, body=None, expect=(400, 422)):
+    """A refused call: the status and the error object."""
+    answer = gateway.admin(method, path, body, expect=expect)
+    assert set(answer["error"]) >= {"message", "type", "code", "param"}, answer
+    assert answer["error"]["message"]
+    return answer["error"]
+
+
+# Who may call
+
+
+# Failed logins are slowed down by address, so these come from addresses of their own.
+
+
+@pytest.mark.parametrize("token", [None, "wrong", ADMIN_TOKEN[:-1], ADMIN_TOKEN + "x", ""])
+def test_token_is_needed(gateway, token):
+    paths = ["/admin/keys", "/admin/routes", "/admin/logs", "/admin/config", "/admin/metrics"]
+    source = f"127.0.1.{len(token or '')}"
+    for path in paths:
+        status, _, body = gateway.admin_raw("GET", path, token=token, source=source)
+        assert status == 401, path
+        assert json.loads(body)["error"]["message"]
+        assert gateway.admin_raw("GET", path)[0] == 200
+
+
+def test_guessing_is_slowed_down_only_for_the_guesser(gateway):
+    for _ in range(8):
+        assert gateway.admin_raw("GET", "/admin/keys", token="guess", source="127.0.2.1")[0] in (401, 429)
+    assert gateway.admin_raw("GET", "/admin/keys", source="127.0.2.2")[0] == 200
+
+
+def test_token_in_query(gateway):
+    assert gateway.admin_raw("GET", f"/admin/keys?token={ADMIN_TOKEN}", token=None)[0] == 200
+    assert gateway.admin_raw("GET", "/admin/keys?token=wrong", token=None, source="127.0.2.3")[0] == 401
+
+
+def test_token_in_query_can_be_turned_off(make_gateway):
+    gateway = make_gateway({"admin": {"allow_query_token": False}})
+    assert gateway.admin_raw("GET", f"/admin/keys?token={ADMIN_TOKEN}", token=None)[0] == 401
+    assert gateway.admin_raw("GET", "/admin/keys")[0] == 200
+
+
+def test_a_data_plane_key_is_no_admin_token(site):
+    assert site.gateway.admin_raw("GET", "/admin/keys", token=site.key)[0] == 401
+
+
+def test_admin_api_is_not_on_the_data_plane(site):
+    site.route(match_path="/ok")
+    assert site.call(target="/admin/keys").status == 404
+    assert site.call(target="/metrics").status == 404
+
+
+def test_unknown_paths_and_methods(gateway):
+    assert gateway.admin_raw("GET", "/admin/nothing")[0] == 404
+    assert gateway.admin_raw("PUT", "/admin/keys")[0] == 405
+    assert gateway.admin_raw("GET", "/admin/keys/no-such-key")[0] == 404
+    assert gateway.admin_raw("GET", "/admin/routes/no-such-route")[0] == 404
+    assert gateway.admin_raw("GET", "/admin/logs/no-such-row")[0] == 404
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"source_path":1}'])
+def test_bad_bodies(gateway, body):
+    status, _, answer = gateway.admin_raw("POST", "/admin/keys", body)
+    assert status in (400, 422)
+    assert json.loads(answer)["error"]["message"]
+
+
+# Keys
+
+
+def test_key_life(site):
+    gateway = site.gateway
+    key = site.new_key(permissions=["chat"], rate_limit=7, expires_days=3)
+    assert key["source_path"] == f"/{site.name}"
+    assert key["permissions"] == ["chat"] and key["rate_limit"] == 7
+    assert key["is_active"] in (True, 1) and key["usage_count"] == 0
+    assert TIME.fullmatch(key["created_at"]) and TIME.fullmatch(key["expires_at"])
+    path = f"/admin/keys/{key['key_id']}"
+    assert gateway.admin("GET", path)["key_id"] == key["key_id"]
+    changed = gateway.admin("PATCH", path, {"rate_limit": None, "permissions": [], "source_path": f"/{site.name}/2"})
+    assert changed["rate_limit"] is None and changed["permissions"] == []
+    assert gateway.admin("GET", path)["source_path"] == f"/{site.name}/2"
+    gateway.admin("DELETE", path)
+    gateway.admin("GET", path, expect=404)
+    gateway.admin("DELETE", path, expect=404)
+
+
+def test_keys_are_stored_hashed(site):
+    import hashlib
+
+    key = site.new_key()
+    rows = site.gateway.query("SELECT * FROM api_keys WHERE key_id = ?", key["key_id"])
+    assert rows[0]["key_value"] == hashlib.sha256(key["key_value"].encode()).hexdigest()
+    assert key["key_value"] not in repr(rows)
+
+
+def test_key_lists(site):
+    source = f"/{site.name}"
+    keys = [site.new_key()["key_id"] for _ in range(5)]
+    site.gateway.admin("POST", f"/admin/keys/{keys[0]}/toggle")
+    listed = site.gateway.admin("GET", "/admin/keys", source_path=source)
+    assert listed["total"] == 5 and {k["key_id"] for k in listed["items"]} == set(keys)
+    assert not any("key_value" in k and k["key_value"] for k in listed["items"])
+    assert site.gateway.admin("GET", "/admin/keys", source_path=source, is_active="false")["total"] == 1
+    pages = [site.gateway.admin("GET", "/admin/keys", source_path=source, limit=2, offset=o) for o in (0, 2, 4)]
+    assert [len(page["items"]) for page in pages] == [2, 2, 1]
+    assert {k["key_id"] for page in pages for k in page["items"]} == set(keys)
+
+
+@pytest.mark.parametrize(
+    "fields, param",
+    [
+        ({}, "source_path"),
+        ({"source_path": ""}, "source_path"),
+        ({"source_path": "/x", "permissions": "chat"}, "permissions"),
+        ({"source_path": "/x", "rate_limit": -1}, "rate_limit"),
+        ({"source_path": "/x", "rate_limit": "many"}, "rate_limit"),
+        ({"source_path": "/x", "expires_at": "tomorrow"}, "expires_at"),
+        ({"source_path": "/x", "expires_days": -3}, "expires_days"),
+        ({"source_path": "/x", "unknown_field": 1}, "unknown_field"),
+    ],
+)
+def test_bad_keys_name_the_field(gateway, fields, param):
+    assert refusal(gateway, "POST", "/admin/keys", fields)["param"] == param
+
+
+# Routes
+
+
+def test_route_life(site):
+    gateway = site.gateway
+    fields = {
+        "route_name": "life",
+        "description": "d",
+        "match_path": "/life/*",
+        "match_method": "POST",
+        "match_headers": {"x-test": site.name},
+        "match_body_schema": {"model": "m"},
+        "target_host": site.upstream.host,
+        "target_path": "/v1",
+        "target_protocol": "http",
+        "strip_path_prefix": True,
+        "add_headers": {"x-a": "1"},
+        "add_body_fields": {"b": 2},
+        "remove_headers": ["x-c"],
+        "timeout": 9,
+        "retry_count": 2,
+        "is_active": True,
+        "priority": 7,
+        "weight": 3,
+    }
+    route = site.route(**fields)
+    for name, value in fields.items():
+        assert route[name] == value, name
+    assert TIME.fullmatch(route["created_at"])
+    path = f"/admin/routes/{route['route_id']}"
+    assert gateway.admin("GET", path) == route
+    assert gateway.admin("PATCH", path, {"priority": 8})["priority"] == 8
+    assert gateway.admin("GET", path)["add_body_fields"] == {"b": 2}
+    replaced = gateway.admin(
+        "PUT", path, {"route_name": "new", "match_path": "/new", "target_host": "127.0.0.1:1", "is_active": False}
+    )
+    assert replaced["route_name"] == "new" and not replaced["match_body_schema"] and replaced["priority"] == 100
+    gateway.admin("DELETE", path)
+    gateway.admin("GET", path, expect=404)
+    gateway.admin("PATCH", path, {"priority": 1}, expect=404)
+
+
+@pytest.mark.parametrize(
+    "fields, param",
+    [
+        ({"match_path": "*", "target_host": "127.0.0.1:1", "route_name": ""}, "route_name"),
+        ({"route_name": "x", "target_host": "127.0.0.1:1"}, "match_path"),
+        ({"route_name": "x", "match_path": "*"}, "target_host"),
+        ({"route_name": "x", "match_path": "*", "target_host": "http://a/b"}, "target_host"),
+        ({"route_name": "x", "match_path": "*", "target_host": "a:99999"}, "target_host"),
+        ({"route_name": "x", "match_path": "/{", "target_host": "127.0.0.1:1"}, "match_path"),
+        ({"route_name": "x", "match_path": "*", "target_host": "a:1", "target_protocol": "ftp"}, "target_protocol"),
+        ({"route_name": "x", "match_path": "*", "target_host": "a:1", "timeout": -1}, "timeout"),
+        ({"route_name": "x", "match_path": "*", "target_host": "a:1", "retry_count": "x"}, "retry_count"),
+        ({"route_name": "x", "match_path": "*", "target_host": "a:1", "weight": -1}, "weight"),
+        ({"route_name": "x", "match_path": "*", "target_host": "a:1", "add_headers": {"a b": "1"}}, "add_headers"),
+        ({"route_name": "x", "match_path": "*", "target_host": "a:1", "add_headers": {"a": "1\r\nb: 2"}}, "add_headers"),
+        ({"route_name": "x", "match_path": "*", "target_host": "a:1", "match_headers": []}, "match_headers"),
+        ({"route_name": "x", "match_path": "*", "target_host": "a:1", "add_body_fields": [1]}, "add_body_fields"),
+        ({"route_name": "x", "match_path": "*", "target_host": "a:1", "match_method": "G ET"}, "match_method"),
+        ({"route_name": "x", "match_path": "*", "target_host": "a:1", "target_path": "/{nope}"}, "target_path"),
+        ({"route_name": "x", "match_path": "*", "target_host": "a:1", "unknown_field": 1}, "unknown_field"),
+    ],
+)
+def test_bad_routes_name_the_field(gateway, fields, param):
+    before = gateway.admin("GET", "/admin/routes")["total"]
+    assert refusal(gateway, "POST", "/admin/routes", fields)["param"].startswith(param)
+    assert gateway.admin("GET", "/admin/routes")["total"] == before
+
+
+def test_bad_change_leaves_the_route_as_it_was(site):
+    route = site.route()
+    path = f"/admin/routes/{route['route_id']}"
+    refusal(site.gateway, "PATCH", path, {"match_body_schema": {"type": 5}})
+    assert site.gateway.admin("GET", path) == route
+    assert site.call().status == 200
+
+
+def test_changes_count_at_once_on_all_workers(site):
+    route = site.route(add_headers={"x-turn": "0"})
+    path = f"/admin/routes/{route['route_id']}"
+    for turn in range(1, 15):
+        site.gateway.admin("PATCH", path, {"add_headers": {"x-turn": str(turn)}})
+        # New connections, so that every worker is met.
+        for _ in range(4):
+            assert site.call().status == 200
+        assert {r.header("x-turn") for r in site.upstream.requests} == {str(turn)}
+        site.upstream.clear()
+    site.gateway.admin("DELETE", path)
+    assert {site.call().status for _ in range(6)} == {404}
+
+
+def test_a_request_sees_one_snapshot(site):
+    """A route that is deleted while its request runs still finishes that request."""
+    import threading
+
+    go = threading.Event()
+    site.upstream.handler = lambda exchange: (go.wait(10), exchange.answer(200, b"done"))
+    route = site.route()
+    connection = site.connect()
+    connection.send(site.bytes("GET", "/"))
+    site.upstream.wait(lambda u: u.requests)
+    site.gateway.admin("DELETE", f"/admin/routes/{route['route_id']}")
+    assert site.call().status == 404
+    go.set()
+    assert connection.read_response().body == b"done"
+
+
+def test_route_match_explains(site):
+    one = site.route(match_path="/x/*", match_method="POST", match_body_schema={"model": "a"}, priority=1)
+    two = site.route(match_path="/x/*", priority=2)
+    question = {"method": "POST", "path": "/x/1", "headers": {"x-test": site.name}, "body": {"model": "a"}}
+
+    def ask(**changes):
+        return site.gateway.admin("POST", "/admin/routes/match", {**question, **changes})
+
+    assert one["route_id"] in json.dumps(ask())
+    answers = [ask(), ask(body={"model": "b"}), ask(method="GET"), ask(path="/y")]
+    taken = [next((v for k, v in a.items() if "route_id" in k), None) or (a.get("route") or {}).get("route_id") for a in answers]
+    assert taken == [one["route_id"], two["route_id"], two["route_id"], None]
+    # Why the others did not take it is said for each of them.
+    assert one["route_id"] in json.dumps(answers[3]) and two["route_id"] in json.dumps(answers[3])
+    assert not site.upstream.requests
+
+
+def test_route_test_tries_the_target(site):
+    route = site.route()
+    answer = site.gateway.admin("POST", f"/admin/routes/{route['route_id']}/test")
+    assert answer["ok"] is True and answer["error"] in (None, "")
+    assert set(answer) >= {"ok", "resolved", "connect_ms", "tls", "status", "first_byte_ms", "error"}
+    site.upstream.close()
+    answer = site.gateway.admin("POST", f"/admin/routes/{route['route_id']}/test")
+    assert answer["ok"] is False and answer["error"]
+
+
+# Logs
+
+
+@pytest.fixture
+def logged(site):
+    """A site with a known set of rows."""
+    site.route(match_path="/logged/*")
+    site.upstream.handler = lambda e: e.answer(500 if "fail" in e.request.target else 200, b"12345")
+    ids = []
+    for i in range(6):
+        ids.append(site.call("POST", f"/logged/{i}", b"abc", key=site.key).request_id)
+    ids.append(site.call("GET", "/logged/fail").request_id)
+    ids.append(site.call("POST", "/logged/stream", b'{"stream":true}').request_id)
+    ids.append(site.call("GET", "/nowhere").request_id)
+    for request_id in ids:
+        site.gateway.audit(request_id)
+    site.ids = ids
+    return site
+
+
+def test_log_row(logged):
+    row = logged.gateway.audit(logged.ids[0])
+    assert re.fullmatch(r"[0-9a-f]{32}", row["id"])
+    assert row["api_key"] == logged.key_id and row["source_path"] == f"/{logged.name}"
+    assert (row["method"], row["path"], row["status_code"]) == ("POST", "/logged/0", 200)
+    assert row["target_url"] == f"http://{logged.upstream.host}/logged/0"
+    assert (row["request_size"], row["response_size"]) == (3, 5)
+    assert row["ip_address"] == "127.0.0.1"
+    for name in ("request_time", "first_response_time", "response_time", "created_at"):
+        assert TIME.fullmatch(row[name]), name
+        assert row[name].endswith("+08:00")
+    assert row["request_time"] <= row["first_response_time"] <= row["response_time"]
+    assert row["response_time_ms"] >= 0
+    assert row["error_message"] in (None, "")
+    one = logged.gateway.admin("GET", f"/admin/logs/{row['id']}")
+    assert {k: one[k] for k in ("request_id", "path", "status_code")} == {
+        k: row[k] for k in ("request_id", "path", "status_code")
+    }
+
+
+def test_log_filters(logged):
+    def find(**query):
+        answer = logged.gateway.admin("GET", "/admin/logs", source_path=f"/{logged.name}", limit=100, **query)
+        assert answer["total"] == len(answer["items"])
+        return {item["request_id"] for item in answer["items"]}
+
+    ids = logged.ids
+    assert find() == set(ids)
+    assert find(status_code=500) == {ids[6]}
+    assert find(status_code=404) == {ids[8]}
+    assert find(is_stream="true") == {ids[7]}
+    assert find(method="GET") == {ids[6], ids[8]}
+    assert find(api_key=logged.key_id) == set(ids)
+    assert find(path="/logged/3") == {ids[3]}
+    assert find(min_ms=100_000) == set()
+    first = logged.gateway.audit(ids[0])["request_time"]
+    assert find(start_time=first) == set(ids)
+    assert find(end_time="2001-01-01") == set()
+    assert find(start_time="2001-01-01T00:00:00Z") == set(ids)
+    assert ids[8] in find(error="true")
+
+
+def test_log_items_leave_bodies_out(logged):
+    items = logged.gateway.admin("GET", "/admin/logs", source_path=f"/{logged.name}")["items"]
+    assert not any("request_body" in item or "response_body" in item for item in items)
+
+
+def test_log_order_and_cursor(logged):
+    def pages(**query):
+        found, cursor = [], None
+        for _ in range(20):
+            answer = logged.gateway.admin(
+                "GET", "/admin/logs", source_path=f"/{logged.name}", limit=4, cursor=cursor, **query
+            )
+            found += [item["request_id"] for item in answer["items"]]
+            cursor = answer["next_cursor"]
+            if not cursor:
+                return found
+        raise AssertionError("the cursor never ends")
+
+    newest_first = pages()
+    assert sorted(newest_first) == sorted(logged.ids) and len(set(newest_first)) == len(logged.ids)
+    assert pages(order="asc") == list(reversed(pages(order="desc")))
+    offset = logged.gateway.admin("GET", "/admin/logs", source_path=f"/{logged.name}", limit=2, offset=2)
+    assert [item["request_id"] for item in offset["items"]] == newest_first[2:4]
+
+
+@pytest.mark.parametrize(
+    "query, param",
+    [
+        ({"limit": "x"}, "limit"),
+        ({"limit": -1}, "limit"),
+        ({"start_time": "yesterday"}, "start_time"),
+        ({"status_code": "abc"}, "status_code"),
+        ({"order": "sideways"}, "order"),
+        ({"cursor": "!!"}, "cursor"),
+    ],
+)
+def test_bad_log_filters_name_the_field(gateway, query, param):
+    answer = gateway.admin("GET", "/admin/logs", expect=(400, 422), **query)
+    assert answer["error"]["param"] == param
+
+
+def test_log_export(logged):
+    source = f"/{logged.name}"
+
+    def export(kind):
+        path = f"/admin/logs/export?format={kind}&fields=request_id,status_code,path&source_path={source}"
+        status, headers, data = logged.gateway.admin_raw("GET", path)
+        assert status == 200
+        return headers["Content-Type"], data.decode()
+
+    kind, text = export("csv")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert "csv" in kind and list(rows[0]) == ["request_id", "status_code", "path"]
+    assert {row["request_id"] for row in rows} == set(logged.ids)
+    kind, text = export("json")
+    assert "json" in kind
+    rows = json.loads(text)
+    rows = rows["items"] if isinstance(rows, dict) else rows
+    assert {row["request_id"] for row in rows} == set(logged.ids)
+    kind, text = export("ndjson")
+    rows = [json.loads(line) for line in text.splitlines()]
+    assert {row["request_id"] for row in rows} == set(logged.ids)
+    assert all(set(row) == {"request_id", "status_code", "path"} for row in rows)
+
+
+def test_csv_export_defuses_formulas(site):
+    """A user agent that begins with = + - @ must not become a formula in a spreadsheet."""
+    site.route()
+    site.gateway.audit(site.call(headers=[("User-Agent", "=1+1")]).request_id)
+    path = f"/admin/logs/export?format=csv&fields=user_agent&source_path=/{site.name}"
+    _, _, data = site.gateway.admin_raw("GET", path)
+    rows = list(csv.DictReader(io.StringIO(data.decode())))
+    assert rows and not rows[0]["user_agent"].startswith("=")
+
+
+# Metrics, config, pages
+
+
+def test_metrics_json(logged):
+    answer = logged.gateway.admin("GET", "/admin/metrics")
+    names = {"total_requests", "total_errors", "success_rate", "avg_response_time", "avg_first_byte_ms"}
+    names |= {"active_api_keys", "active_routes", "last_hour_requests", "top_paths", "status_codes"}
+    assert names <= set(answer)
+    assert answer["total_requests"] >= len(logged.ids)
+    assert answer["active_routes"] >= 1 and answer["active_api_keys"] >= 1
+
+
+@pytest.mark.parametrize("path, buckets", [("/admin/metrics/hourly?hours=24", 24), ("/admin/metrics/daily?days=7", 7)])
+def test_metrics_series(logged, path, buckets):
+    answer = logged.gateway.admin("GET", path)
+    items = answer["items"] if isinstance(answer, dict) else answer
+    assert 1 <= len(items) <= buckets + 1
+    counts = [next(v for k, v in item.items() if k in ("requests", "count", "total_requests")) for item in items]
+    assert sum(counts) >= len(logged.ids)
+
+
+PROMETHEUS_NAMES = [
+    "fastgate_requests_total",
+    "fastgate_request_duration_seconds_bucket",
+    "fastgate_first_byte_seconds_bucket",
+    "fastgate_gateway_overhead_seconds_bucket",
+    "fastgate_open_connections",
+    "fastgate_active_streams",
+    "fastgate_upstream_errors_total",
+    "fastgate_retries_total",
+    "fastgate_rate_limited_total",
+    "fastgate_audit_events_total",
+    "fastgate_audit_ring_used_bytes",
+    "fastgate_audit_flush_seconds",
+    "fastgate_build_info",
+    "process_cpu_seconds_total",
+    "process_resident_memory_bytes",
+    "process_open_fds",
+    "process_start_time_seconds",
+]
+
+
+def test_prometheus_text(site):
+    site.route(retry_count=1)
+    site.upstream.then(lambda exchange: exchange.answer(503))
+    assert site.call().status == 200
+    key = site.new_key(rate_limit=1)["key_value"]
+    assert [site.call(key=key).status for _ in range(2)] == [200, 429]
+    from harness import free_port
+
+    site.route(match_path="/dead", target_host=f"127.0.0.1:{free_port()}", priority=1)
+    site.call(target="/dead")
+    status, headers, data = site.gateway.admin_raw("GET", "/metrics")
+    assert status == 200 and headers["Content-Type"].startswith("text/plain")
+    text = data.decode()
+    for name in PROMETHEUS_NAMES:
+        assert re.search(rf"^{name}[{{ _]", text, re.M), name
+    line = re.compile(r'[a-zA-Z_:][a-zA-Z0-9_:]*(\{([a-zA-Z_]\w*="(\\.|[^"\\])*",?)*\})? [-+0-9.eE]+(Inf|NaN)?')
+    for one in text.splitlines():
+        assert one.startswith("#") or line.fullmatch(one), one
+    assert "# TYPE fastgate_requests_total counter" in text
+    assert "# TYPE fastgate_request_duration_seconds histogram" in text
+
+
+def test_prometheus_counts(site):
+    site.route()
+
+    def requests():
+        return sum(v for k, v in site.gateway.metrics().items() if k.startswith("fastgate_requests_total"))
+
+    before = requests()
+    for _ in range(5):
+        assert site.call().status == 200
+    wait_until(lambda: requests() == before + 5, "fastgate_requests_total grows by five")
+
+
+def test_config_is_masked(gateway):
+    answer = gateway.admin("GET", "/admin/config")
+    assert answer["app"]["port"] == gateway.port
+    assert ADMIN_TOKEN not in json.dumps(answer)
+
+
+def test_openapi(gateway):
+    status, _, data = gateway.admin_raw("GET", "/openapi.json", token=None)
+    if status == 401:
+        status, _, data = gateway.admin_raw("GET", "/openapi.json")
+    assert status == 200
+    document = json.loads(data)
+    assert document["openapi"].startswith("3.")
+    for path in ("/admin/keys", "/admin/routes", "/admin/logs", "/admin/metrics", "/admin/config"):
+        assert path in document["paths"], path
+
+
+@pytest.mark.parametrize("path", ["/", "/admin/dashboard"])
+def test_dashboard(gateway, path):
+    status, headers, data = gateway.admin_raw("GET", path)
+    assert status == 200 and headers["Content-Type"].startswith("text/html")
+    assert b"<html" in data.lower()
+    for foreign in (b'src="http', b"src='http", b'href="http', b"@import"):
+        assert foreign not in data, "the dashboard loads nothing from elsewhere"
+
+
+def test_health(gateway):
+    status, body = gateway.health(gateway.admin_port)
+    assert status == 200 and body["status"] == "ok"

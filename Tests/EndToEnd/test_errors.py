@@ -1,0 +1,88 @@
+"""SPEC: errors made by the gateway: OpenAI's shape, on Anthropic's paths Anthropic's."""
+
+import pytest
+
+from harness import free_port
+
+ANTHROPIC = ["/v1/messages", "/v1/messages/count_tokens", "/v1/messages?beta=true"]
+OPENAI = ["/v1/chat/completions", "/v1/embeddings", "/anything", "/v1/messagesx"]
+
+
+def check_openai(response):
+    body = response.json()
+    assert set(body) == {"error", "request_id"}
+    assert set(body["error"]) == {"message", "type", "code", "param"}
+    assert body["error"]["message"] and body["error"]["type"] and body["error"]["code"]
+    assert body["error"]["param"] is None
+    assert body["request_id"] == response.request_id
+
+
+def check_anthropic(response, kind):
+    body = response.json()
+    assert set(body) == {"type", "error", "request_id"}
+    assert body["type"] == "error"
+    assert set(body["error"]) == {"type", "message"}
+    assert body["error"]["type"] == kind and body["error"]["message"]
+    assert body["request_id"] == response.request_id
+
+
+def failing(site, status):
+    """Makes a request that the gateway answers with this status; (keyword arguments of call)."""
+    if status == 401:
+        return {"key": None}
+    if status == 403:
+        return {"key": site.new_key(permissions=["/never"])["key_value"]}
+    if status == 429:
+        key = site.new_key(rate_limit=1)["key_value"]
+        assert site.call("POST", "/ok", b"{}", key=key).status == 200
+        return {"key": key}
+    if status == 502:
+        site.route(target_host=f"127.0.0.1:{free_port()}", priority=1, match_path="/v1/*")
+        site.route(target_host=f"127.0.0.1:{free_port()}", priority=2, match_path="/anything")
+    return {}
+
+
+KINDS = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+    502: "api_error",
+}
+
+
+@pytest.mark.parametrize("status", KINDS)
+def test_shapes(site, status):
+    site.route(match_path="/ok")
+    how = failing(site, status)
+    for path in OPENAI if status not in (502,) else OPENAI[:3]:
+        response = site.call("POST", path, b"{}", **how)
+        assert response.status == status
+        assert response.header("content-type").startswith("application/json")
+        check_openai(response)
+    for path in ANTHROPIC:
+        response = site.call("POST", path, b"{}", **how)
+        assert response.status == status
+        check_anthropic(response, KINDS[status])
+
+
+def test_head_gets_no_body(site):
+    connection = site.connect()
+    response = connection.request("HEAD", "/none", site.headers())
+    assert response.status == 404 and int(response.header("content-length")) > 0
+    assert connection.request("HEAD", "/none", site.headers()).status == 404
+
+
+def test_messages_do_not_echo_raw_input(site):
+    """What the client sent comes back, if at all, only as valid JSON."""
+    response = site.call(target='/none?"<script>\\'.replace("\\", "%5C").replace('"', "%22"))
+    assert response.status == 404
+    assert b"<script>" not in response.body
+
+
+def test_upstream_errors_are_left_as_they_are(site):
+    site.route()
+    theirs = b'{"error": {"message":"theirs"}}\n'
+    site.upstream.handler = lambda exchange: exchange.answer(404, theirs)
+    response = site.call("POST", "/v1/messages", b"{}")
+    assert (response.status, response.body) == (404, theirs)

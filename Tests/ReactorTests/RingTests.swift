@@ -1,0 +1,379 @@
+import CEpoll
+import Glibc
+import Testing
+
+@testable import Reactor
+
+private func record(_ seed: Int, _ count: Int) -> [UInt8] {
+    (0..<count).map { UInt8(truncatingIfNeeded: seed &* 31 &+ $0) }
+}
+
+private func push(_ producer: inout RingProducer, _ bytes: [UInt8]) -> Bool {
+    guard let target = producer.reserve(bytes.count) else { return false }
+    bytes.withUnsafeBytes { if $0.count > 0 { target.copyMemory(from: $0.baseAddress!, byteCount: $0.count) } }
+    producer.commit()
+    return true
+}
+
+private func pop(_ consumer: inout RingConsumer) -> [UInt8]? {
+    consumer.next().map { Array($0) }
+}
+
+/// Changes bytes of a ring's file behind its back. Offset 4096 is the first record's header.
+private func overwrite(_ path: String, at offset: Int, _ bytes: [UInt8]) throws {
+    let fd = open(path, O_RDWR)
+    guard fd >= 0 else { throw SystemError(errno: errno, operation: "open") }
+    defer { close(fd) }
+    #expect(pwrite(fd, bytes, bytes.count, off_t(offset)) == bytes.count)
+}
+
+@Suite struct RingTests {
+    let folder: TemporaryFolder
+    let path: String
+
+    init() throws {
+        folder = try TemporaryFolder()
+        path = folder.file("audit.ring")
+    }
+
+    private func openRing(_ capacity: Int = 4096) throws -> MappedRing {
+        try MappedRing.open(path: path, capacity: capacity)
+    }
+
+    @Test func recordsComeOutInOrder() throws {
+        let ring = try openRing()
+        var producer = RingProducer(ring)
+        var consumer = RingConsumer(ring)
+        #expect(pop(&consumer) == nil)
+        for (n, size) in [0, 1, 7, 8, 9, 100].enumerated() { #expect(push(&producer, record(n, size))) }
+        for (n, size) in [0, 1, 7, 8, 9, 100].enumerated() { #expect(pop(&consumer) == record(n, size)) }
+        #expect(pop(&consumer) == nil)
+        #expect(ring.usedBytes == 8 + 16 + 16 + 16 + 24 + 112)
+        consumer.release()
+        #expect(ring.usedBytes == 0)
+        let corrupt = consumer.corruptRecords
+        #expect(corrupt == 0)
+    }
+
+    @Test func payloadsAreAligned() throws {
+        let ring = try openRing()
+        var producer = RingProducer(ring)
+        for n in 0..<20 {
+            let target = producer.reserve(n)!
+            #expect(UInt(bitPattern: target) % 8 == 0)
+            producer.commit()
+        }
+    }
+
+    @Test func wrapsManyTimes() throws {
+        let ring = try openRing()
+        var producer = RingProducer(ring)
+        var consumer = RingConsumer(ring)
+        for round in 0..<5000 {
+            let size = round * 37 % 1000
+            #expect(push(&producer, record(round, size)))
+            if round % 2 == 1 {
+                #expect(pop(&consumer) == record(round - 1, (round - 1) * 37 % 1000))
+                #expect(pop(&consumer) == record(round, size))
+                consumer.release()
+            }
+        }
+        let corrupt = consumer.corruptRecords
+        #expect(corrupt == 0)
+    }
+
+    @Test func fullThenRoomAgain() throws {
+        let ring = try openRing()
+        var producer = RingProducer(ring)
+        var consumer = RingConsumer(ring)
+        for n in 0..<32 { #expect(push(&producer, record(n, 120))) }
+        #expect(producer.reserve(0) == nil)
+        let none = producer.freeBytes()
+        #expect(none == 0)
+        #expect(ring.usedBytes == 4096)
+        #expect(pop(&consumer) == record(0, 120))
+        // Handed out is not yet free.
+        #expect(producer.reserve(0) == nil)
+        consumer.release()
+        let some = producer.freeBytes()
+        #expect(some == 120)
+        #expect(producer.reserve(121) == nil)
+        #expect(push(&producer, record(32, 120)))
+        for n in 1...32 { #expect(pop(&consumer) == record(n, 120)) }
+    }
+
+    @Test func aSkipMarkerSendsTheReaderToTheStart() throws {
+        let ring = try openRing()
+        var producer = RingProducer(ring)
+        var consumer = RingConsumer(ring)
+        #expect(push(&producer, record(0, 2000)))
+        #expect(push(&producer, record(1, 1500)))
+        #expect(pop(&consumer) == record(0, 2000))
+        consumer.release()
+        // 576 bytes are left at the end; only the start takes this one.
+        #expect(push(&producer, record(2, 1900)))
+        #expect(ring.usedBytes == 1512 + 576 + 1912)
+        #expect(pop(&consumer) == record(1, 1500))
+        #expect(pop(&consumer) == record(2, 1900))
+        #expect(pop(&consumer) == nil)
+        consumer.release()
+        #expect(ring.usedBytes == 0)
+    }
+
+    @Test func largestRecordFitsAnEmptyRingAnywhere() throws {
+        let ring = try openRing()
+        #expect(ring.maximumRecordBytes == 2040)
+        var producer = RingProducer(ring)
+        var consumer = RingConsumer(ring)
+        #expect(producer.reserve(2041) == nil)
+        #expect(producer.reserve(.max) == nil)
+        #expect(producer.reserve(-1) == nil)
+        for n in 0..<600 {
+            #expect(push(&producer, record(n, n % 13)))
+            #expect(push(&producer, record(n, 1900)))
+            while consumer.next() != nil {}
+            consumer.release()
+            let free = producer.freeBytes()
+            #expect(free == 2040)
+            #expect(push(&producer, record(n, 2040)))
+            #expect(pop(&consumer) == record(n, 2040))
+            consumer.release()
+        }
+    }
+
+    @Test func freeBytesIsTakenAtItsWord() throws {
+        let ring = try openRing()
+        var producer = RingProducer(ring)
+        var consumer = RingConsumer(ring)
+        var held: [[UInt8]] = []
+        for n in 0..<3000 {
+            let free = producer.freeBytes()
+            if free > 0 {
+                let size = free < 200 || n % 5 == 0 ? free : n * 7 % free
+                #expect(push(&producer, record(n, size)), "\(n): \(size) of \(free)")
+                held.append(record(n, size))
+            }
+            if n % 3 == 0 || free == 0 {
+                for bytes in held { #expect(pop(&consumer) == bytes) }
+                held = []
+                consumer.release()
+            }
+        }
+    }
+
+    @Test func commitShorterThanReserved() throws {
+        let ring = try openRing()
+        var producer = RingProducer(ring)
+        var consumer = RingConsumer(ring)
+        let target = producer.reserve(1000)!
+        target.storeBytes(of: 0x2a, as: UInt8.self)
+        producer.commit(length: 1)
+        #expect(ring.usedBytes == 16)
+        _ = producer.reserve(500)
+        #expect(push(&producer, [1, 2, 3]))
+        #expect(pop(&consumer) == [0x2a])
+        #expect(pop(&consumer) == [1, 2, 3])
+        #expect(pop(&consumer) == nil)
+    }
+
+    @Test func rewindGoesBackToTheLastRelease() throws {
+        let ring = try openRing()
+        var producer = RingProducer(ring)
+        var consumer = RingConsumer(ring)
+        for n in 0..<4 { #expect(push(&producer, record(n, 50))) }
+        #expect(pop(&consumer) == record(0, 50))
+        consumer.release()
+        #expect(pop(&consumer) == record(1, 50))
+        #expect(pop(&consumer) == record(2, 50))
+        consumer.rewind()
+        for n in 1..<4 { #expect(pop(&consumer) == record(n, 50)) }
+        #expect(pop(&consumer) == nil)
+    }
+
+    // MARK: recovery
+
+    @Test func whatWasNotReleasedComesAgainAfterReopening() throws {
+        do {
+            let ring = try openRing()
+            var producer = RingProducer(ring)
+            var consumer = RingConsumer(ring)
+            for n in 0..<5 { #expect(push(&producer, record(n, 64))) }
+            #expect(pop(&consumer) == record(0, 64))
+            consumer.release()
+            #expect(pop(&consumer) == record(1, 64))
+            // Reserved and filled, but the process dies before the commit.
+            let target = producer.reserve(64)!
+            target.storeBytes(of: 0xff, as: UInt8.self)
+        }
+        let ring = try openRing(1 << 20)
+        #expect(ring.capacity == 4096)
+        var producer = RingProducer(ring)
+        var consumer = RingConsumer(ring)
+        for n in 1..<5 { #expect(pop(&consumer) == record(n, 64)) }
+        #expect(pop(&consumer) == nil)
+        #expect(push(&producer, record(9, 64)))
+        #expect(pop(&consumer) == record(9, 64))
+    }
+
+    @Test func aDamagedRecordIsPassedOver() throws {
+        do {
+            let ring = try openRing()
+            var producer = RingProducer(ring)
+            for n in 0..<3 { #expect(push(&producer, record(n, 56))) }
+        }
+        try overwrite(path, at: 4096 + 64 + 8 + 20, [0xee])
+        var consumer = RingConsumer(try openRing())
+        #expect(pop(&consumer) == record(0, 56))
+        #expect(pop(&consumer) == record(2, 56))
+        #expect(pop(&consumer) == nil)
+        var corrupt = consumer.corruptRecords
+        #expect(corrupt == 1)
+        consumer.rewind()
+        corrupt = consumer.corruptRecords
+        #expect(corrupt == 0)
+        while consumer.next() != nil {}
+        consumer.release()
+        consumer.rewind()
+        corrupt = consumer.corruptRecords
+        #expect(corrupt == 1)
+    }
+
+    @Test(arguments: [UInt32(0x00ff_ffff), 4096, 200, UInt32.max, UInt32.max - 1])
+    func aDamagedLengthGivesUpWhatIsBehindIt(length: UInt32) throws {
+        do {
+            let ring = try openRing()
+            var producer = RingProducer(ring)
+            for n in 0..<3 { #expect(push(&producer, record(n, 56))) }
+        }
+        try overwrite(path, at: 4096 + 64, withUnsafeBytes(of: length) { Array($0) })
+        let ring = try openRing()
+        var consumer = RingConsumer(ring)
+        #expect(pop(&consumer) == record(0, 56))
+        #expect(pop(&consumer) == nil)
+        let corrupt = consumer.corruptRecords
+        #expect(corrupt == 1)
+        consumer.release()
+        #expect(ring.usedBytes == 0)
+        var producer = RingProducer(ring)
+        #expect(push(&producer, record(7, 56)))
+        #expect(pop(&consumer) == record(7, 56))
+    }
+
+    // MARK: the file
+
+    @Test func theFileIsPrivate() throws {
+        _ = try openRing()
+        var information = stat()
+        #expect(stat(path, &information) == 0)
+        #expect(information.st_mode & 0o777 == 0o600)
+        #expect(information.st_size == 4096 + 4096)
+        #expect(information.st_blocks * 512 >= 8192)
+        #expect(access(path + ".new", F_OK) != 0)
+    }
+
+    @Test func otherFilesAreRefused() throws {
+        try createFile("not a ring")
+        #expect(throws: RingError.notARing) { try openRing() }
+        try createFile(String(repeating: "x", count: 100_000))
+        #expect(throws: RingError.notARing) { try openRing() }
+        try createFile("")
+        #expect(throws: RingError.notARing) { try openRing() }
+        #expect(throws: RingError.system(ENOENT)) {
+            try MappedRing.open(path: folder.file("no/such/folder"), capacity: 4096)
+        }
+        #expect(throws: RingError.system(EISDIR)) { try MappedRing.open(path: folder.path, capacity: 4096) }
+    }
+
+    @Test func otherVersionsAreRefused() throws {
+        _ = try openRing()
+        try overwrite(path, at: 8, [9, 0, 0, 0])
+        #expect(throws: RingError.versionMismatch(found: 9)) { try openRing() }
+    }
+
+    @Test func damagedHeadersAreRefused() throws {
+        _ = try openRing()
+        try overwrite(path, at: 17, [0x20])  // capacity 8192: the checksum tells
+        #expect(throws: RingError.corruptHeader) { try openRing() }
+        try overwrite(path, at: 17, [0x10])
+        _ = try openRing()
+        try overwrite(path, at: 128, [1])  // an index that is not a multiple of 8
+        #expect(throws: RingError.corruptHeader) { try openRing() }
+        try overwrite(path, at: 128, [0, 0x20])  // more written than there is room
+        #expect(throws: RingError.corruptHeader) { try openRing() }
+        try overwrite(path, at: 128, [0, 0])
+        try overwrite(path, at: 256, [8])  // read beyond what was written
+        #expect(throws: RingError.corruptHeader) { try openRing() }
+        try overwrite(path, at: 256, [0])
+        _ = try openRing()
+        #expect(truncate(path, 5000) == 0)
+        #expect(throws: RingError.corruptHeader) { try openRing() }
+    }
+
+    private func createFile(_ text: String) throws {
+        unlink(path)
+        let fd = open(path, O_RDWR | O_CREAT, 0o600)
+        guard fd >= 0 else { throw SystemError(errno: errno, operation: "open") }
+        defer { close(fd) }
+        #expect(write(fd, text, text.utf8.count) == text.utf8.count)
+    }
+
+    // MARK: two threads
+
+    @Test func aMillionRecordsBetweenTwoThreads() throws {
+        let ring = try openRing(1 << 16)
+        let total: UInt64 = 1_000_000
+        let producerThread = try WorkerThread.start(name: "producer", cpu: nil) {
+            var producer = RingProducer(ring)
+            var serial: UInt64 = 0
+            while serial < total {
+                let size = 8 + Int(serial % 7) * 5
+                guard let target = producer.reserve(size) else {
+                    sched_yield()
+                    continue
+                }
+                target.initializeMemory(as: UInt8.self, repeating: UInt8(truncatingIfNeeded: serial), count: size)
+                target.storeBytes(of: serial, as: UInt64.self)
+                producer.commit()
+                serial += 1
+            }
+        }
+        var consumer = RingConsumer(ring)
+        var expected: UInt64 = 0
+        var faults = 0
+        while expected < total {
+            guard let payload = consumer.next() else {
+                consumer.release()
+                sched_yield()
+                continue
+            }
+            if payload.count != 8 + Int(expected % 7) * 5 { faults += 1 }
+            if payload.load(as: UInt64.self) != expected { faults += 1 }
+            if payload.count > 8, payload[payload.count - 1] != UInt8(truncatingIfNeeded: expected) { faults += 1 }
+            expected += 1
+            if expected % 64 == 0 { consumer.release() }
+        }
+        producerThread.join()
+        let corrupt = consumer.corruptRecords
+        #expect(faults == 0)
+        #expect(corrupt == 0)
+    }
+}
+
+@Suite struct ChecksumTests {
+    @Test func knownValues() {
+        // RFC 3720 B.4.
+        let zeros = [UInt8](repeating: 0, count: 32)
+        let ones = [UInt8](repeating: 0xff, count: 32)
+        let rising = (0..<32).map { UInt8($0) }
+        #expect(fg_crc32c(zeros, 32) == 0x8a91_36aa)
+        #expect(fg_crc32c(ones, 32) == 0x62a8_ab43)
+        #expect(fg_crc32c(rising, 32) == 0x46dd_794e)
+        #expect(fg_crc32c(Array("123456789".utf8), 9) == 0xe306_9283)
+        #expect(fg_crc32c(zeros, 0) == 0)
+    }
+
+    @Test func tableAndInstructionAgree() {
+        let bytes = SecureRandom.bytes(300)
+        for n in 0...300 { #expect(fg_crc32c(bytes, n) == fg_crc32c_table(bytes, n)) }
+    }
+}

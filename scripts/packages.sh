@@ -1,0 +1,43 @@
+# Sourced by ./run and ./test: what FastGate is built from on Debian and Ubuntu, installed if it is missing.
+
+BUILD_PACKAGES=(libssl-dev libsqlite3-dev zlib1g-dev libyaml-dev libc-ares-dev libpcre2-dev pkg-config)
+
+fail() {
+    printf '%s\n' "$*" >&2
+    exit 1
+}
+
+# Installs the packages that are missing; says nothing if there are none.
+need_packages() {
+    command -v dpkg-query >/dev/null || return 0 # not Debian: pkg-config will tell what is missing
+    local missing=() package
+    for package in "$@"; do
+        dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    done
+    [ ${#missing[@]} -eq 0 ] && return 0
+    local as_root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || fail "please install: apt-get install ${missing[*]}"
+        as_root=(sudo)
+    fi
+    echo "installing ${missing[*]}"
+    local log
+    log=$(mktemp)
+    if ! { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y "${missing[@]}" ||
+        { "${as_root[@]}" apt-get update &&
+            "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y "${missing[@]}"; }; } \
+        >"$log" 2>&1 </dev/null; then
+        tail -n 20 "$log" >&2
+        fail "could not install ${missing[*]}"
+    fi
+    rm -f "$log"
+}
+
+need_swift() {
+    command -v swift >/dev/null || fail "Swift 6.2 or later is needed: https://www.swift.org/install/linux/"
+}
+
+# Builds one product as it is shipped.
+build_release() {
+    swift build -c release --static-swift-stdlib --product "$1"
+}
