@@ -112,11 +112,9 @@ final class WriterLoop {
     }
 
     private func perform(_ job: WriterJob) -> Result<Void, StoreError> {
+        let writable = WriteConnection(connection: connection, timeZoneOffsetMinutes: options.timeZoneOffsetMinutes)
         do throws(StoreError) {
-            try connection.transaction { () throws(StoreError) in
-                try job.body(
-                    WriteConnection(connection: connection, timeZoneOffsetMinutes: options.timeZoneOffsetMinutes))
-            }
+            try connection.transaction { () throws(StoreError) in try job.body(writable) }
             return .success(())
         } catch {
             return .failure(error)

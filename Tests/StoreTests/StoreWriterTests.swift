@@ -1,0 +1,303 @@
+import Glibc
+import Reactor
+import Synchronization
+import Testing
+
+@testable import Store
+
+struct StoreWriterTests {
+    private let folder = TestFolder()
+
+    private func start(
+        _ rings: [MappedRing], stale: [MappedRing] = [], _ change: (inout WriterOptions) -> Void = { _ in }
+    ) throws -> StoreWriter {
+        var options = WriterOptions()
+        options.flushIntervalMilliseconds = 5
+        options.timeZoneOffsetMinutes = 480
+        options.busyTimeoutMilliseconds = 20
+        options.maxRetryDelayMilliseconds = 50
+        change(&options)
+        return try StoreWriter.start(
+            databasePath: folder.database, rings: rings, staleRings: stale, options: options)
+    }
+
+    /// Waits until the statistics say so; there is a limit only so that a broken writer ends the test.
+    private func waitUntil(_ writer: StoreWriter, _ condition: (WriterStatistics) -> Bool) -> Bool {
+        for _ in 0..<10_000 {
+            if condition(writer.statistics) { return true }
+            usleep(1000)
+        }
+        return false
+    }
+
+    private func count(_ sql: String = "SELECT count(*) FROM audit_logs") throws -> Int {
+        try folder.raw().int(sql)
+    }
+
+    @Test func changesRunOnTheWriterThreadInATransactionOfTheirOwn() throws {
+        let writer = try start([])
+        let created = try writer.perform { c throws(StoreError) in
+            try c.createKey(NewKey(sourcePath: "/a"), keyPrefix: "fg_")
+        }
+        #expect(try folder.reader().key(created.record.keyID) == created.record)
+        let error = storeError {
+            try writer.perform { c throws(StoreError) in
+                _ = try c.createKey(NewKey(sourcePath: "/b"), keyPrefix: "fg_")
+                throw .invalid(field: "f", message: "m")
+            }
+        }
+        #expect(error == .invalid(field: "f", message: "m"))
+        #expect(try folder.reader().listKeys().total == 1)
+        writer.stop()
+        writer.stop()
+        #expect(storeError { try writer.perform { _ throws(StoreError) in () } } == .stopped)
+    }
+
+    @Test func manyThreadsMayChangeAtOnce() throws {
+        let writer = try start([])
+        let threads = try (0..<8).map { n in
+            try WorkerThread.start(name: "t\(n)", cpu: nil) {
+                for i in 0..<20 {
+                    _ = try? writer.perform { c throws(StoreError) in
+                        try c.createKey(NewKey(sourcePath: "/\(n)/\(i)"), keyPrefix: "")
+                    }
+                }
+            }
+        }
+        for thread in threads { thread.join() }
+        writer.stop()
+        #expect(try folder.reader().listKeys().total == 160)
+    }
+
+    @Test func fromRingToDatabaseWithExactCounts() throws {
+        let ring = try folder.ring(capacity: 1 << 16)
+        let writer = try start([ring])
+        let key = try writer.perform { c throws(StoreError) in
+            try c.createKey(NewKey(sourcePath: "/a"), keyPrefix: "fg_")
+        }.record.keyID
+        let total = 3000
+        // A small ring, so that the producer runs into its end again and again.
+        let worker = try WorkerThread.start(name: "producer", cpu: nil) {
+            var producer = RingProducer(ring)
+            for n in 0..<total {
+                var exchange = Exchange(n)
+                exchange.key = key
+                exchange.requestHeaders = "Host: example\r\nAccept: */*\r\n"
+                while !exchange.accept(&producer) {
+                    writer.expedite()
+                    sched_yield()
+                }
+                if n % 7 == 0 { while !exchange.firstByte(&producer) { sched_yield() } }
+                if n % 10 != 9 { while !exchange.complete(&producer) { sched_yield() } }
+            }
+        }
+        worker.join()
+        writer.stop()
+        let statistics = writer.statistics
+        #expect(statistics.committedRows == total && statistics.pendingBytes == 0 && statistics.isHealthy)
+        #expect(statistics.corruptRecords == 0 && statistics.orphanedCompletions == 0)
+        #expect(statistics.flushes > 1)
+        #expect(try count() == total)
+        #expect(try count("SELECT count(*) FROM audit_logs WHERE status_code IS NULL") == total / 10)
+        let read = try #require(try folder.reader().key(key))
+        #expect(read.usageCount == total && read.lastUsedAtMilliseconds == Int64(sampleMilliseconds) + Int64(total) - 1)
+        let metrics = try folder.reader().metrics(nowMilliseconds: Int64(sampleMilliseconds) + 60_000)
+        #expect(metrics.totalRequests == total && metrics.inFlightRequests == total / 10)
+        #expect(metrics.lastHourRequests == total)
+        #expect(try folder.reader().logs(LogQuery()).total == total)
+        // Stopping has emptied SQLite's log.
+        #expect(shell("test ! -s '\(folder.database)-wal'") != nil)
+    }
+
+    @Test func whatADeadProcessLeftIsRecoveredAndMarked() throws {
+        do {
+            var producer = RingProducer(try folder.ring())
+            for n in 0..<5 { _ = Exchange(n).accept(&producer) }
+            for n in 0..<3 { _ = Exchange(n).complete(&producer) }
+        }
+        // A ring of a worker that there is no more.
+        do {
+            var producer = RingProducer(try folder.ring("audit-1.ring"))
+            _ = Exchange(9, worker: 1).accept(&producer)
+            _ = Exchange(9, worker: 1).complete(&producer)
+        }
+        let rings = try AuditRings.open(folder: folder.path, workers: 1, capacity: 1 << 20)
+        #expect(rings.rings.count == 1 && rings.stale.count == 1 && rings.warnings.isEmpty)
+        let writer = try start(rings.rings, stale: rings.stale)
+        #expect(writer.statistics.recoveredInFlight == 2 && writer.statistics.committedRows == 6)
+        let reader = try folder.reader()
+        for n in 0..<5 {
+            let row = try #require(try reader.log(Exchange(n).id.text))
+            #expect(row.statusCode == (n < 3 ? 200 : nil))
+            #expect(row.errorMessage == (n < 3 ? nil : "in flight when the gateway stopped"))
+        }
+        #expect(access(folder.file("audit-1.ring"), F_OK) != 0)
+        // What comes now is not in flight since before.
+        var producer = RingProducer(rings.rings[0])
+        _ = Exchange(20, nonce: 8).accept(&producer)
+        writer.stop()
+        #expect(try folder.reader().log(Exchange(20, nonce: 8).id.text)?.errorMessage == nil)
+        let again = try start(rings.rings)
+        #expect(again.statistics.recoveredInFlight == 1)
+        again.stop()
+    }
+
+    @Test func aLockedDatabaseDelaysAndLosesNothing() throws {
+        let ring = try folder.ring()
+        let writer = try start([ring])
+        var producer = RingProducer(ring)
+        let other = try folder.raw()
+        try other.execute("BEGIN IMMEDIATE")
+        for n in 0..<100 {
+            _ = Exchange(n).accept(&producer)
+            _ = Exchange(n).complete(&producer)
+        }
+        #expect(waitUntil(writer) { $0.failures >= 2 })
+        let sick = writer.statistics
+        #expect(!sick.isHealthy && sick.committedRows == 0 && sick.pendingBytes > 0)
+        #expect(sick.lastError?.contains("locked") == true)
+        // Changes say so instead of hanging.
+        guard
+            case .busy? = storeError({
+                _ = try writer.perform { c throws(StoreError) in
+                    try c.createKey(NewKey(sourcePath: "/a"), keyPrefix: "")
+                }
+            })
+        else {
+            Issue.record("a change went through a lock")
+            return
+        }
+        try other.execute("COMMIT")
+        #expect(waitUntil(writer) { $0.committedRows == 100 })
+        #expect(writer.statistics.isHealthy && writer.statistics.lastError != nil)
+        writer.stop()
+        #expect(try count() == 100)
+        #expect(try count("SELECT sum(requests) FROM audit_rollups") == 100)
+    }
+
+    @Test func aFullDiskDelaysAndLosesNothing() throws {
+        let ring = try folder.ring()
+        let writer = try start([ring])
+        try writer.perform { c throws(StoreError) in
+            let pages = try c.connection.scalarInt("PRAGMA page_count")
+            try c.connection.execute("PRAGMA max_page_count = \(pages + 2)")
+        }
+        var producer = RingProducer(ring)
+        for n in 0..<500 {
+            _ = Exchange(n).accept(&producer)
+            _ = Exchange(n).complete(&producer)
+        }
+        #expect(waitUntil(writer) { $0.failures >= 2 })
+        #expect(writer.statistics.lastError?.contains("cannot grow") == true)
+        #expect(try count() == 0)
+        try writer.perform { c throws(StoreError) in try c.connection.execute("PRAGMA max_page_count = 1000000") }
+        #expect(waitUntil(writer) { $0.committedRows == 500 && $0.isHealthy })
+        writer.stop()
+        #expect(try count() == 500)
+        #expect(try count("SELECT value FROM store_counters") == 500)
+    }
+
+    @Test func whatCannotBeStoredBeforeTheEndWaitsForTheNextStart() throws {
+        let ring = try folder.ring()
+        let writer = try start([ring]) { $0.stopTimeoutMilliseconds = 50 }
+        let other = try folder.raw()
+        try other.execute("BEGIN IMMEDIATE")
+        var producer = RingProducer(ring)
+        for n in 0..<10 {
+            _ = Exchange(n).accept(&producer)
+            _ = Exchange(n).complete(&producer)
+        }
+        writer.stop()
+        #expect(ring.usedBytes > 0)
+        try other.execute("ROLLBACK")
+        try start([try folder.ring()]).stop()
+        #expect(try count() == 10)
+    }
+
+    @Test func startingGivesUpOnADatabaseThatStaysLocked() throws {
+        let other = try folder.open()
+        try other.execute("BEGIN IMMEDIATE")
+        var producer = RingProducer(try folder.ring())
+        _ = Exchange(0).accept(&producer)
+        guard case .busy? = storeError({ _ = try start([try folder.ring()]) { $0.startTimeoutMilliseconds = 50 } })
+        else {
+            Issue.record("started on a locked database")
+            return
+        }
+    }
+
+    @Test func retentionDeletesOldRowsOnly() throws {
+        let now = Clock.realtimeNanoseconds() / 1_000_000
+        let ring = try folder.ring()
+        let writer = try start([ring])
+        var producer = RingProducer(ring)
+        let day: UInt64 = 86_400_000
+        for n in 0..<1300 {
+            var exchange = Exchange(n)
+            let time = n < 1200 ? now - 3 * day + UInt64(n) : now - day + UInt64(n)
+            exchange.id = AuditID(unixMilliseconds: time, worker: 0, bootNonce: 1, sequence: UInt32(n))
+            exchange.requestTime = time * 1_000_000
+            _ = exchange.accept(&producer)
+            _ = exchange.complete(&producer)
+        }
+        #expect(waitUntil(writer) { $0.committedRows == 1300 })
+        var options = WriterOptions()
+        options.retentionDays = 2
+        writer.update(options: options)
+        #expect(waitUntil(writer) { $0.expiredRows == 1200 })
+        writer.stop()
+        #expect(try count() == 100)
+        #expect(try folder.reader().logs(LogQuery()).total == 100)
+        // What was counted stays counted.
+        #expect(try folder.reader().metrics().totalRequests == 1300)
+    }
+
+    @Test func twoProcessesCannotShareTheRings() throws {
+        let first = try AuditRings.open(folder: folder.file("data"), workers: 2, capacity: 1)
+        #expect(first.rings.count == 2 && first.rings[0].capacity == 64 << 10)
+        guard case .refused? = storeError({ _ = try AuditRings.open(folder: folder.file("data"), workers: 2, capacity: 1) })
+        else {
+            Issue.record("the rings were opened twice")
+            return
+        }
+        withExtendedLifetime(first) {}
+    }
+
+    @Test func aDamagedRingFileIsSetAside() throws {
+        _ = shell("echo junk > '\(folder.file("audit-0.ring"))'")
+        let rings = try AuditRings.open(folder: folder.path, workers: 1, capacity: 1 << 20)
+        #expect(rings.rings.count == 1 && rings.warnings.count == 1)
+        #expect(access(folder.file("audit-0.ring.damaged"), F_OK) == 0)
+    }
+}
+
+struct WriterPriorityTests {
+    @Test func theWriterIsRaisedWhileARingIsFillingUp() {
+        var policy = WriterPriorityPolicy()
+        #expect(policy.isRaised)
+        #expect(policy.update(fill: 0, isUrgent: false) == false)
+        #expect(policy.update(fill: 0.2, isUrgent: false) == nil)
+        #expect(policy.update(fill: 0.26, isUrgent: false) == true)
+        #expect(policy.update(fill: 0.2, isUrgent: false) == nil)
+        #expect(policy.update(fill: 0.04, isUrgent: false) == false)
+        #expect(policy.update(fill: 0, isUrgent: true) == true)
+        #expect(policy.update(fill: 0, isUrgent: true) == nil)
+        #expect(policy.update(fill: 0, isUrgent: false) == false)
+    }
+
+    @Test func loweringAThreadAndRaisingItAgainWorks() throws {
+        let result = Mutex<[Int32]>([])
+        let thread = try WorkerThread.start(name: "prio", cpu: nil) {
+            ThreadPriority.setRaised(false)
+            let low = sched_getscheduler(0)
+            ThreadPriority.setRaised(true)
+            let high = sched_getscheduler(0)
+            ThreadPriority.setRaised(false)
+            ThreadPriority.raise(ThreadPriority.current)
+            let raised = sched_getscheduler(0)
+            result.withLock { $0 = [low, high, raised] }
+        }
+        thread.join()
+        #expect(result.withLock { $0 } == [ThreadPriority.lowPolicy, 0, 0])
+    }
+}
