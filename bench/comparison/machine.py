@@ -27,7 +27,8 @@ def install_missing(tools):
         return
     print(f"installing {', '.join(missing)}", flush=True)
     environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
-    for command in (["apt-get", "update", "-q"], ["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing]):
+    for command in (["apt-get", "update", "-q"],
+                    ["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing]):
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
             raise Failure(f"{' '.join(command)} failed:\n{done.stderr.strip()}")

@@ -344,11 +344,7 @@ proxy: {{ default_timeout: 3600, max_idle_upstream: 2048, audit_include_body: {s
             db.close()
 
     def mark(self):
-        while True:
-            last = self.query("SELECT coalesce(max(id), '') FROM audit_logs")[0]
-            time.sleep(0.3)
-            if last == self.query("SELECT coalesce(max(id), '') FROM audit_logs")[0]:
-                return last
+        return self.query("SELECT coalesce(max(id), '') FROM audit_logs")[0]
 
     def settle(self, mark, least, seconds):
         deadline = time.monotonic() + seconds
@@ -372,7 +368,8 @@ class FastGateBodies(FastGate):
 def insert(db, table, rows):
     columns = list(rows[0]) if rows else []
     places = ", ".join("?" * len(columns))
-    db.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", [list(row.values()) for row in rows])
+    db.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})",
+                   [list(row.values()) for row in rows])
 
 
 ALL = {proxy.name: proxy for proxy in (

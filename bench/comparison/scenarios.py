@@ -42,7 +42,7 @@ SCENARIOS = {s.name: s for s in (
     Scenario("blob", "1 MiB out with a content-length, 64 kept-alive connections",
              ("relay", "nginx", "nginx-64k", "haproxy", "fastgate"), path="/blob?bytes=1048576", body_bytes=0),
     Scenario("tls", "the same as json, clients speak TLS 1.3 over kept-alive connections (wrk)",
-             ("nginx", "haproxy", "haproxy-llm", "fastgate"), tool="wrk"),
+             ("nginx", "haproxy", "haproxy-llm", "fastgate"), tool="wrk", quick_seconds=2),
     Scenario("connect", "1 kB chat request on a new connection each", ("nginx", "haproxy", "haproxy-llm", "fastgate"),
              load=("--connect", "--sources", 16)),
     Scenario("audit", "json once more, the gateway also recording the bodies",
