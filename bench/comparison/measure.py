@@ -221,6 +221,9 @@ class Measurement:
             problems.append("nothing was answered")
         if cpu_then.lost(cpu):
             problems.append("a process ended, and its CPU time with it")
+        if self.scenario.gap_ms and result.get("chunk_delay_us", {}).get("p50", 0) > self.scenario.gap_ms * 1000:
+            # Then several chunks are passed on at once, and each seems cheap.
+            problems.append("chunks came later than the next was due: proxy or machine could not keep up")
         if rows is not None:
             # wrk hangs up on the requests that are open at its end: they are recorded but it does not count them.
             most = issued + (self.connections if self.scenario.tool == "wrk" else 0)
