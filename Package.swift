@@ -44,6 +44,8 @@ let package = Package(
         .executableTarget(name: "mock-llm", path: "bench/mock-llm", cSettings: strictC),
         .executableTarget(name: "relay", path: "bench/relay", cSettings: strictC),
         .executableTarget(name: "loadgen", path: "bench/loadgen", cSettings: strictC),
+        .executableTarget(
+            name: "storebench", dependencies: ["Reactor", "Store"], path: "bench/storebench", swiftSettings: strict),
 
         tests("Reactor", ["CEpoll"]),
         tests("HTTP"),
