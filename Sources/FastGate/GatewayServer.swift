@@ -12,6 +12,7 @@ final class GatewayServer {
     let adminAddress: String
     let workerCount: Int
     private let lock: InstanceLock
+    private let rings: AuditRings
     private let writer: StoreWriter
     private let gateway: Gateway
     private let admin: AdminServer
@@ -28,13 +29,14 @@ final class GatewayServer {
         if case .created(let path) = token.origin {
             Logger.shared.info("made an admin token", [("file", .string(path))])
         }
-        _ = try Database.open(
-            path: settings.database.path, timeZoneOffsetMinutes: settings.app.timezone.minutes)
-        let rings = try AuditRings.open(
-            folder: settings.database.folder, count: workerCount, capacity: settings.audit.ringBytes)
-        writer = try StoreWriter.start(
-            databasePath: settings.database.path, rings: rings.current, staleRings: rings.stale,
+        try Self.openDatabase(settings)
+        rings = try AuditRings.open(
+            folder: settings.database.folder, workers: workerCount, capacity: settings.audit.ringBytes)
+        for warning in rings.warnings { Logger.shared.error(warning) }
+        let writer = try StoreWriter.start(
+            databasePath: settings.database.path, rings: rings.rings, staleRings: rings.stale,
             options: Self.writerOptions(settings))
+        self.writer = writer
         let recovered = writer.statistics.recoveredInFlight
         if recovered > 0 {
             Logger.shared.warn("exchanges were in flight when the gateway stopped", [("count", .init(recovered))])
@@ -43,8 +45,8 @@ final class GatewayServer {
             let reader = try ReadConnection(
                 path: settings.database.path, timeZoneOffsetMinutes: settings.app.timezone.minutes)
             gateway = try Gateway.start(
-                settings: settings, rings: rings.current, keys: reader.activeKeys(),
-                routes: reader.activeRoutes(), version: fastGateVersion)
+                settings: settings, rings: rings.rings, keys: reader.activeKeys(),
+                routes: reader.activeRoutes(), version: fastGateVersion, onRingPressure: { writer.expedite() })
         } catch {
             writer.stop()
             throw error
@@ -84,74 +86,21 @@ final class GatewayServer {
         return isDone
     }
 
+    /// Creates or migrates the database, and says so: a backup of an old one holds what the old one held.
+    private static func openDatabase(_ settings: Settings) throws {
+        let database = try Database.open(
+            path: settings.database.path, timeZoneOffsetMinutes: settings.app.timezone.minutes)
+        if let backup = database.backupPath {
+            Logger.shared.warn(
+                "the database was migrated; its backup may hold keys in plain text: keep it safe or delete it",
+                [("backup", .string(backup))])
+        }
+    }
+
     private static func writerOptions(_ settings: Settings) -> WriterOptions {
         WriterOptions(
             flushIntervalMilliseconds: settings.audit.flushIntervalMilliseconds,
             timeZoneOffsetMinutes: settings.app.timezone.minutes,
             auditBodyMaxBytes: settings.proxy.auditBodyMaxBytes, retentionDays: settings.audit.retentionDays)
-    }
-}
-
-/// The ring files beside the database.
-enum AuditRings {
-    struct Opened {
-        /// One for each worker.
-        var current: [MappedRing] = []
-        /// Left by a gateway with more workers or other sizes: to be emptied once.
-        var stale: [MappedRing] = []
-    }
-
-    /// Maps `count` rings of `capacity` bytes in `folder`, and those that other settings have left there.
-    static func open(folder: String, count: Int, capacity: Int) throws(GatewayServer.Failure) -> Opened {
-        var opened = Opened()
-        for index in 0..<count {
-            let path = path(folder, index)
-            var ring = try map(path, capacity)
-            if ring.capacity != capacity {
-                // Another size was set: what is in it is stored first, then its file goes.
-                let old = "\(path).old"
-                guard rename(path, old) == 0 else { throw failure(old, "cannot be renamed") }
-                opened.stale.append(try map(old, capacity))
-                ring = try map(path, capacity)
-            }
-            opened.current.append(ring)
-        }
-        var index = 0
-        while index < maxRings {
-            let path = path(folder, index)
-            if index >= count, access(path, F_OK) == 0 { opened.stale.append(try map(path, capacity)) }
-            let old = "\(path).old"
-            if access(old, F_OK) == 0, !opened.stale.contains(where: { $0.path == old }) {
-                opened.stale.append(try map(old, capacity))
-            }
-            index += 1
-        }
-        return opened
-    }
-
-    private static let maxRings = 1024
-
-    private static func path(_ folder: String, _ index: Int) -> String { "\(folder)/audit-\(index).ring" }
-
-    /// A file that is no sound ring is set aside, not deleted: somebody may want to look at it.
-    private static func map(_ path: String, _ capacity: Int) throws(GatewayServer.Failure) -> MappedRing {
-        do {
-            return try MappedRing.open(path: path, capacity: capacity)
-        } catch .system(let number) {
-            throw failure(path, String(cString: strerror(number)))
-        } catch {
-            let aside = "\(path).damaged-\(Clock.realtimeNanoseconds() / 1_000_000_000)"
-            guard rename(path, aside) == 0 else { throw failure(path, "\(error)") }
-            Logger.shared.error(
-                "an audit ring is damaged and was set aside: \(error)",
-                [("ring", .string(path)), ("aside", .string(aside))])
-            do { return try MappedRing.open(path: path, capacity: capacity) } catch {
-                throw failure(path, "\(error)")
-            }
-        }
-    }
-
-    private static func failure(_ path: String, _ reason: String) -> GatewayServer.Failure {
-        GatewayServer.Failure(description: "the audit ring \(path): \(reason)")
     }
 }

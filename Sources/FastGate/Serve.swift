@@ -66,7 +66,7 @@ private func reload(_ server: GatewayServer, _ loaded: LoadedConfig, _ current: 
         for warning in fresh.warnings { log.warn(warning) }
         try log.configure(fresh.settings)
         try server.apply(fresh.settings)
-        for name in restartOnly(current, fresh.settings) {
+        for name in fresh.settings.keysNeedingRestart(comparedTo: current) {
             log.warn("\(name) has changed; it takes effect with the next start")
         }
         log.info("the configuration was reloaded")
@@ -75,21 +75,6 @@ private func reload(_ server: GatewayServer, _ loaded: LoadedConfig, _ current: 
         log.error("the configuration was not reloaded, the old settings stay: \(error)")
         return current
     }
-}
-
-/// Settings that differ but are bound to the start of the process.
-private func restartOnly(_ old: Settings, _ new: Settings) -> [String] {
-    var names: [String] = []
-    if old.app.host != new.app.host || old.app.port != new.app.port { names.append("app.host/app.port") }
-    if old.app.workers != new.app.workers { names.append("app.workers") }
-    if old.admin.host != new.admin.host || old.admin.port != new.admin.port { names.append("admin.host/admin.port") }
-    if old.database != new.database { names.append("database.url") }
-    if old.security.adminToken != new.security.adminToken { names.append("security.admin_token") }
-    if old.audit.ringBytes != new.audit.ringBytes { names.append("audit.ring_size") }
-    if old.tls != new.tls { names.append("tls") }
-    if old.upstreamTLS != new.upstreamTLS { names.append("upstream_tls") }
-    if old.limits.maxConnections != new.limits.maxConnections { names.append("limits.max_connections") }
-    return names
 }
 
 /// Lets the process open as many descriptors as it may: every exchange takes two.

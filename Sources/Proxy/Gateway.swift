@@ -34,15 +34,21 @@ public final class Gateway: GatewayControl {
 
     /// Binds the data plane's address and starts one worker a ring.
     ///
+    /// - Parameter onRingPressure: called from a worker whose ring has filled by half; must return at once.
+    ///
     /// Every worker has a listening socket of its own (SO_REUSEPORT), so the kernel spreads connections over them.
     public static func start(
-        settings: Settings, rings: [MappedRing], keys: [KeyRecord], routes: [RouteRecord], version: String
+        settings: Settings, rings: [MappedRing], keys: [KeyRecord], routes: [RouteRecord], version: String,
+        onRingPressure: @escaping @Sendable () -> Void = {}
     ) throws(GatewayError) -> Gateway {
-        try Gateway(settings: settings, rings: rings, keys: keys, routes: routes, version: version)
+        try Gateway(
+            settings: settings, rings: rings, keys: keys, routes: routes, version: version,
+            onRingPressure: onRingPressure)
     }
 
     private init(
-        settings: Settings, rings: [MappedRing], keys: [KeyRecord], routes: [RouteRecord], version: String
+        settings: Settings, rings: [MappedRing], keys: [KeyRecord], routes: [RouteRecord], version: String,
+        onRingPressure: @escaping @Sendable () -> Void
     ) throws(GatewayError) {
         let registry = Registry()
         let snapshot = Snapshot(keys: keys, routes: routes, settings: settings, version: version, registry: registry)
@@ -59,7 +65,8 @@ public final class Gateway: GatewayControl {
                 let configuration = WorkerConfiguration(
                     index: index, listener: listeners[index], ring: ring, snapshot: snapshot, mailbox: mailbox,
                     metrics: metrics, serverTLS: serverTLS, clientTLS: clientTLS,
-                    maxConnections: max(settings.limits.maxConnections / rings.count, 1), bootNonce: nonce)
+                    maxConnections: max(settings.limits.maxConnections / rings.count, 1), bootNonce: nonce,
+                    onRingPressure: onRingPressure)
                 let thread = try WorkerThread.start(name: "fg-worker-\(index)", cpu: nil) {
                     Self.runWorker(configuration)
                 }

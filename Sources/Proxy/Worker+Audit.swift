@@ -10,9 +10,18 @@ extension Worker {
     /// True if the ring has room for this exchange's records and for those that open exchanges still have to write.
     @inline(__always)
     mutating func hasRoomForAudit(headBytes: Int) -> Bool {
+        let free = producer.freeBytes()
+        if isUnderPressure != (free < ringCapacity / 2) { pressureChanged() }
         if !current.pointee.policy.waitsForAudit { return true }
         let need = headBytes * 2 + Self.completedReserve * (openExchanges + 2)
-        return producer.freeBytes() >= min(need, ringCapacity / 4)
+        return free >= min(need, ringCapacity / 4)
+    }
+
+    /// The ring has filled by half, or emptied again: the writer is told, for on a busy core it may not notice by itself.
+    @inline(never)
+    private mutating func pressureChanged() {
+        isUnderPressure.toggle()
+        if isUnderPressure { onRingPressure() }
     }
 
     /// Puts a client with a whole head aside until the writer has made room: nothing is lost, nothing is refused.

@@ -328,8 +328,8 @@ extension Worker {
             writer.append("cache-control: no-cache\r\n")
             if !response.known.contains(.xAccelBuffering) { writer.append("x-accel-buffering: no\r\n") }
         }
-        if c.pointee.exchange.sendsChunked { writer.append("transfer-encoding: chunked\r\n") }
         writeCommonFields(client, &writer, hasOwnCORS: response.known.contains(.accessControlAllowOrigin))
+        if c.pointee.exchange.sendsChunked { writer.append("transfer-encoding: chunked\r\n") }
         writer.append("\r\n")
     }
 

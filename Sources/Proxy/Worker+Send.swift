@@ -239,6 +239,7 @@ extension Worker {
                 return false
             }
             c.pointee.exchange.bodySent += UInt64(sent)
+            u.pointee.deadline = now + route(c).pointee.timeoutMilliseconds
         }
         return true
     }
@@ -413,6 +414,9 @@ extension Worker {
             if sent == -EAGAIN { return }
             if sent < 0 { return sendFailed(upstream) }
             u.pointee.outbound.consume(sent)
+            if u.pointee.client != Exchange.noUpstream {
+                u.pointee.deadline = now + route(clients.pointer(u.pointee.client)).pointee.timeoutMilliseconds
+            }
         }
         pool.give(&u.pointee.outbound)
     }

@@ -98,12 +98,21 @@ extension Worker {
         }
     }
 
+    /// True if the upstream has taken all of the request that is here.
+    private func hasSentAll(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ u: UnsafeMutablePointer<UpstreamConnection>
+    ) -> Bool {
+        u.pointee.outbound.isEmpty && c.pointee.exchange.bodySent >= UInt64(outgoingBody(c).count)
+    }
+
     private mutating func responseTimedOut(_ index: UInt32) {
         let u = upstreams.pointer(index)
         let client = u.pointee.client
         let c = clients.pointer(client)
-        // It is the client that holds things up: its own deadlines see to that.
-        if !c.pointee.outbound.isEmpty || (c.pointee.exchange.phase != .tunnel && !c.pointee.exchange.requestIsComplete) {
+        // It is the client that holds things up, by not reading or by not sending: its own deadlines see to that.
+        let waitsForRequest =
+            c.pointee.exchange.phase != .tunnel && !c.pointee.exchange.requestIsComplete && hasSentAll(c, u)
+        if !c.pointee.outbound.isEmpty || waitsForRequest {
             return setDeadline(upstream: index, now + route(c).pointee.timeoutMilliseconds)
         }
         if c.pointee.exchange.phase == .tunnel {

@@ -26,6 +26,7 @@ struct WorkerConfiguration: Sendable {
     var clientTLS: TLSContext
     var maxConnections: Int
     var bootNonce: UInt32
+    var onRingPressure: @Sendable () -> Void
 }
 
 /// One thread's whole world: its epoll, its connections, its buffers and timers. No other thread touches any of it.
@@ -60,6 +61,8 @@ struct Worker: ~Copyable {
     let serverTLS: TLSContext?
     let clientTLS: TLSContext
     let bootNonce: UInt32
+    let onRingPressure: @Sendable () -> Void
+    var isUnderPressure = false
     let maxConnections: Int
     var poller: Poller
     var clients: Slab<ClientConnection>
@@ -128,6 +131,7 @@ struct Worker: ~Copyable {
         serverTLS = configuration.serverTLS
         clientTLS = configuration.clientTLS
         bootNonce = configuration.bootNonce
+        onRingPressure = configuration.onRingPressure
         maxConnections = configuration.maxConnections
         clients = Slab(capacity: configuration.maxConnections)
         upstreams = Slab(capacity: configuration.maxConnections * 2 + 1024)

@@ -27,7 +27,8 @@ def install_missing(tools):
         return
     print(f"installing {', '.join(missing)}", flush=True)
     environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
-    for command in (["apt-get", "update", "-q"], ["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing]):
+    for command in (["apt-get", "update", "-q"],
+                    ["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing]):
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
             raise Failure(f"{' '.join(command)} failed:\n{done.stderr.strip()}")
@@ -73,7 +74,7 @@ def raise_descriptor_limit():
 
 def most_proxied_connections():
     """How many connections a proxy can serve at once, each with one of its own upstream."""
-    return (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 128) // 2
+    return (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 512) // 2
 
 
 def _pin(core):

@@ -125,14 +125,22 @@ class Measurement:
             context.verify_mode = ssl.CERT_NONE
             with socket.create_connection(("127.0.0.1", proxy.port), 5) as plain, context.wrap_socket(plain) as s:
                 self.notes.append(f"{proxy.name}: {s.version()} {s.cipher()[0]}")
-            self._run_wrk(proxy, 1)
+            self._unmeasured(proxy, lambda: self._run_wrk(proxy, 1))
             return
         hold = ["--duration", 0.3] if self.scenario.hold else []
-        result = machine.run_loadgen(
+        result = self._unmeasured(proxy, lambda: machine.run_loadgen(
             self.binaries["loadgen"],
-            [*self._load(proxy, 1, 1), *hold, "--requests", 1, "--ramp-ms", 0, "--grace", 10], 5)
+            [*self._load(proxy, 1, 1), *hold, "--requests", 1, "--ramp-ms", 0, "--grace", 10], 5))
         if result["errors"] or (not self.scenario.hold and result["requests"] != 1):
-            raise Failure(f"a first request failed: {result['error_kinds']} {result['statuses']} {proxy.process.tail()}")
+            said = proxy.process.tail() if proxy.process else ""
+            raise Failure(f"a first request failed: {result['error_kinds']} {result['statuses']} {said}")
+
+    def _unmeasured(self, proxy, run):
+        """A run whose audit rows are awaited, lest they be counted in the next."""
+        mark = proxy.mark()
+        result = run()
+        proxy.settle(mark, result.get("issued", result["requests"]), self.settle_seconds)
+        return result
 
     # Load
 
@@ -176,9 +184,10 @@ class Measurement:
         """A short run nobody counts: connections are opened, caches and pools filled."""
         proxy = self.proxies[name]
         if self.scenario.tool == "wrk":
-            self._run_wrk(proxy, 1)
+            self._unmeasured(proxy, lambda: self._run_wrk(proxy, 1))
         elif not self.scenario.hold:
-            machine.run_loadgen(self.binaries["loadgen"], self._load(proxy, 0.5, self.connections), 30)
+            self._unmeasured(proxy, lambda: machine.run_loadgen(
+                self.binaries["loadgen"], self._load(proxy, 0.5, self.connections), 30))
 
     def round(self, name):
         """One measured run. Returns its figures; `problems` says why they must not be compared, if so."""
@@ -212,6 +221,9 @@ class Measurement:
             problems.append("nothing was answered")
         if cpu_then.lost(cpu):
             problems.append("a process ended, and its CPU time with it")
+        if self.scenario.gap_ms and result.get("chunk_delay_us", {}).get("p50", 0) > self.scenario.gap_ms * 1000:
+            # Then several chunks are passed on at once, and each seems cheap.
+            problems.append("chunks came later than the next was due: proxy or machine could not keep up")
         if rows is not None:
             # wrk hangs up on the requests that are open at its end: they are recorded but it does not count them.
             most = issued + (self.connections if self.scenario.tool == "wrk" else 0)
@@ -258,7 +270,7 @@ class Measurement:
             "idle_cpu_share": idle_share,
         }
 
-    def count_system_calls(self, name, seconds=1):
+    def count_system_calls(self, name):
         """A short run under strace. Returns system calls a unit, the most frequent first."""
         proxy = self.proxies[name]
         out = self.folder / f"{name}.strace"
@@ -269,13 +281,14 @@ class Measurement:
             # It says "attached" for each thread on stderr once it is.
             trace.stderr.readline()
             time.sleep(0.3)
-            mark = proxy.mark()
             if self.scenario.tool == "wrk":
-                result = self._run_wrk(proxy, seconds)
+                result = self._unmeasured(proxy, lambda: self._run_wrk(proxy, 2))
             else:
-                result = machine.run_loadgen(
-                    self.binaries["loadgen"], self._load(proxy, seconds, min(self.connections, 64)), 60)
-            proxy.settle(mark, result["requests"], 5)
+                # By number, not by time: strace slows some proxies down a hundredfold.
+                requests = max(64, 4000 // self.scenario.units_per_request)
+                result = self._unmeasured(proxy, lambda: machine.run_loadgen(
+                    self.binaries["loadgen"],
+                    [*self._load(proxy, 30, min(self.connections, 64)), "--requests", requests], 60))
         finally:
             trace.send_signal(signal.SIGINT)
             trace.wait(20)

@@ -154,7 +154,7 @@ user root;
 worker_processes 1;
 pid nginx.pid;
 error_log error.log error;
-events {{ worker_connections {2 * most_proxied_connections()}; }}
+events {{ worker_connections 65536; }}
 http {{
   access_log off;
   client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
@@ -220,7 +220,7 @@ class HAProxy(Proxy):
         if s.tls:
             both = self.write("both.pem", s.certificate.read_text() + s.private_key.read_text())
             tls = f" ssl crt {both} alpn http/1.1 ssl-min-ver TLSv1.3"
-        most = min(60000, most_proxied_connections())
+        most = min(60000, most_proxied_connections() + 64)
         self.write("haproxy.cfg", f"""\
 global
   nbthread 1
@@ -344,11 +344,7 @@ proxy: {{ default_timeout: 3600, max_idle_upstream: 2048, audit_include_body: {s
             db.close()
 
     def mark(self):
-        while True:
-            last = self.query("SELECT coalesce(max(id), '') FROM audit_logs")[0]
-            time.sleep(0.3)
-            if last == self.query("SELECT coalesce(max(id), '') FROM audit_logs")[0]:
-                return last
+        return self.query("SELECT coalesce(max(id), '') FROM audit_logs")[0]
 
     def settle(self, mark, least, seconds):
         deadline = time.monotonic() + seconds
@@ -372,7 +368,8 @@ class FastGateBodies(FastGate):
 def insert(db, table, rows):
     columns = list(rows[0]) if rows else []
     places = ", ".join("?" * len(columns))
-    db.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", [list(row.values()) for row in rows])
+    db.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})",
+                   [list(row.values()) for row in rows])
 
 
 ALL = {proxy.name: proxy for proxy in (

@@ -59,6 +59,10 @@ def _median(value, digits=0):
     return "–" if value is None else _number(value["median"], digits)
 
 
+def _share(value):
+    return "–" if value is None else f"{value['median']:.2%}"
+
+
 def table(scenario, summary, baseline):
     """The text table of one scenario."""
     columns = [("", lambda n, e: n),
@@ -67,7 +71,7 @@ def table(scenario, summary, baseline):
     if scenario.hold:
         columns += [("KiB/stream", lambda n, e: _range(e["kib_per_stream"])),
                     ("private", lambda n, e: _median(e["private_kib_per_stream"], 1)),
-                    ("CPU held", lambda n, e: "–" if not e["idle_cpu_share"] else f"{e['idle_cpu_share']['median']:.2%}")]
+                    ("CPU held", lambda n, e: _share(e["idle_cpu_share"]))]
     elif "--stream" in scenario.load:
         columns += [("first byte p50 µs", lambda n, e: _median(e["first_byte_us.p50"])),
                     ("p99", lambda n, e: _median(e["first_byte_us.p99"])),
@@ -86,7 +90,7 @@ def table(scenario, summary, baseline):
     rows = [[title for title, _ in columns]]
     rows += [[value(name, entry) for _, value in columns] for name, entry in summary.items()]
     widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
-    lines = ["  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))).rstrip()
+    lines = [row[0].ljust(widths[0]) + "".join("  " + cell.rjust(w) for cell, w in zip(row[1:], widths[1:]))
              for row in rows]
     lines.insert(1, "-" * max(map(len, lines)))
     for name, entry in summary.items():

@@ -22,6 +22,7 @@ class Scenario:
     quick_connections: int = 0
     keys: int = 0
     routes: int = 0
+    gap_ms: int = 0              # between the chunks of a stream
     adapts: str = ""             # printed with the result
 
 
@@ -33,7 +34,7 @@ SCENARIOS = {s.name: s for s in (
     Scenario("json-big", "200 kB prompt in, 0.6 kB JSON out, 64 kept-alive connections", FORWARDING,
              body_bytes=200_000),
     Scenario("stream", "1,000 event streams at once, a chunk every 20 ms", ("direct", *FORWARDING),
-             load=("--stream",), mock=("--chunks", STREAM_CHUNKS, "--gap-ms", 20), unit="chunk",
+             load=("--stream",), mock=("--chunks", STREAM_CHUNKS, "--gap-ms", 20), gap_ms=20, unit="chunk",
              units_per_request=STREAM_CHUNKS + 2, connections=1000, seconds=5, quick_seconds=1.5),
     Scenario("idle-streams", "10,000 open event streams, each waiting for its next chunk", FORWARDING,
              load=("--hold",), mock=("--chunks", 1000, "--gap-ms", 600_000), unit="stream", connections=10_000,
@@ -42,7 +43,7 @@ SCENARIOS = {s.name: s for s in (
     Scenario("blob", "1 MiB out with a content-length, 64 kept-alive connections",
              ("relay", "nginx", "nginx-64k", "haproxy", "fastgate"), path="/blob?bytes=1048576", body_bytes=0),
     Scenario("tls", "the same as json, clients speak TLS 1.3 over kept-alive connections (wrk)",
-             ("nginx", "haproxy", "haproxy-llm", "fastgate"), tool="wrk"),
+             ("nginx", "haproxy", "haproxy-llm", "fastgate"), tool="wrk", quick_seconds=2),
     Scenario("connect", "1 kB chat request on a new connection each", ("nginx", "haproxy", "haproxy-llm", "fastgate"),
              load=("--connect", "--sources", 16)),
     Scenario("audit", "json once more, the gateway also recording the bodies",

@@ -58,8 +58,14 @@ static void begin_exchange(struct connection *c, uint64_t due_ns);
 
 // MARK: one exchange
 
+/// When the next request of an open loop is due.
+static uint64_t next_due_ns(void) { return begin_ns + (uint64_t)((double)issued * 1e9 / options.rate); }
+
+/// Whether there are more requests to send. In an open loop those that were due before the end are sent after it
+/// too: to leave them out would hide that they had to wait.
 static bool may_issue(uint64_t now) {
-    return !stopped && now < end_ns && (!options.requests || issued < options.requests) && failure_count < MOST_ERRORS;
+    return !stopped && (options.is_open_loop ? next_due_ns() : now) < end_ns &&
+           (!options.requests || issued < options.requests) && failure_count < MOST_ERRORS;
 }
 
 static void disconnect(struct connection *c, bool reset) {
@@ -314,9 +320,9 @@ static uint64_t dispatch(uint64_t now) {
         return 1000000000;
     }
     while (may_issue(now)) {
-        uint64_t due = begin_ns + (uint64_t)((double)issued * 1e9 / options.rate);
+        uint64_t due = next_due_ns();
         if (due > now) return due - now;
-        if (due >= end_ns || !free_count) break;
+        if (!free_count) break;
         begin_exchange(&connections[free_connections[--free_count]], due);
     }
     return 1000000000;
@@ -331,8 +337,9 @@ static void run(void) {
     for (uint64_t now; (now = clock_ns()) < end_ns + grace_ns;) {
         uint64_t wait_ns = dispatch(now);
         bool no_more = !may_issue(now);
-        if (options.hold ? stopped || now >= end_ns || failure_count >= MOST_ERRORS : no_more && !in_flight) break;
-        if (!no_more && end_ns - now < wait_ns) wait_ns = end_ns - now;
+        // Holding is for all the streams or for none: the first that fails ends it.
+        if (options.hold ? stopped || now >= end_ns || failure_count : no_more && !in_flight) break;
+        if (!no_more && now < end_ns && end_ns - now < wait_ns) wait_ns = end_ns - now;
         struct timespec wait = {(time_t)(wait_ns / 1000000000), (long)(wait_ns % 1000000000)};
         int n = epoll_pwait2(epoll_fd, ready, MOST_EVENTS, &wait, NULL);
         for (int i = 0; i < n; i++) {

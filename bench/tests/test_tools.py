@@ -352,6 +352,12 @@ class LoadgenTests(unittest.TestCase):
         # The 50 requests that were due in the first half second waited 0.25 s in the mean.
         self.assertGreater(result["latency_us"]["mean"], 100_000)
 
+    def test_what_was_due_is_sent_after_the_end_too(self):
+        server = Canned(self.OK, first_delay=0.6)
+        self.addCleanup(server.close)
+        result = loadgen(server.port, "--connections", 1, "--duration", 0.3, "--rate", 100)
+        self.assertEqual((result["requests"], result["errors"]), (30, 0))
+
     def test_the_built_in_request(self):
         server, _ = self.against(self.OK, "--body-bytes", 1000, "--key", "k1", "--model", "m2", "--stream",
                                  "--header", "x-a: b", closes=True)
@@ -394,7 +400,8 @@ class ReportTests(unittest.TestCase):
 
     def test_no_ratio_from_a_run_with_a_problem(self):
         rounds = [{"fastgate": figures(10), "nginx": figures(15), "relay": figures(5)},
-                  {"fastgate": figures(10, ["9 audit rows for 10 requests"]), "nginx": figures(15), "relay": figures(5)}]
+                  {"fastgate": figures(10, ["9 audit rows for 10 requests"]), "nginx": figures(15),
+                   "relay": figures(5)}]
         summary = report.summarise(rounds, "fastgate")
         text = report.table(SCENARIOS["json"], summary, "fastgate")
         for name in ("fastgate", "nginx", "relay"):

@@ -19,7 +19,8 @@ public struct AuditRings: Sendable {
     /// Maps the rings of `workers` workers, making those that are missing, and finds what is left of more. A file
     /// that is no ring, or a damaged one, is renamed to `….damaged` and replaced.
     ///
-    /// - Parameter capacity: bytes, rounded up to a power of two from 64 KiB to 1 GiB. Rings that exist keep theirs.
+    /// - Parameter capacity: bytes, rounded up to a power of two from 64 KiB to 1 GiB. A ring of another size is replaced
+    ///   if it is empty, which it is after an orderly stop; else it serves once more.
     /// - Throws: `StoreError.refused` if another process uses the folder.
     public static func open(folder: String, workers: Int, capacity: Int) throws(StoreError) -> AuditRings {
         try Database.createFolder(of: folder + "/.")
@@ -33,7 +34,10 @@ public struct AuditRings: Sendable {
             let path = "\(folder)/audit-\(worker).ring"
             if worker >= workers && access(path, F_OK) != 0 { continue }
             do throws(RingError) {
-                let ring = try MappedRing.open(path: path, capacity: size)
+                var ring = try MappedRing.open(path: path, capacity: size)
+                if ring.capacity != size && ring.usedBytes == 0 && unlink(path) == 0 {
+                    ring = try MappedRing.open(path: path, capacity: size)
+                }
                 if worker < workers { rings.append(ring) } else { stale.append(ring) }
             } catch .system(let code) {
                 throw .system(errno: code, operation: "open \(path)")
