@@ -88,7 +88,9 @@ extension Worker {
             let got = receiveBody(index)
             if got == 0 { break }
             guard got > 0 else { return }
-            if c.pointee.exchange.requestIsComplete { c.pointee.deadline = noDeadline }
+            if c.pointee.exchange.requestIsComplete && c.pointee.exchange.phase != .backingOff {
+                c.pointee.deadline = noDeadline
+            }
             let new = Int(c.pointee.exchange.requestReceived - before)
             let start = c.pointee.inbound.readPointer + Int(c.pointee.exchange.headLength) + Int(before)
             guard keepsAgreeing(index, start, new) else { return }
@@ -107,7 +109,10 @@ extension Worker {
             return -1
         }
         c.pointee.inbound.end &+= UInt32(truncatingIfNeeded: got)
-        c.pointee.deadline = now + current.pointee.policy.bodyTimeoutMilliseconds
+        // While the exchange backs off, the deadline is the end of that pause.
+        if c.pointee.exchange.phase != .backingOff {
+            c.pointee.deadline = now + current.pointee.policy.bodyTimeoutMilliseconds
+        }
         if c.pointee.exchange.requestIsChunked { return decodeBufferedChunks(index) ? got : -1 }
         let here = UInt64(c.pointee.inbound.count) - UInt64(c.pointee.exchange.headLength)
         c.pointee.exchange.requestReceived = min(here, c.pointee.exchange.requestLength)

@@ -72,7 +72,11 @@ extension Worker {
         if !c.pointee.outbound.isEmpty { return abortClient(index, .sendTimeout) }
         switch c.pointee.exchange.phase {
         case .readingBody: refuse(index, .requestTimeout)
-        case .backingOff: startAttempt(index)
+        case .backingOff:
+            if !c.pointee.exchange.requestIsComplete {
+                setDeadline(client: index, now + current.pointee.policy.bodyTimeoutMilliseconds)
+            }
+            startAttempt(index)
         default:
             guard !c.pointee.exchange.requestIsComplete else { return }
             let upstream = c.pointee.exchange.upstream
