@@ -236,7 +236,9 @@ extension Worker {
             c.pointee.deadline = now + current.pointee.policy.sendTimeoutMilliseconds
         }
         pool.give(&c.pointee.outbound)
-        c.pointee.deadline = noDeadline
+        let awaitsBody =
+            c.pointee.state == .exchanging && c.pointee.exchange.phase != .none && !c.pointee.exchange.requestIsComplete
+        c.pointee.deadline = awaitsBody ? now + current.pointee.policy.bodyTimeoutMilliseconds : noDeadline
         clientHasRoom(client)
     }
 
