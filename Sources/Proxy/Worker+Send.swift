@@ -63,8 +63,22 @@ extension Worker {
 
     @inline(__always)
     func transmit(_ u: UnsafeMutablePointer<UpstreamConnection>, _ p: UnsafePointer<UInt8>, _ n: Int) -> Int {
-        if let tls = u.pointee.tls { return tls.write(p, n) }
+        if let tls = u.pointee.tls { return Self.write(tls, p, n) }
         return Socket.send(u.pointee.fd, p, n)
+    }
+
+    /// Writes until all is out or the socket is full: TLS takes one record at a time, and as long as the socket is not
+    /// full no event will ask for the rest.
+    @inline(never)
+    static func write(_ tls: TLSSession, _ p: UnsafePointer<UInt8>, _ n: Int) -> Int {
+        var written = 0
+        while written < n {
+            let count = tls.write(p + written, n - written)
+            if count == -EAGAIN { return written > 0 ? written : count }
+            if count < 0 { return count }
+            written += count
+        }
+        return written
     }
 
     /// The body as it goes to this route's target, as far as it is here.
