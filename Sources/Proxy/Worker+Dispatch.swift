@@ -52,7 +52,7 @@ extension Worker {
         {
             rewriteBody(c, request.body, fields)
         }
-        if current.pointee.policy.auditsBody { captureRequestBody(c) }
+        captureRequestBody(c)
         startAttempt(index)
     }
 

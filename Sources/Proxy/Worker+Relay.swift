@@ -232,10 +232,11 @@ extension Worker {
             if sent == -EAGAIN { return watchWritable(client) }
             if sent < 0 { return clientIsGone(client) }
             c.pointee.outbound.consume(sent)
-            c.pointee.deadline = now + current.pointee.policy.sendTimeoutMilliseconds
+            setDeadline(client: client, now + current.pointee.policy.sendTimeoutMilliseconds)
         }
         pool.give(&c.pointee.outbound)
         c.pointee.deadline = noDeadline
+        if c.pointee.state == .exchanging { bodyCameIn(client) }
         clientHasRoom(client)
     }
 

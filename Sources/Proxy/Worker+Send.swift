@@ -305,7 +305,7 @@ extension Worker {
             }
             if got == -EAGAIN { return }
             guard got > 0 else { return clientIsGone(index) }
-            c.pointee.deadline = now + current.pointee.policy.bodyTimeoutMilliseconds
+            bodyCameIn(index)
             u.pointee.deadline = now + route(c).pointee.timeoutMilliseconds
             if c.pointee.exchange.requestIsChunked {
                 c.pointee.inbound.end &+= UInt32(got)
@@ -323,7 +323,7 @@ extension Worker {
         c.pointee.exchange.requestReceived += UInt64(got)
         captureRequest(c, scratch, got)
         guard keepsAgreeing(index, scratch, got) else { return false }
-        if c.pointee.exchange.requestReceived == c.pointee.exchange.requestLength { requestIsWhole(c) }
+        if c.pointee.exchange.requestReceived == c.pointee.exchange.requestLength { requestIsWhole(index) }
         return forward(upstream, scratch, got)
     }
 
@@ -355,11 +355,11 @@ extension Worker {
                 writer.append("0\r\n")
                 writer.append(p + offset, count)
                 writer.append("\r\n")
-                requestIsWhole(c)
+                requestIsWhole(index)
                 break decoding
             case .end:
                 writer.append("0\r\n\r\n")
-                requestIsWhole(c)
+                requestIsWhole(index)
                 break decoding
             case .failed:
                 abandonUpload(index, .malformedBody)
@@ -374,9 +374,9 @@ extension Worker {
         return writer.count == 0 || forward(upstream, out, writer.count)
     }
 
-    private func requestIsWhole(_ c: UnsafeMutablePointer<ClientConnection>) {
-        c.pointee.exchange.requestIsComplete = true
-        c.pointee.deadline = noDeadline
+    private mutating func requestIsWhole(_ index: UInt32) {
+        clients.pointer(index).pointee.exchange.requestIsComplete = true
+        bodyCameIn(index)
     }
 
     private mutating func forward(_ upstream: UInt32, _ p: UnsafePointer<UInt8>, _ n: Int) -> Bool {
