@@ -73,9 +73,8 @@ extension Worker {
         switch c.pointee.exchange.phase {
         case .readingBody: refuse(index, .requestTimeout)
         case .backingOff:
-            if !c.pointee.exchange.requestIsComplete {
-                setDeadline(client: index, now + current.pointee.policy.bodyTimeoutMilliseconds)
-            }
+            c.pointee.exchange.phase = .connecting
+            bodyCameIn(index)
             startAttempt(index)
         default:
             guard !c.pointee.exchange.requestIsComplete else { return }
