@@ -6,7 +6,8 @@ private let keySchema = Endpoint.reference("Key")
 extension Endpoint.Parameter {
     static func limit(default count: Int, max: Int) -> Self {
         .init(
-            "limit", #"{"type":"integer","minimum":1,"maximum":\#(max),"default":\#(count)}"#, "How many items to list.")
+            "limit", #"{"type":"integer","minimum":1,"maximum":\#(max),"default":\#(count)}"#, "How many items to list."
+        )
     }
     static let offset = Self("offset", #"{"type":"integer","minimum":0,"default":0}"#, "How many items to skip.")
 }
@@ -17,10 +18,12 @@ extension AdminAPI {
             method: "POST", path: "/admin/keys", operationID: "createKey", tag: "keys",
             summary: "Makes a key. The answer is the only time its value is shown.",
             body: .init(schemaName: "NewKey"),
-            answers: [.json("The key, with key_value.", status: 201, schema: keySchema)], failures: [400, 409, 415, 422],
+            answers: [.json("The key, with key_value.", status: 201, schema: keySchema)],
+            failures: [400, 409, 415, 422],
             handler: .quick(createKey)),
         Endpoint(
-            method: "GET", path: "/admin/keys", operationID: "listKeys", tag: "keys", summary: "Lists keys, newest first.",
+            method: "GET", path: "/admin/keys", operationID: "listKeys", tag: "keys",
+            summary: "Lists keys, newest first.",
             parameters: [
                 .init("source_path", #"{"type":"string"}"#, "Only keys of this source."),
                 .init("is_active", #"{"type":"boolean"}"#, "Only active or only inactive keys."),

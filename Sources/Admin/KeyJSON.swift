@@ -5,7 +5,8 @@ extension ObjectShape {
     static let newKey = ObjectShape(
         name: "NewKey", description: "What a key is made from.",
         fields: [
-            .init("source_path", #"{"type":"string","minLength":1,"maxLength":255}"#, "Whose key it is.", required: true),
+            .init(
+                "source_path", #"{"type":"string","minLength":1,"maxLength":255}"#, "Whose key it is.", required: true),
             .init(
                 "permissions", #"{"type":"array","items":{"type":"string"},"maxItems":64}"#,
                 "What the key may be used for: families (chat, completions, embeddings, models, responses, messages, "
@@ -74,7 +75,8 @@ enum KeyJSON {
         case .set(let time): expiry = time
         }
         return NewKey(
-            sourcePath: try sourcePath(body).or("", "source_path"), permissions: try permissions(body).orNull(nil) ?? [],
+            sourcePath: try sourcePath(body).or("", "source_path"),
+            permissions: try permissions(body).orNull(nil) ?? [],
             rateLimitPerMinute: try body.int("rate_limit", in: 0...1_000_000_000).orNull(nil),
             expiresAtMilliseconds: expiry, isActive: try body.bool("is_active").or(true, "is_active"))
     }

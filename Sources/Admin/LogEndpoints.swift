@@ -20,7 +20,8 @@ extension AdminAPI {
         .init("order", #"{"type":"string","enum":["asc","desc"],"default":"desc"}"#, "By time."),
     ]
 
-    private static let csvDescription = "CSV as RFC 4180 has it, with a header line. Text that a spreadsheet would take "
+    private static let csvDescription =
+        "CSV as RFC 4180 has it, with a header line. Text that a spreadsheet would take "
         + "for a formula has an apostrophe in front."
 
     static let logEndpoints: [Endpoint] = [
@@ -35,7 +36,8 @@ extension AdminAPI {
             failures: [400], handler: .quick(listLogs)),
         Endpoint(
             method: "GET", path: "/admin/logs/export", operationID: "exportLogs", tag: "logs",
-            summary: "Streams all rows that match. If it breaks off, the transfer is cut short, never made to look whole.",
+            summary:
+                "Streams all rows that match. If it breaks off, the transfer is cut short, never made to look whole.",
             parameters: filters + [
                 .init("format", #"{"type":"string","enum":["csv","json","ndjson"],"default":"csv"}"#, csvDescription),
                 .init("fields", #"{"type":"string"}"#, "Columns with commas, in this order; all if left out."),

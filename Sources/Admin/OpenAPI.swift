@@ -92,7 +92,8 @@ enum OpenAPI {
         for answer in endpoint.answers {
             var response = JSONObject([("description", .string(answer.description))])
             if !answer.content.isEmpty {
-                response["content"] = .members(answer.content.map { ($0.type, .members([("schema", .literal($0.schema))])) })
+                response["content"] = .members(
+                    answer.content.map { ($0.type, .members([("schema", .literal($0.schema))])) })
             }
             responses[String(answer.status)] = .object(response)
         }

@@ -122,7 +122,8 @@ enum RouteJSON {
         case .value(let id):
             let isValid = (1...64).contains(id.utf8.count) && id.utf8.allSatisfy(isIDByte)
             guard isValid, id != "match" else {
-                throw .badField("route_id", "must be 1 to 64 letters, digits, dots, hyphens or underscores, not \"match\"")
+                throw .badField(
+                    "route_id", "must be 1 to 64 letters, digits, dots, hyphens or underscores, not \"match\"")
             }
             return id
         }

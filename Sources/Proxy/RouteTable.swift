@@ -15,6 +15,7 @@ struct RouteTable: BitwiseCopyable, @unchecked Sendable {
     let routes: List<CompiledRoute>
     /// How many routes look at the body.
     let bodyRouteCount: Int
+    let index: RouteIndex
 
     /// Whether one route takes the request, or the first condition that does not hold.
     @inline(__always)
@@ -70,19 +71,32 @@ struct RouteTable: BitwiseCopyable, @unchecked Sendable {
     }
 
     /// The first matching route at or after `start` that `tried` does not hold; -1 if none; -2 if the body is needed.
-    @inline(__always)
     func firstMatch(
         from start: Int, _ request: RequestView, tried: TriedRoutes, scratch: UnsafeMutablePointer<UInt8>
     ) -> Int {
-        var i = start
-        while i < routes.count {
-            switch verdict(i, request, scratch: scratch) {
-            case .matches where !tried.contains(i): return i
-            case .needsBody: return -2
-            default: i += 1
-            }
+        withUnsafeTemporaryAllocation(of: RouteIndex.Cursor.self, capacity: RouteIndex.maxLists) { lists in
+            let count = index.isUsed ? index.lookUp(request, lists.baseAddress!) : -1
+            return match(from: start, request, tried, scratch, lists.baseAddress!, count)
         }
-        return -1
+    }
+
+    /// The same over candidates: all routes if `count` is -1, else what `lists` holds.
+    @inline(__always)
+    private func match(
+        from start: Int, _ request: RequestView, _ tried: TriedRoutes, _ scratch: UnsafeMutablePointer<UInt8>,
+        _ lists: UnsafeMutablePointer<RouteIndex.Cursor>, _ count: Int
+    ) -> Int {
+        var i = start
+        while true {
+            if count >= 0 { i = index.next(lists, count, from: i) }
+            if i < 0 || i >= routes.count { return -1 }
+            switch verdict(i, request, scratch: scratch) {
+            case .matches: if !tried.contains(i) { return i }
+            case .needsBody: return -2
+            default: break
+            }
+            i += 1
+        }
     }
 
     /// Chooses the route for an attempt: of the first priority with a match, one by weight among those whose target is
@@ -93,51 +107,52 @@ struct RouteTable: BitwiseCopyable, @unchecked Sendable {
         _ request: RequestView, tried: TriedRoutes, scratch: UnsafeMutablePointer<UInt8>, random: UInt64,
         isAvailable: (Int32) -> Bool
     ) -> Int {
-        let first = firstMatch(from: 0, request, tried: tried, scratch: scratch)
-        guard first >= 0 else { return first }
-        let route = routes.pointer(first)
-        if Int(route.pointee.groupEnd) == first + 1 && isAvailable(route.pointee.target) { return first }
-        return chooseInGroups(from: first, request, tried: tried, scratch: scratch, random: random, isAvailable)
+        withUnsafeTemporaryAllocation(of: RouteIndex.Cursor.self, capacity: RouteIndex.maxLists) { lists in
+            let count = index.isUsed ? index.lookUp(request, lists.baseAddress!) : -1
+            let first = match(from: 0, request, tried, scratch, lists.baseAddress!, count)
+            guard first >= 0 else { return first }
+            let route = routes.pointer(first)
+            if Int(route.pointee.groupEnd) == first + 1 && isAvailable(route.pointee.target) { return first }
+            return withUnsafeTemporaryAllocation(of: Int32.self, capacity: Self.maxShared) { shared in
+                var start = first
+                while start >= 0 {
+                    // All of this priority that match, then one of them.
+                    let end = Int(routes.pointer(start).pointee.groupEnd)
+                    var found = 0
+                    var i = start
+                    while i >= 0 && i < end && found < Self.maxShared {
+                        if isAvailable(routes.pointer(i).pointee.target) {
+                            shared[found] = Int32(i)
+                            found += 1
+                        }
+                        i = match(from: i + 1, request, tried, scratch, lists.baseAddress!, count)
+                    }
+                    if i == -2 { return -2 }
+                    if found > 0 { return draw(shared.baseAddress!, found, random) }
+                    start = i >= 0 && i < end ? -1 : i
+                }
+                return first
+            }
+        }
     }
 
-    @inline(never)
-    private func chooseInGroups(
-        from first: Int, _ request: RequestView, tried: TriedRoutes, scratch: UnsafeMutablePointer<UInt8>,
-        random: UInt64, _ isAvailable: (Int32) -> Bool
-    ) -> Int {
-        var start = first
-        while start >= 0 {
-            let end = Int(routes.pointer(start).pointee.groupEnd)
-            var total: UInt64 = 0
-            var sole = -1
-            var i = start
-            while i >= 0 && i < end {
-                let route = routes.pointer(i)
-                if isAvailable(route.pointee.target) {
-                    total += UInt64(max(route.pointee.weight, 0))
-                    if sole < 0 { sole = i }
-                }
-                i = firstMatch(from: i + 1, request, tried: tried, scratch: scratch)
-                if i == -2 { return -2 }
-            }
-            if total > 0 {
-                var draw = random % total
-                i = start
-                while i >= 0 && i < end {
-                    let route = routes.pointer(i)
-                    if isAvailable(route.pointee.target) {
-                        let weight = UInt64(max(route.pointee.weight, 0))
-                        if draw < weight { return i }
-                        draw -= weight
-                    }
-                    i = firstMatch(from: i + 1, request, tried: tried, scratch: scratch)
-                }
-            }
-            if sole >= 0 { return sole }
-            start = firstMatch(from: end, request, tried: tried, scratch: scratch)
-            if start == -2 { return -2 }
+    /// Routes of one priority that share the load of one request; further ones get none of it.
+    static let maxShared = 64
+
+    /// One of `count` routes, as often as its weight says; the first if no weight is above 0.
+    @inline(__always)
+    private func draw(_ shared: UnsafeMutablePointer<Int32>, _ count: Int, _ random: UInt64) -> Int {
+        if count == 1 { return Int(shared[0]) }
+        var total: UInt64 = 0
+        for i in 0..<count { total += UInt64(max(routes.pointer(Int(shared[i])).pointee.weight, 0)) }
+        if total == 0 { return Int(shared[0]) }
+        var left = random % total
+        for i in 0..<count {
+            let weight = UInt64(max(routes.pointer(Int(shared[i])).pointee.weight, 0))
+            if left < weight { return Int(shared[i]) }
+            left -= weight
         }
-        return first
+        return Int(shared[0])
     }
 
     /// True if one of the routes up to `chosen` (all of them for -1) that fits the request otherwise asks about one of

@@ -52,7 +52,7 @@ extension Worker {
         {
             rewriteBody(c, request.body, fields)
         }
-        if current.pointee.policy.auditsBody { captureRequestBody(c) }
+        captureRequestBody(c)
         startAttempt(index)
     }
 
@@ -122,6 +122,13 @@ extension Worker {
         beginConnect(index)
     }
 
+    /// The attempt ended without a verdict on its target: if it was the target's trial after a cool-down, another may
+    /// be made. After a verdict this changes nothing.
+    mutating func targetSaidNothing(_ c: UnsafeMutablePointer<ClientConnection>) {
+        if c.pointee.exchange.routeIndex < 0 { return }
+        targetStates[Int(target(c).pointee.stableID)].health.undecided()
+    }
+
     /// An attempt failed before any byte of a response went to the client.
     mutating func attemptFailed(_ index: UInt32, _ failure: AttemptFailure, _ error: ExchangeError) {
         let c = clients.pointer(index)
@@ -132,6 +139,8 @@ extension Worker {
         if failure != .closed(wasReused: true) {
             targetStates[stableID].health.failed(nowMilliseconds: now)
             if let reason = error.upstreamReason { metrics.upstreamError(route.pointee.metricID, reason) }
+        } else {
+            targetSaidNothing(c)
         }
         let action = c.pointee.exchange.failover.decide(
             failure, retryCount: route.pointee.retryCount, maxRetries: current.pointee.policy.maxRetries,

@@ -182,6 +182,7 @@ extension Worker {
         c.pointee.exchange.failover = failover
         c.pointee.exchange.error = .none
         releaseAttempt(c)
+        targetSaidNothing(c)
         perform(client, action)
         return true
     }

@@ -63,8 +63,22 @@ extension Worker {
 
     @inline(__always)
     func transmit(_ u: UnsafeMutablePointer<UpstreamConnection>, _ p: UnsafePointer<UInt8>, _ n: Int) -> Int {
-        if let tls = u.pointee.tls { return tls.write(p, n) }
+        if let tls = u.pointee.tls { return Self.write(tls, p, n) }
         return Socket.send(u.pointee.fd, p, n)
+    }
+
+    /// Writes until all is out or the socket is full: TLS takes one record at a time, and as long as the socket is not
+    /// full no event will ask for the rest.
+    @inline(never)
+    static func write(_ tls: TLSSession, _ p: UnsafePointer<UInt8>, _ n: Int) -> Int {
+        var written = 0
+        while written < n {
+            let count = tls.write(p + written, n - written)
+            if count == -EAGAIN { return written > 0 ? written : count }
+            if count < 0 { return count }
+            written += count
+        }
+        return written
     }
 
     /// The body as it goes to this route's target, as far as it is here.
@@ -291,7 +305,7 @@ extension Worker {
             }
             if got == -EAGAIN { return }
             guard got > 0 else { return clientIsGone(index) }
-            c.pointee.deadline = now + current.pointee.policy.bodyTimeoutMilliseconds
+            bodyCameIn(index)
             u.pointee.deadline = now + route(c).pointee.timeoutMilliseconds
             if c.pointee.exchange.requestIsChunked {
                 c.pointee.inbound.end &+= UInt32(got)
@@ -309,7 +323,7 @@ extension Worker {
         c.pointee.exchange.requestReceived += UInt64(got)
         captureRequest(c, scratch, got)
         guard keepsAgreeing(index, scratch, got) else { return false }
-        if c.pointee.exchange.requestReceived == c.pointee.exchange.requestLength { requestIsWhole(c) }
+        if c.pointee.exchange.requestReceived == c.pointee.exchange.requestLength { requestIsWhole(index) }
         return forward(upstream, scratch, got)
     }
 
@@ -341,11 +355,11 @@ extension Worker {
                 writer.append("0\r\n")
                 writer.append(p + offset, count)
                 writer.append("\r\n")
-                requestIsWhole(c)
+                requestIsWhole(index)
                 break decoding
             case .end:
                 writer.append("0\r\n\r\n")
-                requestIsWhole(c)
+                requestIsWhole(index)
                 break decoding
             case .failed:
                 abandonUpload(index, .malformedBody)
@@ -360,9 +374,9 @@ extension Worker {
         return writer.count == 0 || forward(upstream, out, writer.count)
     }
 
-    private func requestIsWhole(_ c: UnsafeMutablePointer<ClientConnection>) {
-        c.pointee.exchange.requestIsComplete = true
-        c.pointee.deadline = noDeadline
+    private mutating func requestIsWhole(_ index: UInt32) {
+        clients.pointer(index).pointee.exchange.requestIsComplete = true
+        bodyCameIn(index)
     }
 
     private mutating func forward(_ upstream: UInt32, _ p: UnsafePointer<UInt8>, _ n: Int) -> Bool {
