@@ -79,8 +79,7 @@ struct HeaderWriter: ~Copyable {
         var count = 0
         var seen: UInt64 = 0
         while p < end {
-            Self.put(0x2C, &out)
-            Self.put(0x22, &out)
+            Self.put(",\"", &out)
             let nameLength = cscan_json_copy_plain(out, p, end - p, 0x3A)
             guard nameLength > 0, nameLength < end - p, p[nameLength] == 0x3A, count < HeaderText.maximumLines
             else { return nil }
@@ -90,9 +89,7 @@ struct HeaderWriter: ~Copyable {
             (lines + count).initialize(to: line)
             count += 1
             out += nameLength
-            Self.put(0x22, &out)
-            Self.put(0x3A, &out)
-            Self.put(0x22, &out)
+            Self.put("\":\"", &out)
             guard let next = Self.writeValue(p + nameLength + 1, end, &out) else { return nil }
             p = next
             Self.put(0x22, &out)
@@ -199,6 +196,12 @@ struct HeaderWriter: ~Copyable {
     private static func put(_ byte: UInt8, _ out: inout Target) {
         out.pointee = byte
         out += 1
+    }
+
+    @inline(__always)
+    private static func put(_ text: StaticString, _ out: inout Target) {
+        memcpy(out, text.utf8Start, text.utf8CodeUnitCount)
+        out += text.utf8CodeUnitCount
     }
 
     /// A JSON string with its quotes.
