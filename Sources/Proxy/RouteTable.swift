@@ -31,7 +31,8 @@ struct RouteTable: BitwiseCopyable, @unchecked Sendable {
     private func bodyVerdict(_ route: UnsafePointer<CompiledRoute>, _ request: RequestView) -> RouteVerdict {
         if request.bodyIsNoObject { return route.pointee.schema == nil ? .member(0) : schemaVerdict(route, request) }
         guard let captures = request.captures else {
-            return request.bodyIsComplete ? .member(0) : .needsBody
+            guard request.bodyIsComplete else { return .needsBody }
+            return route.pointee.schema == nil ? .member(0) : .schema
         }
         let members = route.pointee.memberConditions
         for i in 0..<members.count {
@@ -74,8 +75,16 @@ struct RouteTable: BitwiseCopyable, @unchecked Sendable {
     func firstMatch(
         from start: Int, _ request: RequestView, tried: TriedRoutes, scratch: UnsafeMutablePointer<UInt8>
     ) -> Int {
+        firstMatch(from: start, to: routes.count, request, tried: tried, scratch: scratch)
+    }
+
+    /// The same among the routes before `end`.
+    @inline(__always)
+    private func firstMatch(
+        from start: Int, to end: Int, _ request: RequestView, tried: TriedRoutes, scratch: UnsafeMutablePointer<UInt8>
+    ) -> Int {
         var i = start
-        while i < routes.count {
+        while i < end {
             switch verdict(i, request, scratch: scratch) {
             case .matches where !tried.contains(i): return i
             case .needsBody: return -2
@@ -111,26 +120,27 @@ struct RouteTable: BitwiseCopyable, @unchecked Sendable {
             var total: UInt64 = 0
             var sole = -1
             var i = start
-            while i >= 0 && i < end {
+            while i >= 0 {
                 let route = routes.pointer(i)
                 if isAvailable(route.pointee.target) {
                     total += UInt64(max(route.pointee.weight, 0))
                     if sole < 0 { sole = i }
                 }
-                i = firstMatch(from: i + 1, request, tried: tried, scratch: scratch)
+                // Only as far as the group goes: a later priority has no say, and so no need of the body.
+                i = firstMatch(from: i + 1, to: end, request, tried: tried, scratch: scratch)
                 if i == -2 { return -2 }
             }
             if total > 0 {
                 var draw = random % total
                 i = start
-                while i >= 0 && i < end {
+                while i >= 0 {
                     let route = routes.pointer(i)
                     if isAvailable(route.pointee.target) {
                         let weight = UInt64(max(route.pointee.weight, 0))
                         if draw < weight { return i }
                         draw -= weight
                     }
-                    i = firstMatch(from: i + 1, request, tried: tried, scratch: scratch)
+                    i = firstMatch(from: i + 1, to: end, request, tried: tried, scratch: scratch)
                 }
             }
             if sole >= 0 { return sole }
