@@ -253,3 +253,35 @@ def test_heads_and_bodies_longer_than_the_workers_memory(make_gateway, framing):
             assert response.status == 200 and response.body == body
     finally:
         site.close()
+
+
+def test_draining_serves_what_has_arrived(make_gateway):
+    """Connections that wait in the queue with their request when draining begins are served, not reset; idle ones end."""
+    import os
+    import signal
+
+    site = Site(make_gateway(workers=1))
+    try:
+        site.route()
+        idle = site.connect()
+        assert idle.request("GET", "/", site.headers()).status == 200
+        kept = site.connect()
+        assert kept.request("GET", "/", site.headers()).status == 200
+        pid = site.gateway.process.pid
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            queued = [site.connect() for _ in range(5)]
+            for connection in [*queued, kept]:
+                connection.send(site.bytes("GET", "/"))
+            silent = site.connect()
+            os.kill(pid, signal.SIGTERM)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        for connection in [*queued, kept]:
+            response = connection.read_response()
+            assert response.status == 200 and response.header("connection") == "close"
+        for connection in [idle, silent]:
+            assert connection.wait_closed()
+        assert site.gateway.wait_exit() == 0
+    finally:
+        site.close()
