@@ -37,7 +37,11 @@ extension Worker {
         }
         let needsMore = chosen == -2 || (chosen >= 0 && routeChangesBody(c, chosen))
         if needsMore && !c.pointee.exchange.requestIsComplete {
+            // Only after a failed attempt: this route wants more of a body of which nothing has gone past us yet.
             c.pointee.exchange.phase = .readingBody
+            c.pointee.exchange.streamsRequest = false
+            bodyCameIn(index)
+            if c.pointee.isReadable { enqueueClient(index) }
             return
         }
         guard chosen >= 0 else {

@@ -262,7 +262,7 @@ extension Worker {
     private mutating func sendHeldChunk(_ index: UInt32, _ upstream: UInt32) -> Bool {
         let c = clients.pointer(index)
         let held = c.pointee.exchange.decodedBody
-        if held.isEmpty { return true }
+        if held.isEmpty || c.pointee.exchange.bodySent > 0 { return true }
         let u = upstreams.pointer(upstream)
         var writer = HeadWriter(out, capacity: 64)
         writer.append(hex: UInt64(held.count))
@@ -270,15 +270,9 @@ extension Worker {
         pool.append(&u.pointee.outbound, out, writer.count)
         pool.append(&u.pointee.outbound, held.readPointer, held.count)
         pool.append(&u.pointee.outbound, ("\r\n" as StaticString).utf8Start, 2)
-        if c.pointee.exchange.requestIsComplete { appendLastChunk(u) }
-        pool.give(&c.pointee.exchange.decodedBody)
+        c.pointee.exchange.bodySent = UInt64(held.count)
         flushUpstream(upstream)
         return upstreams.isLive(upstream) && u.pointee.outbound.isEmpty && !u.pointee.sendFailed
-    }
-
-    private mutating func appendLastChunk(_ u: UnsafeMutablePointer<UpstreamConnection>) {
-        let last: StaticString = "0\r\n\r\n"
-        pool.append(&u.pointee.outbound, last.utf8Start, last.utf8CodeUnitCount)
     }
 
     /// Reads the body from the client and sends it on, piece by piece; stops while the upstream's side is backed up.
@@ -289,6 +283,7 @@ extension Worker {
         if c.pointee.exchange.requestIsChunked && !c.pointee.exchange.requestIsComplete
             && c.pointee.inbound.count > Int(c.pointee.exchange.headLength)
         {
+            c.pointee.exchange.canReplay = false
             guard forwardChunks(index, upstream) else { return }
         }
         var reads = 0
@@ -305,6 +300,8 @@ extension Worker {
             }
             if got == -EAGAIN { return }
             guard got > 0 else { return clientIsGone(index) }
+            // These bytes go on and are not kept.
+            c.pointee.exchange.canReplay = false
             bodyCameIn(index)
             u.pointee.deadline = now + route(c).pointee.timeoutMilliseconds
             if c.pointee.exchange.requestIsChunked {

@@ -222,3 +222,66 @@ def test_a_probe_that_says_nothing_does_not_lock_a_target_out(site):
     assert site.call().status == 200
     assert site.call().status == 200
     assert len(first.requests) > seen, "locked out for good"
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked", "close"])
+def test_heads_and_bodies_longer_than_the_workers_memory(make_gateway, framing):
+    """With the largest heads the settings allow, a head and the body's beginning come in one read."""
+    gateway = make_gateway({"limits": {"max_header_bytes": "1MB"}, "audit": {"ring_size": "16MB"}}, workers=1)
+    site = Site(gateway)
+    try:
+        site.route()
+        body = bytes(range(256)) * 8192
+
+        def script(exchange):
+            exchange.read_body()
+            fields = [(f"x-long-{i}", "v" * 60_000) for i in range(5)] + [("x-request-id", "d" * 60_000)] * 6
+            if framing == "length":
+                fields.append(("Content-Length", str(len(body))))
+            elif framing == "chunked":
+                fields.append(("Transfer-Encoding", "chunked"))
+            lines = ["HTTP/1.1 200 OK"] + [f"{name}: {value}" for name, value in fields]
+            wire = "\r\n".join(lines).encode() + b"\r\n\r\n"
+            wire += b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if framing == "chunked" else body
+            exchange.send(wire)
+            if framing == "close":
+                exchange.close()
+
+        site.upstream.handler = script
+        for _ in range(5):
+            response = site.call("GET", "/")
+            assert response.status == 200 and response.body == body
+    finally:
+        site.close()
+
+
+def test_draining_serves_what_has_arrived(make_gateway):
+    """Connections that wait in the queue with their request when draining begins are served, not reset; idle ones end."""
+    import os
+    import signal
+
+    site = Site(make_gateway(workers=1))
+    try:
+        site.route()
+        idle = site.connect()
+        assert idle.request("GET", "/", site.headers()).status == 200
+        kept = site.connect()
+        assert kept.request("GET", "/", site.headers()).status == 200
+        pid = site.gateway.process.pid
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            queued = [site.connect() for _ in range(5)]
+            for connection in [*queued, kept]:
+                connection.send(site.bytes("GET", "/"))
+            silent = site.connect()
+            os.kill(pid, signal.SIGTERM)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        for connection in [*queued, kept]:
+            response = connection.read_response()
+            assert response.status == 200 and response.header("connection") == "close"
+        for connection in [idle, silent]:
+            assert connection.wait_closed()
+        assert site.gateway.wait_exit() == 0
+    finally:
+        site.close()
