@@ -278,9 +278,9 @@ def test_draining_serves_what_has_arrived(make_gateway):
         finally:
             os.kill(pid, signal.SIGCONT)
         for connection in [*queued, kept]:
-            response = connection.read_response()
-            assert response.status == 200 and response.header("connection") == "close"
-        for connection in [idle, silent]:
+            assert connection.read_response().status == 200
+        # Whether the worker hears of the signal or of a request first is open: either way the connection ends.
+        for connection in [idle, silent, kept, *queued]:
             assert connection.wait_closed()
         assert site.gateway.wait_exit() == 0
     finally:
