@@ -163,6 +163,21 @@ struct RouteTable: BitwiseCopyable, @unchecked Sendable {
         return Int(shared[0])
     }
 
+    /// The members that routes up to `chosen`, as far as they fit the request otherwise, ask about: what decided that
+    /// this route takes it, its own conditions and those of the routes before it alike.
+    func decidingMembers(
+        upTo chosen: Int, _ request: RequestView, scratch: UnsafeMutablePointer<UInt8>
+    ) -> UInt64 {
+        var members: UInt64 = 0
+        for i in 0...max(chosen, 0) where routes.pointer(i).pointee.decidingMembers & ~members != 0 {
+            switch verdict(i, request, scratch: scratch) {
+            case .path, .method, .header: break
+            default: members |= routes.pointer(i).pointee.decidingMembers
+            }
+        }
+        return members
+    }
+
     /// True if one of the routes up to `chosen` (all of them for -1) that fits the request otherwise asks about one of
     /// these members.
     func asks(

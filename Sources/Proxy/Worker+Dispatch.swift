@@ -49,6 +49,10 @@ extension Worker {
             return refuse(index, earlier == .none ? .noRoute : earlier)
         }
         c.pointee.exchange.routeIndex = Int32(chosen)
+        if !c.pointee.exchange.requestIsComplete {
+            let table = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.table
+            c.pointee.exchange.watchedMembers = table.decidingMembers(upTo: chosen, request, scratch: patternScratch)
+        }
         pool.give(&c.pointee.exchange.rewrittenBody)
         let route = self.route(c)
         if let fields = route.pointee.bodyFields, c.pointee.exchange.requestIsComplete, !request.bodyIsNoObject,

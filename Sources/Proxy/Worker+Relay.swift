@@ -93,7 +93,12 @@ extension Worker {
             case .failed:
                 // What came before the fault goes out; the missing last chunk tells the client that it is not whole.
                 u.pointee.staysOpen = false
-                _ = count + headBytes == 0 || sendChunk(client, headBytes, count, last: false, trailers: .empty)
+                if count + headBytes > 0 {
+                    _ =
+                        c.pointee.exchange.sendsChunked
+                        ? sendChunk(client, headBytes, count, last: false, trailers: .empty)
+                        : sendBare(client, headBytes, count)
+                }
                 if clients.isLive(client) && c.pointee.exchange.responseStarted {
                     metrics.upstreamError(route(c).pointee.metricID, .protocol)
                     cutShort(client, .malformedResponse)

@@ -393,12 +393,11 @@ extension Worker {
     mutating func keepsAgreeing(_ index: UInt32, _ p: UnsafePointer<UInt8>, _ n: Int) -> Bool {
         let c = clients.pointer(index)
         guard c.pointee.exchange.scanState.isAllocated, !c.pointee.exchange.bodyIsNoObject else { return true }
-        let route = self.route(c)
         let state = scanState(c)
         _ = state.scanner.pointee.feed(
             p, n, table: c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.memberNames, captures: state.captures)
         if state.captures[SnapshotView.streamMember].kind == .true { c.pointee.exchange.isStream = true }
-        var left = route.pointee.decidingMembers
+        var left = c.pointee.exchange.watchedMembers
         while left != 0 {
             if state.captures[left.trailingZeroBitCount].disagrees {
                 abandonUpload(index, .conflictingMembers)
@@ -412,8 +411,7 @@ extension Worker {
     /// The client's upload turned out to be wrong after it began to go upstream.
     private mutating func abandonUpload(_ index: UInt32, _ error: ExchangeError) {
         let c = clients.pointer(index)
-        releaseAttempt(c)
-        if c.pointee.exchange.responseStarted { return abortClient(index, error) }
+        if c.pointee.exchange.responseStarted { return cutShort(index, error) }
         refuse(index, error)
     }
 

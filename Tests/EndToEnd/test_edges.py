@@ -7,6 +7,7 @@ import time
 import pytest
 
 from harness import Site
+from harness.client import Truncated
 from test_tls import certificates, server_context  # noqa: F401
 
 
@@ -285,3 +286,38 @@ def test_draining_serves_what_has_arrived(make_gateway):
         assert site.gateway.wait_exit() == 0
     finally:
         site.close()
+
+
+@pytest.mark.parametrize("size", [100, 2_000_000])
+@pytest.mark.parametrize("value", ["a", "c"])
+def test_a_later_member_that_another_route_asks_for(site, size, value):
+    """The catch-all took the request because `model` was not "a"; a second `model` behind it says otherwise."""
+    special = site.new_upstream()
+    other = site.new_upstream()
+    site.route(special, priority=1, match_body_schema={"model": "a"})
+    site.route(other, priority=2)
+    body = b'{"model":"b","pad":"' + b"p" * size + b'","model":"' + value.encode() + b'"}'
+    with site.connect() as connection:
+        connection.send_head("POST", "/", site.headers([("Content-Length", str(len(body)))]))
+        connection.send(body[: len(body) // 2])
+        time.sleep(0.2)
+        connection.send(body[len(body) // 2 :])
+        response = connection.read_response()
+    assert response.status == 400
+    assert not any(request.complete for upstream in (special, other) for request in upstream.requests)
+
+
+def test_malformed_chunks_to_a_client_that_knows_none(site):
+    site.route()
+
+    def script(exchange):
+        exchange.head(200, [("Transfer-Encoding", "chunked")])
+        exchange.send(b"5\r\nhello\r\nzz\r\n")
+        exchange.wait_gone()
+
+    site.upstream.handler = script
+    with site.connect() as connection:
+        connection.send(site.bytes(version="HTTP/1.0"))
+        with pytest.raises(Truncated):
+            connection.read_response()
+        assert connection.received.endswith(b"\r\n\r\nhello")
