@@ -121,7 +121,9 @@ extension AdminAPI {
             if index > 0 { body.append(UInt8(ascii: ",")) }
             writer.appendJSON(row, to: &body)
         }
-        body += #"],"total":\#(page.total),"limit":\#(query.limit),"offset":\#(query.offset),"next_cursor":"#.utf8
+        body +=
+            #"],"total":\#(page.total),"total_is_exact":\#(page.totalIsExact),"limit":\#(query.limit),"offset":\#(query.offset),"next_cursor":"#
+            .utf8
         JSONValue.optional(page.nextCursor).write(into: &body)
         body.append(UInt8(ascii: "}"))
         return jsonResponse(body)

@@ -90,7 +90,7 @@ extension AdminAPI {
         let body = try BodyReader(request, shape: .route)
         var route = try RouteJSON.decode(body)
         route.routeID = try RouteJSON.id(body) ?? RouteJSON.newID()
-        if route.routeName.isEmpty { route.routeName = route.routeID }
+        RouteJSON.name(&route)
         try check(route, context.gateway)
         let new = route
         let created = try context.mutate { writer throws(StoreError) in try writer.createRoute(new) }
@@ -128,7 +128,7 @@ extension AdminAPI {
             try checkID(body, old.routeID)
             var route = try RouteJSON.decode(body)
             route.routeID = old.routeID
-            if route.routeName.isEmpty { route.routeName = route.routeID }
+            RouteJSON.name(&route)
             return route
         }
     }
@@ -139,7 +139,9 @@ extension AdminAPI {
         let body = try BodyReader(request, shape: .routePatch)
         return try changeRoute(context, request.pathValues[0]) { (old) throws(AdminFailure) in
             try checkID(body, old.routeID)
-            return try RouteJSON.apply(body, to: old)
+            var route = try RouteJSON.apply(body, to: old)
+            RouteJSON.name(&route)
+            return route
         }
     }
 

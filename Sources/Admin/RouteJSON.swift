@@ -9,7 +9,7 @@ extension ObjectShape {
             .init(
                 "route_id", #"{"type":"string","pattern":"^[A-Za-z0-9._-]{1,64}$"}"#,
                 "Made up if left out. Cannot be changed."),
-            .init("route_name", #"{"type":"string","minLength":1,"maxLength":255}"#, "The route_id if left out."),
+            .init("route_name", #"{"type":"string","maxLength":255}"#, "The route_id if left out or empty."),
             .init("description", #"{"type":["string","null"],"maxLength":4096}"#, "For people."),
             .init(
                 "match_path", #"{"type":"string","minLength":1,"maxLength":2048}"#,
@@ -111,6 +111,11 @@ enum RouteJSON {
         route.priority = try body.int("priority", in: -1_000_000...1_000_000).or(route.priority, "priority")
         route.weight = try body.int("weight", in: 0...1_000_000).or(route.weight, "weight")
         return route
+    }
+
+    /// A route without a name is called by its id.
+    static func name(_ route: inout RouteRecord) {
+        if route.routeName.isEmpty { route.routeName = route.routeID }
     }
 
     static func newID() -> String { "route_" + SecureRandom.hex(6) }
