@@ -165,6 +165,7 @@ enum OpenAPI {
             ("additionalProperties", false),
         ])
         if !required.isEmpty { schema["required"] = .strings(required) }
+        if !shape.exclusive.isEmpty { schema["not"] = .members([("required", .strings(shape.exclusive))]) }
         return .object(schema)
     }
 

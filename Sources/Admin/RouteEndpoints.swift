@@ -229,9 +229,17 @@ extension ObjectShape {
     static let matchRequest = ObjectShape(
         name: "MatchRequest", description: "A request, described.",
         fields: [
-            .init("method", #"{"type":"string","default":"GET"}"#, "The method."),
-            .init("path", #"{"type":"string","pattern":"^/"}"#, "The path, with the query if any.", required: true),
-            .init("headers", #"{"type":["object","null"]}"#, "Name to value, or to an array of values."),
+            .init(
+                "method", #"{"type":"string","maxLength":32,\#(HeaderNames.namePattern),"default":"GET"}"#,
+                "The method."),
+            .init(
+                "path", #"{"type":"string","maxLength":16384,"pattern":"^/[^\\u0000-\\u001f\\u007f]*$"}"#,
+                "The path, with the query if any.", required: true),
+            .init(
+                "headers",
+                #"{"type":["object","null"],"propertyNames":\#(HeaderNames.schema),"additionalProperties":"#
+                    + #"{"type":["string","array"],"items":{"type":"string"}}}"#,
+                "Name to value, or to an array of values."),
             .init("body", "{}", "The body: any JSON value; a string stands for its own bytes."),
         ])
 }
