@@ -67,10 +67,12 @@ extension Worker {
     // MARK: Draining
 
     mutating func beginDrain(_ latch: Latch) {
+        drained = latch
+        // Asked again: the listener is closed already, and its descriptor may be somebody else's by now.
+        if isDraining { return }
         // What waits in the queue is still served; closed, the port refuses newcomers instead of letting them hang.
         acceptClients()
         isDraining = true
-        drained = latch
         _ = poller.remove(listener)
         Socket.close(listener)
         var i: UInt32 = 0
@@ -107,6 +109,7 @@ extension Worker {
             if upstreams.isLive(i) { closeUpstream(i) }
             i += 1
         }
+        if !isDraining { Socket.close(listener) }
         retryAudit()
         drained?.countDown()
         releaseSnapshot(currentHolder)

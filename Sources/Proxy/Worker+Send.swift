@@ -171,7 +171,6 @@ extension Worker {
         let route = self.route(c)
         let base = UnsafePointer(c.pointee.inbound.readPointer)
         let path = Bytes(base + Int(head.pathOffset), Int(head.pathLength))
-        if path.count == 0 { writer.append("/") }
         route.pointee.targetPath.write(
             path: path, pattern: route.pointee.pattern, scratch: patternScratch, captures: pathCaptures
         ) { writer.append($0) }
