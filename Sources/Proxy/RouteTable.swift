@@ -5,7 +5,11 @@ import Reactor
 /// What matching one route, or looking for the first that matches, has shown.
 enum RouteVerdict: BitwiseCopyable, Equatable {
     case matches
-    case path, method, header(Int32), member(Int32), schema
+    case path
+    case method
+    case header(Int32)
+    case member(Int32)
+    case schema
     /// The body decides, and not enough of it is here.
     case needsBody
 }
@@ -15,6 +19,7 @@ struct RouteTable: BitwiseCopyable, @unchecked Sendable {
     let routes: List<CompiledRoute>
     /// How many routes look at the body.
     let bodyRouteCount: Int
+    let index: RouteIndex
 
     /// Whether one route takes the request, or the first condition that does not hold.
     @inline(__always)
@@ -71,27 +76,33 @@ struct RouteTable: BitwiseCopyable, @unchecked Sendable {
     }
 
     /// The first matching route at or after `start` that `tried` does not hold; -1 if none; -2 if the body is needed.
-    @inline(__always)
     func firstMatch(
         from start: Int, _ request: RequestView, tried: TriedRoutes, scratch: UnsafeMutablePointer<UInt8>
     ) -> Int {
-        firstMatch(from: start, to: routes.count, request, tried: tried, scratch: scratch)
+        withUnsafeTemporaryAllocation(of: RouteIndex.Cursor.self, capacity: RouteIndex.maxLists) { lists in
+            let count = index.isUsed ? index.lookUp(request, lists.baseAddress!) : -1
+            return match(from: start, to: routes.count, request, tried, scratch, lists.baseAddress!, count)
+        }
     }
 
-    /// The same among the routes before `end`.
+    /// The first match among the routes before `end`, over candidates: all routes if `count` is -1, else what `lists`
+    /// holds.
     @inline(__always)
-    private func firstMatch(
-        from start: Int, to end: Int, _ request: RequestView, tried: TriedRoutes, scratch: UnsafeMutablePointer<UInt8>
+    private func match(
+        from start: Int, to end: Int, _ request: RequestView, _ tried: TriedRoutes,
+        _ scratch: UnsafeMutablePointer<UInt8>, _ lists: UnsafeMutablePointer<RouteIndex.Cursor>, _ count: Int
     ) -> Int {
         var i = start
-        while i < end {
+        while true {
+            if count >= 0 { i = index.next(lists, count, from: i) }
+            if i < 0 || i >= end { return -1 }
             switch verdict(i, request, scratch: scratch) {
-            case .matches where !tried.contains(i): return i
+            case .matches: if !tried.contains(i) { return i }
             case .needsBody: return -2
-            default: i += 1
+            default: break
             }
+            i += 1
         }
-        return -1
     }
 
     /// Chooses the route for an attempt: of the first priority with a match, one by weight among those whose target is
@@ -102,52 +113,69 @@ struct RouteTable: BitwiseCopyable, @unchecked Sendable {
         _ request: RequestView, tried: TriedRoutes, scratch: UnsafeMutablePointer<UInt8>, random: UInt64,
         isAvailable: (Int32) -> Bool
     ) -> Int {
-        let first = firstMatch(from: 0, request, tried: tried, scratch: scratch)
-        guard first >= 0 else { return first }
-        let route = routes.pointer(first)
-        if Int(route.pointee.groupEnd) == first + 1 && isAvailable(route.pointee.target) { return first }
-        return chooseInGroups(from: first, request, tried: tried, scratch: scratch, random: random, isAvailable)
+        withUnsafeTemporaryAllocation(of: RouteIndex.Cursor.self, capacity: RouteIndex.maxLists) { lists in
+            let count = index.isUsed ? index.lookUp(request, lists.baseAddress!) : -1
+            let first = match(from: 0, to: routes.count, request, tried, scratch, lists.baseAddress!, count)
+            guard first >= 0 else { return first }
+            let route = routes.pointer(first)
+            if Int(route.pointee.groupEnd) == first + 1 && isAvailable(route.pointee.target) { return first }
+            return withUnsafeTemporaryAllocation(of: Int32.self, capacity: Self.maxShared) { shared in
+                var start = first
+                while start >= 0 {
+                    // All of this priority that match, then one of them.
+                    let end = Int(routes.pointer(start).pointee.groupEnd)
+                    var found = 0
+                    var i = start
+                    while i >= 0 && found < Self.maxShared {
+                        if isAvailable(routes.pointer(i).pointee.target) {
+                            shared[found] = Int32(i)
+                            found += 1
+                        }
+                        // Only as far as the priority goes: a later one has no say, and so no need of the body.
+                        i = match(from: i + 1, to: end, request, tried, scratch, lists.baseAddress!, count)
+                    }
+                    if i == -2 { return -2 }
+                    if found > 0 { return draw(shared.baseAddress!, found, random) }
+                    start = match(from: end, to: routes.count, request, tried, scratch, lists.baseAddress!, count)
+                    if start == -2 { return -2 }
+                }
+                return first
+            }
+        }
     }
 
-    @inline(never)
-    private func chooseInGroups(
-        from first: Int, _ request: RequestView, tried: TriedRoutes, scratch: UnsafeMutablePointer<UInt8>,
-        random: UInt64, _ isAvailable: (Int32) -> Bool
-    ) -> Int {
-        var start = first
-        while start >= 0 {
-            let end = Int(routes.pointer(start).pointee.groupEnd)
-            var total: UInt64 = 0
-            var sole = -1
-            var i = start
-            while i >= 0 {
-                let route = routes.pointer(i)
-                if isAvailable(route.pointee.target) {
-                    total += UInt64(max(route.pointee.weight, 0))
-                    if sole < 0 { sole = i }
-                }
-                // Only as far as the group goes: a later priority has no say, and so no need of the body.
-                i = firstMatch(from: i + 1, to: end, request, tried: tried, scratch: scratch)
-                if i == -2 { return -2 }
-            }
-            if total > 0 {
-                var draw = random % total
-                i = start
-                while i >= 0 {
-                    let route = routes.pointer(i)
-                    if isAvailable(route.pointee.target) {
-                        let weight = UInt64(max(route.pointee.weight, 0))
-                        if draw < weight { return i }
-                        draw -= weight
-                    }
-                    i = firstMatch(from: i + 1, to: end, request, tried: tried, scratch: scratch)
-                }
-            }
-            if sole >= 0 { return sole }
-            start = firstMatch(from: end, request, tried: tried, scratch: scratch)
-            if start == -2 { return -2 }
+    /// Routes of one priority that share the load of one request; further ones get none of it.
+    static let maxShared = 64
+
+    /// One of `count` routes, as often as its weight says; the first if no weight is above 0.
+    @inline(__always)
+    private func draw(_ shared: UnsafeMutablePointer<Int32>, _ count: Int, _ random: UInt64) -> Int {
+        if count == 1 { return Int(shared[0]) }
+        var total: UInt64 = 0
+        for i in 0..<count { total += UInt64(max(routes.pointer(Int(shared[i])).pointee.weight, 0)) }
+        if total == 0 { return Int(shared[0]) }
+        var left = random % total
+        for i in 0..<count {
+            let weight = UInt64(max(routes.pointer(Int(shared[i])).pointee.weight, 0))
+            if left < weight { return Int(shared[i]) }
+            left -= weight
         }
-        return first
+        return Int(shared[0])
+    }
+
+    /// The members that routes up to `chosen`, as far as they fit the request otherwise, ask about: what decided that
+    /// this route takes it, its own conditions and those of the routes before it alike.
+    func decidingMembers(
+        upTo chosen: Int, _ request: RequestView, scratch: UnsafeMutablePointer<UInt8>
+    ) -> UInt64 {
+        var members: UInt64 = 0
+        for i in 0...max(chosen, 0) where routes.pointer(i).pointee.decidingMembers & ~members != 0 {
+            switch verdict(i, request, scratch: scratch) {
+            case .path, .method, .header: break
+            default: members |= routes.pointer(i).pointee.decidingMembers
+            }
+        }
+        return members
     }
 
     /// True if one of the routes up to `chosen` (all of them for -1) that fits the request otherwise asks about one of

@@ -44,7 +44,8 @@ final class Snapshot: Sendable {
             to: SnapshotView(
                 keys: keyTable,
                 table: RouteTable(
-                    routes: arena.store(compiled), bodyRouteCount: compiled.count { $0.needsBody }),
+                    routes: arena.store(compiled), bodyRouteCount: compiled.count { $0.needsBody },
+                    index: RouteIndex.compile(compiled, in: arena)),
                 targets: arena.store(compiler.targets), memberNames: names.pointer,
                 memberNameCount: compiler.memberNames.count,
                 policy: Policy(settings), texts: FixedTexts(version: version, in: arena),

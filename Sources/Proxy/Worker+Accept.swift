@@ -79,9 +79,13 @@ extension Worker {
         while Int(i) < clients.capacity, clients.liveCount > 0, Int(i) < clients.usedBound {
             if clients.isLive(i) {
                 let c = clients.pointer(i)
-                let isBetweenRequests = c.pointee.state == .handshake
-                    || (c.pointee.state == .readingHead && c.pointee.inbound.isEmpty)
-                if isBetweenRequests && !c.pointee.isReadable { closeClient(i) }
+                if c.pointee.state == .handshake {
+                    closeClient(i)
+                } else if c.pointee.state == .readingHead && c.pointee.inbound.isEmpty {
+                    // A request may have come that no event has told of yet; if none has, reading closes.
+                    c.pointee.isReadable = true
+                    enqueueClient(i)
+                }
             }
             i += 1
         }

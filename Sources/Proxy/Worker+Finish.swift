@@ -18,7 +18,7 @@ extension Worker {
         }
         let mayStay =
             u.pointee.staysOpen && !u.pointee.hasHungUp && !u.pointee.sendFailed && u.pointee.outbound.isEmpty
-            && c.pointee.exchange.requestIsComplete
+            && c.pointee.exchange.requestIsComplete && hasSentRequest(c)
         // A full read may have left bytes behind: a response to nobody must not meet the next request.
         if mayStay && (!u.pointee.isReadable || isQuiet(u)) {
             u.pointee.isReadable = false
@@ -32,6 +32,13 @@ extension Worker {
             return keepAuditDescription(client)
         }
         finishExchange(client)
+    }
+
+    /// True if no byte of the request is still to go: else the next request on the connection would be taken for the
+    /// rest of this one's body. Once all is out the head is dropped, but for a body that went out after the response began.
+    @inline(__always)
+    private func hasSentRequest(_ c: UnsafeMutablePointer<ClientConnection>) -> Bool {
+        c.pointee.exchange.headLength == 0 || c.pointee.exchange.bodySent >= UInt64(outgoingBody(c).count)
     }
 
     /// True if the upstream has sent nothing behind its response. Over TLS reading tells, and takes in what belongs to TLS
@@ -121,9 +128,7 @@ extension Worker {
     mutating func abortClient(_ client: UInt32, _ error: ExchangeError) {
         let c = clients.pointer(client)
         if c.pointee.state == .exchanging, c.pointee.exchange.phase != .none {
-            if c.pointee.exchange.routeIndex >= 0 {
-                targetStates[Int(target(c).pointee.stableID)].health.undecided()
-            }
+            targetSaidNothing(c)
             c.pointee.exchange.error = error
             if error.status == 499 || !c.pointee.exchange.responseStarted {
                 c.pointee.exchange.status = error.status

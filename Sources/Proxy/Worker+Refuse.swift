@@ -11,6 +11,7 @@ extension Worker {
     mutating func refuse(_ index: UInt32, _ error: ExchangeError) {
         let c = clients.pointer(index)
         releaseAttempt(c)
+        targetSaidNothing(c)
         c.pointee.exchange.error = error
         if error.endsConnection { c.pointee.exchange.keepsAlive = false }
         var body = HeadWriter(out + Self.ownBodyOffset, capacity: Self.ownBodyRoom)

@@ -77,7 +77,10 @@ extension Worker {
                 c.pointee.inbound.end &+= UInt32(truncatingIfNeeded: got)
                 if takeRequest(index) { return }
             } else if got == -EAGAIN {
-                if c.pointee.inbound.isEmpty { pool.give(&c.pointee.inbound) }
+                if c.pointee.inbound.isEmpty {
+                    pool.give(&c.pointee.inbound)
+                    if isDraining { closeClient(index) }
+                }
                 return
             } else {
                 return closeClient(index)
@@ -104,6 +107,8 @@ extension Worker {
     @inline(__always)
     private mutating func takeRequest(_ index: UInt32) -> Bool {
         let c = clients.pointer(index)
+        // Even a head that is not whole, or not valid, leaves its traces in `fields` and `head`.
+        fieldsOwner = Token(rawValue: 0)
         let outcome = RequestParser.parse(
             c.pointee.inbound.readPointer, c.pointee.inbound.count, scan: &c.pointee.scan,
             limits: current.pointee.policy.messageLimits, fields: fields, head: &head)

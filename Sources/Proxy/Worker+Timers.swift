@@ -72,7 +72,10 @@ extension Worker {
         if !c.pointee.outbound.isEmpty { return abortClient(index, .sendTimeout) }
         switch c.pointee.exchange.phase {
         case .readingBody: refuse(index, .requestTimeout)
-        case .backingOff: startAttempt(index)
+        case .backingOff:
+            c.pointee.exchange.phase = .connecting
+            bodyCameIn(index)
+            startAttempt(index)
         default:
             guard !c.pointee.exchange.requestIsComplete else { return }
             let upstream = c.pointee.exchange.upstream

@@ -172,6 +172,22 @@ def test_nobody_listens_is_502(site):
     assert row["status_code"] == 502 and row["error_message"] and row["target_url"]
 
 
+@pytest.mark.parametrize("alive", [False, True])
+def test_body_that_comes_while_a_refused_target_is_tried(site, alive):
+    """Head and body in segments of their own, as many clients send them: the body comes while attempts fail."""
+    site.route(target_host=refused(), priority=1)
+    if alive:
+        site.route(priority=2)
+    body = b'{"model":"m"}'
+    for pause in (0, 0.0005, 0.002, 0.02, 0.15):
+        with site.connect() as connection:
+            connection.send_head("POST", "/", site.headers([("Content-Length", str(len(body)))]))
+            time.sleep(pause)
+            connection.send(body)
+            assert connection.read_response("POST").status == (200 if alive else 502), pause
+    assert [r.body for r in site.upstream.requests] == ([body] * 5 if alive else [])
+
+
 def test_unknown_name_is_502(site):
     site.route(target_host="no-such-host.invalid:80")
     assert site.call().status in (502, 503, 504)

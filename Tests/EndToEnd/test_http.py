@@ -346,6 +346,14 @@ def test_health_needs_no_key(site):
     assert status == 200 and body["status"] == "ok"
 
 
+def test_absolute_form_wins_over_host(site):
+    """RFC 9112 section 3.2.2. The upstream gets the route's own host in either case."""
+    site.route()
+    assert site.call(target="http://other.test/abs").status == 200
+    request = site.upstream.wait_requests()
+    assert request.target == "/abs" and request.header("host") == site.upstream.host
+
+
 def test_absolute_form(site):
     site.route()
     assert site.call(target="http://gateway.test/abs?x=1").status == 200
