@@ -148,7 +148,9 @@ struct RouteCompiler {
             retained.append(schema)
             // A member that the schema names at its top decides, as far as the scanner can look for so many.
             var deciding: UInt64 = 0
-            let named = (value["properties"]?.objectValue?.names ?? []) + (value["required"]?.arrayValue ?? []).compactMap(\.stringValue)
+            let named =
+                (value["properties"]?.objectValue?.names ?? [])
+                + (value["required"]?.arrayValue ?? []).compactMap(\.stringValue)
             for name in named {
                 if let index = try? memberIndex(name) { deciding |= 1 << UInt64(index) }
             }

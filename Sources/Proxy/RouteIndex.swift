@@ -203,7 +203,9 @@ struct RouteIndex: BitwiseCopyable, @unchecked Sendable {
     /// is left out is listed under the next shorter one.
     private static func wildcardLengths(_ routes: [CompiledRoute]) -> [Int] {
         var counts: [Int: Int] = [:]
-        for route in routes where route.pattern.shape != .literal { counts[route.pattern.prefix.count, default: 0] += 1 }
+        for route in routes where route.pattern.shape != .literal {
+            counts[route.pattern.prefix.count, default: 0] += 1
+        }
         counts[0] = nil
         let common = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(maxLengths - 1).map(\.key)
         return [0] + common.sorted()

@@ -198,7 +198,8 @@ extension Worker {
         let chosen = chooseRoute(index, request)
         guard chosen != -2 else { return }
         let exchange = UnsafePointer(c).pointee.exchange
-        if chosen >= 0 && exchange.snapshot.unsafelyUnwrapped.pointee.table.routes.pointer(chosen).pointee.bodyFields != nil
+        if chosen >= 0
+            && exchange.snapshot.unsafelyUnwrapped.pointee.table.routes.pointer(chosen).pointee.bodyFields != nil
         {
             return
         }

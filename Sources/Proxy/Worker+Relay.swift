@@ -247,7 +247,9 @@ extension Worker {
 
     private mutating func clientHasRoom(_ client: UInt32) {
         let c = clients.pointer(client)
-        if c.pointee.closesAfterFlush { return c.pointee.state == .exchanging ? finishCut(client) : beginLinger(client) }
+        if c.pointee.closesAfterFlush {
+            return c.pointee.state == .exchanging ? finishCut(client) : beginLinger(client)
+        }
         guard c.pointee.state == .exchanging else { return }
         switch c.pointee.exchange.phase {
         case .flushing: finishExchange(client)

@@ -103,7 +103,9 @@ extension Worker {
     }
 
     @inline(__always)
-    func receive(upstream u: UnsafeMutablePointer<UpstreamConnection>, _ p: UnsafeMutablePointer<UInt8>, _ n: Int) -> Int {
+    func receive(upstream u: UnsafeMutablePointer<UpstreamConnection>, _ p: UnsafeMutablePointer<UInt8>, _ n: Int)
+        -> Int
+    {
         if let tls = u.pointee.tls {
             let got = tls.read(p, n)
             if got == -EAGAIN { u.pointee.isReadable = false }

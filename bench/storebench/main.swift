@@ -89,11 +89,13 @@ struct Texts {
 }
 
 let prompt = String(repeating: "Explain to me in short words what a write-ahead log is good for.\\n", count: 13)
-let requestBody = Array(
-    #"{"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "\#(prompt)"}], "#.utf8)
+let requestBody =
+    Array(
+        #"{"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "\#(prompt)"}], "#.utf8)
     + Array(#""model": "gpt-4o-mini", "temperature": 0.2}"#.utf8)
-let responseBody = Array(
-    #"{"id": "chatcmpl-9", "object": "chat.completion", "created": 1787150830, "model": "gpt-4o-mini", "#.utf8)
+let responseBody =
+    Array(
+        #"{"id": "chatcmpl-9", "object": "chat.completion", "created": 1787150830, "model": "gpt-4o-mini", "#.utf8)
     + Array(#""choices": [{"index": 0, "message": {"role": "assistant", "content": ""#.utf8)
     + Array(String(repeating: "It keeps what was promised. ", count: 14).utf8)
     + Array(#""}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 260, "completion_tokens": 84}}"#.utf8)
