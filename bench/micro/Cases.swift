@@ -195,7 +195,8 @@ func auditEncode() -> (Int) -> UInt64 {
     return { iterations in
         var sum: UInt64 = 0
         for i in 0..<iterations {
-            let id = AuditID(unixMilliseconds: 1_780_000_000_000, worker: 1, bootNonce: 7, sequence: UInt32(truncatingIfNeeded: i))
+            let id = AuditID(
+                unixMilliseconds: 1_780_000_000_000, worker: 1, bootNonce: 7, sequence: UInt32(truncatingIfNeeded: i))
             sum &+= UInt64(AuditEncoder.acceptedSize(accepted))
             AuditEncoder.encodeAccepted(id, accepted, into: space)
             sum &+= UInt64(space.load(fromByteOffset: 16, as: UInt64.self) & 1)
