@@ -47,6 +47,8 @@ let package = Package(
         .executableTarget(
             name: "micro", dependencies: ["Reactor", "HTTP", "JSON", "Store", "Proxy"], path: "bench/micro",
             swiftSettings: strict),
+        .executableTarget(
+            name: "storebench", dependencies: ["Reactor", "Store"], path: "bench/storebench", swiftSettings: strict),
 
         tests("Reactor", ["CEpoll"]),
         tests("HTTP"),

@@ -58,7 +58,8 @@ final class ExecutorPool: Sendable {
                     active = HandlerContext(shared: shared, reader: reader)
                     context = active
                 } catch {
-                    let failure = AdminFailure.server("database_unavailable", "the database cannot be read", status: 503)
+                    let failure = AdminFailure.server(
+                        "database_unavailable", "the database cannot be read", status: 503)
                     mailbox.post(.respond(job.connection, failure.response))
                     continue
                 }

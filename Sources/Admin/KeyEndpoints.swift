@@ -4,11 +4,19 @@ import Store
 private let keySchema = Endpoint.reference("Key")
 
 extension Endpoint.Parameter {
+    /// A time in a request: a date, or ISO-8601. (Times without offset and with a space are taken too, but there is
+    /// no format's name for them.)
+    static let timeSchema =
+        #"{"type":"string","anyOf":[{"format":"date"},{"format":"date-time"},"#
+        + #"{"pattern":"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?$"}]}"#
+
     static func limit(default count: Int, max: Int) -> Self {
         .init(
-            "limit", #"{"type":"integer","minimum":1,"maximum":\#(max),"default":\#(count)}"#, "How many items to list.")
+            "limit", #"{"type":"integer","minimum":1,"maximum":\#(max),"default":\#(count)}"#, "How many items to list."
+        )
     }
-    static let offset = Self("offset", #"{"type":"integer","minimum":0,"default":0}"#, "How many items to skip.")
+    static let offset = Self(
+        "offset", #"{"type":"integer","minimum":0,"maximum":2147483647,"default":0}"#, "How many items to skip.")
 }
 
 extension AdminAPI {
@@ -17,10 +25,12 @@ extension AdminAPI {
             method: "POST", path: "/admin/keys", operationID: "createKey", tag: "keys",
             summary: "Makes a key. The answer is the only time its value is shown.",
             body: .init(schemaName: "NewKey"),
-            answers: [.json("The key, with key_value.", status: 201, schema: keySchema)], failures: [400, 409, 415, 422],
+            answers: [.json("The key, with key_value.", status: 201, schema: keySchema)],
+            failures: [400, 409, 415, 422],
             handler: .quick(createKey)),
         Endpoint(
-            method: "GET", path: "/admin/keys", operationID: "listKeys", tag: "keys", summary: "Lists keys, newest first.",
+            method: "GET", path: "/admin/keys", operationID: "listKeys", tag: "keys",
+            summary: "Lists keys, newest first.",
             parameters: [
                 .init("source_path", #"{"type":"string"}"#, "Only keys of this source."),
                 .init("is_active", #"{"type":"boolean"}"#, "Only active or only inactive keys."),

@@ -5,9 +5,11 @@ extension ObjectShape {
     static let newKey = ObjectShape(
         name: "NewKey", description: "What a key is made from.",
         fields: [
-            .init("source_path", #"{"type":"string","minLength":1,"maxLength":255}"#, "Whose key it is.", required: true),
             .init(
-                "permissions", #"{"type":"array","items":{"type":"string"},"maxItems":64}"#,
+                "source_path", #"{"type":"string","minLength":1,"maxLength":255,\#(ObjectShape.plainPattern)}"#,
+                "Whose key it is.", required: true),
+            .init(
+                "permissions", #"{"type":"array","items":\#(KeyJSON.permissionSchema),"maxItems":64}"#,
                 "What the key may be used for: families (chat, completions, embeddings, models, responses, messages, "
                     + "images, audio, files, moderations), path patterns that begin with a slash, or \"*\". "
                     + "An empty list allows everything."),
@@ -19,10 +21,10 @@ extension ObjectShape {
                 "Days until the key expires; 0 or null is never. Excludes expires_at. "
                     + "With neither, security.default_expiry_days counts when the key is made."),
             .init(
-                "expires_at", #"{"type":["string","null"]}"#,
+                "expires_at", #"{"anyOf":[\#(Endpoint.Parameter.timeSchema),{"type":"null"}]}"#,
                 "When the key expires, a date (its last moment) or ISO-8601; null is never."),
             .init("is_active", #"{"type":"boolean"}"#, "Whether the key is accepted; true when left out."),
-        ])
+        ], exclusive: ["expires_days", "expires_at"])
 
     static let keyPatch = newKey.partial(
         named: "KeyPatch", description: "Members to change; the others stay as they are.")
@@ -34,6 +36,12 @@ enum KeyJSON {
         "chat", "completions", "embeddings", "models", "responses", "messages", "images", "audio", "files",
         "moderations",
     ]
+
+    /// A family, a path pattern, or everything.
+    static let permissionSchema: String = {
+        let words = (families + ["*"]).map { "\"\($0)\"" }.joined(separator: ",")
+        return #"{"anyOf":[{"enum":[\#(words)]},{"type":"string","pattern":"^/","maxLength":1024}]}"#
+    }()
 
     /// A key as answers show it. The key itself is in none but the answers that make it.
     static func encode(_ key: KeyRecord, offsetMinutes: Int, value: String? = nil) -> JSONValue {
@@ -74,7 +82,8 @@ enum KeyJSON {
         case .set(let time): expiry = time
         }
         return NewKey(
-            sourcePath: try sourcePath(body).or("", "source_path"), permissions: try permissions(body).orNull(nil) ?? [],
+            sourcePath: try sourcePath(body).or("", "source_path"),
+            permissions: try permissions(body).orNull(nil) ?? [],
             rateLimitPerMinute: try body.int("rate_limit", in: 0...1_000_000_000).orNull(nil),
             expiresAtMilliseconds: expiry, isActive: try body.bool("is_active").or(true, "is_active"))
     }

@@ -65,7 +65,8 @@ struct QueryReader {
     func time(_ name: String, _ bound: Bound, offsetMinutes: Int) throws(AdminFailure) -> Int64? {
         guard var text = string(name) else { return nil }
         // The `+` of an offset that was not escaped in the query has become a space.
-        if text.utf8.count > 16, let space = text.lastIndex(of: " "), space > text.index(text.startIndex, offsetBy: 10) {
+        if text.utf8.count > 16, let space = text.lastIndex(of: " "), space > text.index(text.startIndex, offsetBy: 10)
+        {
             text.replaceSubrange(space...space, with: "+")
         }
         let time =

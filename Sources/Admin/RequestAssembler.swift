@@ -74,7 +74,8 @@ struct RequestAssembler {
                 outcome = RequestParser.parse(
                     base, buffer.count, scan: &scan, limits: limits, fields: fieldBase, head: &head)
                 if case .complete = outcome {
-                    parsed = Self.read(head, fields: UnsafeBufferPointer(rebasing: fields[..<Int(head.fieldCount)]), base)
+                    parsed = Self.read(
+                        head, fields: UnsafeBufferPointer(rebasing: fields[..<Int(head.fieldCount)]), base)
                 }
             }
         }

@@ -9,15 +9,21 @@ extension ObjectShape {
             .init(
                 "route_id", #"{"type":"string","pattern":"^[A-Za-z0-9._-]{1,64}$"}"#,
                 "Made up if left out. Cannot be changed."),
-            .init("route_name", #"{"type":"string","minLength":1,"maxLength":255}"#, "The route_id if left out."),
-            .init("description", #"{"type":["string","null"],"maxLength":4096}"#, "For people."),
             .init(
-                "match_path", #"{"type":"string","minLength":1,"maxLength":2048}"#,
+                "route_name", #"{"type":"string","maxLength":255,\#(ObjectShape.plainPattern)}"#,
+                "The route_id if left out or empty."),
+            .init(
+                "description", #"{"type":["string","null"],"maxLength":4096,\#(ObjectShape.plainPattern)}"#,
+                "For people."),
+            .init(
+                "match_path", #"{"type":"string","maxLength":2048,"pattern":"^[/*][^\\u0000-\\u001f\\u007f]*$"}"#,
                 "Pattern over the whole path: * and ** match any characters, {name} one segment.", required: true),
             .init(
                 "match_method", #"{"type":"string","default":"ANY"}"#, "ANY, a method, or several with commas."),
             .init(
-                "match_headers", #"{"type":["object","null"],"additionalProperties":{"type":["string","boolean"]}}"#,
+                "match_headers",
+                #"{"type":["object","null"],"propertyNames":\#(HeaderNames.schema),"#
+                    + #""additionalProperties":{"type":["string","boolean"]}}"#,
                 "Name to value; all must hold. A value may use *; true asks for presence, false for absence."),
             .init(
                 "match_body_schema", #"{"type":["object","null"]}"#,
@@ -31,11 +37,14 @@ extension ObjectShape {
                 "strip_path_prefix", #"{"type":"boolean","default":false}"#,
                 "Takes off the literal part of match_path before its first wildcard; the rest goes behind target_path."),
             .init(
-                "add_headers", #"{"type":["object","null"],"additionalProperties":{"type":"string"}}"#,
+                "add_headers",
+                #"{"type":["object","null"],"propertyNames":\#(HeaderNames.schema),"#
+                    + #""additionalProperties":{"type":"string",\#(ObjectShape.plainPattern)}}"#,
                 "Headers to set; ${NAME} expands from the environment."),
             .init("add_body_fields", #"{"type":["object","null"]}"#, "Top-level members to set in a JSON body."),
             .init(
-                "remove_headers", #"{"type":["array","null"],"items":{"type":"string"}}"#, "Headers not forwarded."),
+                "remove_headers", #"{"type":["array","null"],"items":\#(HeaderNames.schema)}"#, "Headers not forwarded."
+            ),
             .init(
                 "timeout", #"{"type":["integer","null"],"minimum":1,"maximum":86400}"#,
                 "Seconds to wait for the target's next byte; null is the gateway's default."),
@@ -113,6 +122,11 @@ enum RouteJSON {
         return route
     }
 
+    /// A route without a name is called by its id.
+    static func name(_ route: inout RouteRecord) {
+        if route.routeName.isEmpty { route.routeName = route.routeID }
+    }
+
     static func newID() -> String { "route_" + SecureRandom.hex(6) }
 
     /// A new route's id, if the body names one.
@@ -122,7 +136,8 @@ enum RouteJSON {
         case .value(let id):
             let isValid = (1...64).contains(id.utf8.count) && id.utf8.allSatisfy(isIDByte)
             guard isValid, id != "match" else {
-                throw .badField("route_id", "must be 1 to 64 letters, digits, dots, hyphens or underscores, not \"match\"")
+                throw .badField(
+                    "route_id", "must be 1 to 64 letters, digits, dots, hyphens or underscores, not \"match\"")
             }
             return id
         }
@@ -210,6 +225,10 @@ enum RouteJSON {
 }
 
 enum HeaderNames {
+    /// JSON Schema of a name (RFC 9110 §5.1) and of its letters.
+    static let namePattern = #""pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$""#
+    static let schema = #"{"type":"string","maxLength":256,\#(namePattern)}"#
+
     /// RFC 9110 §5.6.2.
     static func isTokenByte(_ byte: UInt8) -> Bool {
         switch byte {

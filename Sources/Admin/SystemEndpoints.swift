@@ -10,7 +10,9 @@ extension AdminAPI {
             summary: "Whether the gateway takes requests. Needs no token.", access: .open,
             answers: [
                 .json("It does.", schema: healthSchema),
-                .json("It is draining: it finishes what is open and takes nothing new.", status: 503, schema: healthSchema),
+                .json(
+                    "It is draining: it finishes what is open and takes nothing new.", status: 503, schema: healthSchema
+                ),
             ], handler: .reactor(health)),
         Endpoint(
             method: "GET", path: "/metrics", operationID: "getPrometheusMetrics", tag: "metrics",

@@ -159,7 +159,8 @@ struct TargetProbe {
         let session: TLSSession
         do {
             let context = try TLSContext.client(verify: verifiesTLS, caFile: caFile)
-            guard let made = host.withCString({ TLSSession.client(context, fd: fd, serverName: $0, resume: nil) }) else {
+            guard let made = host.withCString({ TLSSession.client(context, fd: fd, serverName: $0, resume: nil) })
+            else {
                 result.error = "TLS could not be set up"
                 return
             }
@@ -249,7 +250,9 @@ struct TargetProbe {
         var text = "HEAD \(path.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f } ? path : "/") HTTP/1.1\r\n"
         var names: Set<String> = ["connection", "content-length", "transfer-encoding"]
         for member in route.addHeaders?.objectValue ?? JSONObject() {
-            guard let value = member.value.stringValue, names.insert(member.name.lowercased()).inserted else { continue }
+            guard let value = member.value.stringValue, names.insert(member.name.lowercased()).inserted else {
+                continue
+            }
             text += "\(member.name): \(Self.expanded(value))\r\n"
         }
         if !names.contains("host") { text += "host: \(route.targetHost)\r\n" }

@@ -260,11 +260,13 @@ extension Worker {
 
     // MARK: Bodies
 
-    /// Keeps the beginning of a body that is here as a whole.
+    /// Keeps of a held body what is here of it and not yet kept: what is kept is always its beginning.
     mutating func captureRequestBody(_ c: UnsafeMutablePointer<ClientConnection>) {
+        guard current.pointee.policy.auditsBody else { return }
         let body = body(c)
-        guard body.count > 0, !c.pointee.exchange.requestCapture.isAllocated else { return }
-        captureRequest(c, body.pointer.unsafelyUnwrapped, body.count)
+        let kept = c.pointee.exchange.requestCapture.count
+        guard body.count > kept else { return }
+        captureRequest(c, body.pointer.unsafelyUnwrapped + kept, body.count - kept)
     }
 
     mutating func captureRequest(_ c: UnsafeMutablePointer<ClientConnection>, _ p: UnsafePointer<UInt8>, _ n: Int) {

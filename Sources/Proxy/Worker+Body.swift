@@ -66,7 +66,7 @@ extension Worker {
             if got == 0 { break }
             guard got > 0 else { return }
             if c.pointee.exchange.requestIsComplete {
-                c.pointee.deadline = noDeadline
+                bodyCameIn(index)
                 return dispatch(index)
             }
             if c.pointee.exchange.requestReceived > Self.replayBytes {
@@ -88,14 +88,26 @@ extension Worker {
             let got = receiveBody(index)
             if got == 0 { break }
             guard got > 0 else { return }
-            if c.pointee.exchange.requestIsComplete && c.pointee.exchange.phase != .backingOff {
-                c.pointee.deadline = noDeadline
-            }
+            if c.pointee.exchange.requestIsComplete { bodyCameIn(index) }
             let new = Int(c.pointee.exchange.requestReceived - before)
             let start = c.pointee.inbound.readPointer + Int(c.pointee.exchange.headLength) + Int(before)
             guard keepsAgreeing(index, start, new) else { return }
+            captureRequestBody(c)
         }
         pumpRequest(index)
+    }
+
+    /// More of the body is here, or all of it: moves the client's deadline, unless that is the end of a pause before
+    /// another attempt, or of waiting for the client to read.
+    @inline(__always)
+    mutating func bodyCameIn(_ index: UInt32) {
+        let c = clients.pointer(index)
+        if c.pointee.exchange.phase == .backingOff || !c.pointee.outbound.isEmpty { return }
+        if c.pointee.exchange.requestIsComplete {
+            c.pointee.deadline = noDeadline
+        } else {
+            setDeadline(client: index, now + current.pointee.policy.bodyTimeoutMilliseconds)
+        }
     }
 
     /// One read of body bytes into the inbound buffer. 0: nothing there now; -1: the exchange is over.
@@ -109,10 +121,7 @@ extension Worker {
             return -1
         }
         c.pointee.inbound.end &+= UInt32(truncatingIfNeeded: got)
-        // While the exchange backs off, the deadline is the end of that pause.
-        if c.pointee.exchange.phase != .backingOff {
-            c.pointee.deadline = now + current.pointee.policy.bodyTimeoutMilliseconds
-        }
+        bodyCameIn(index)
         if c.pointee.exchange.requestIsChunked { return decodeBufferedChunks(index) ? got : -1 }
         let here = UInt64(c.pointee.inbound.count) - UInt64(c.pointee.exchange.headLength)
         c.pointee.exchange.requestReceived = min(here, c.pointee.exchange.requestLength)
@@ -181,7 +190,7 @@ extension Worker {
 
     /// Sends the request on before all of its body is here, if that is right: the route is decided by what there is, and
     /// does not change the body. A short body stays in the buffer as it comes; a long one, or one of unknown length,
-    /// passes through and cannot be sent again.
+    /// passes through, and from its first byte that did on it cannot be sent again.
     private mutating func dispatchEarly(_ index: UInt32) {
         refreshHead(index)
         let c = clients.pointer(index)
@@ -189,12 +198,12 @@ extension Worker {
         let chosen = chooseRoute(index, request)
         guard chosen != -2 else { return }
         let exchange = UnsafePointer(c).pointee.exchange
-        if chosen >= 0 && exchange.snapshot.unsafelyUnwrapped.pointee.table.routes.pointer(chosen).pointee.bodyFields != nil
+        if chosen >= 0
+            && exchange.snapshot.unsafelyUnwrapped.pointee.table.routes.pointer(chosen).pointee.bodyFields != nil
         {
             return
         }
         if exchange.requestIsChunked || exchange.requestLength > Self.replayBytes {
-            c.pointee.exchange.canReplay = false
             c.pointee.exchange.streamsRequest = true
             c.pointee.exchange.heldBody = exchange.requestReceived
         }

@@ -37,7 +37,11 @@ extension Worker {
         }
         let needsMore = chosen == -2 || (chosen >= 0 && routeChangesBody(c, chosen))
         if needsMore && !c.pointee.exchange.requestIsComplete {
+            // Only after a failed attempt: this route wants more of a body of which nothing has gone past us yet.
             c.pointee.exchange.phase = .readingBody
+            c.pointee.exchange.streamsRequest = false
+            bodyCameIn(index)
+            if c.pointee.isReadable { enqueueClient(index) }
             return
         }
         guard chosen >= 0 else {
@@ -45,6 +49,10 @@ extension Worker {
             return refuse(index, earlier == .none ? .noRoute : earlier)
         }
         c.pointee.exchange.routeIndex = Int32(chosen)
+        if !c.pointee.exchange.requestIsComplete {
+            let table = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.table
+            c.pointee.exchange.watchedMembers = table.decidingMembers(upTo: chosen, request, scratch: patternScratch)
+        }
         pool.give(&c.pointee.exchange.rewrittenBody)
         let route = self.route(c)
         if let fields = route.pointee.bodyFields, c.pointee.exchange.requestIsComplete, !request.bodyIsNoObject,
@@ -52,7 +60,7 @@ extension Worker {
         {
             rewriteBody(c, request.body, fields)
         }
-        if current.pointee.policy.auditsBody { captureRequestBody(c) }
+        captureRequestBody(c)
         startAttempt(index)
     }
 
@@ -122,6 +130,13 @@ extension Worker {
         beginConnect(index)
     }
 
+    /// The attempt ended without a verdict on its target: if it was the target's trial after a cool-down, another may
+    /// be made. After a verdict this changes nothing.
+    mutating func targetSaidNothing(_ c: UnsafeMutablePointer<ClientConnection>) {
+        if c.pointee.exchange.routeIndex < 0 { return }
+        targetStates[Int(target(c).pointee.stableID)].health.undecided()
+    }
+
     /// An attempt failed before any byte of a response went to the client.
     mutating func attemptFailed(_ index: UInt32, _ failure: AttemptFailure, _ error: ExchangeError) {
         let c = clients.pointer(index)
@@ -132,6 +147,8 @@ extension Worker {
         if failure != .closed(wasReused: true) {
             targetStates[stableID].health.failed(nowMilliseconds: now)
             if let reason = error.upstreamReason { metrics.upstreamError(route.pointee.metricID, reason) }
+        } else {
+            targetSaidNothing(c)
         }
         let action = c.pointee.exchange.failover.decide(
             failure, retryCount: route.pointee.retryCount, maxRetries: current.pointee.policy.maxRetries,

@@ -128,14 +128,13 @@ extension Worker {
     mutating func abortClient(_ client: UInt32, _ error: ExchangeError) {
         let c = clients.pointer(client)
         if c.pointee.state == .exchanging, c.pointee.exchange.phase != .none {
-            if c.pointee.exchange.routeIndex >= 0 {
-                targetStates[Int(target(c).pointee.stableID)].health.undecided()
-            }
+            targetSaidNothing(c)
             c.pointee.exchange.error = error
             if error.status == 499 || !c.pointee.exchange.responseStarted {
                 c.pointee.exchange.status = error.status
             }
-            if auditScratchOwner != clients.token(kind: Kind.client, client) && !c.pointee.exchange.auditTail.isAllocated
+            if auditScratchOwner != clients.token(kind: Kind.client, client)
+                && !c.pointee.exchange.auditTail.isAllocated
             {
                 describeForAudit(client)
             }

@@ -11,6 +11,7 @@ extension Worker {
     mutating func refuse(_ index: UInt32, _ error: ExchangeError) {
         let c = clients.pointer(index)
         releaseAttempt(c)
+        targetSaidNothing(c)
         c.pointee.exchange.error = error
         if error.endsConnection { c.pointee.exchange.keepsAlive = false }
         var body = HeadWriter(out + Self.ownBodyOffset, capacity: Self.ownBodyRoom)
@@ -27,7 +28,8 @@ extension Worker {
         let n = messages.utf8CodeUnitCount
         guard Int(head.pathLength) >= n else { return .openAI }
         let path = UnsafePointer(c.pointee.inbound.readPointer) + Int(head.pathOffset)
-        let isOne = bytesEqual(path, messages.utf8Start, n) && (Int(head.pathLength) == n || path[n] == UInt8(ascii: "/"))
+        let isOne =
+            bytesEqual(path, messages.utf8Start, n) && (Int(head.pathLength) == n || path[n] == UInt8(ascii: "/"))
         return isOne ? .anthropic : .openAI
     }
 
@@ -122,7 +124,8 @@ extension Worker {
     // MARK: Health and cross-origin
 
     func isHealthPath(_ path: Bytes) -> Bool {
-        bytesEqual(path.pointer, ("/health" as StaticString).utf8Start, 7) && (head.method == .get || head.method == .head)
+        bytesEqual(path.pointer, ("/health" as StaticString).utf8Start, 7)
+            && (head.method == .get || head.method == .head)
     }
 
     /// `GET /health`: for load balancers, so it asks for no key and leaves no audit row.

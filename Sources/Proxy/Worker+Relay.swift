@@ -93,7 +93,12 @@ extension Worker {
             case .failed:
                 // What came before the fault goes out; the missing last chunk tells the client that it is not whole.
                 u.pointee.staysOpen = false
-                _ = count + headBytes == 0 || sendChunk(client, headBytes, count, last: false, trailers: .empty)
+                if count + headBytes > 0 {
+                    _ =
+                        c.pointee.exchange.sendsChunked
+                        ? sendChunk(client, headBytes, count, last: false, trailers: .empty)
+                        : sendBare(client, headBytes, count)
+                }
                 if clients.isLive(client) && c.pointee.exchange.responseStarted {
                     metrics.upstreamError(route(c).pointee.metricID, .protocol)
                     cutShort(client, .malformedResponse)
@@ -196,7 +201,7 @@ extension Worker {
             return true
         }
         let sent: Int
-        if let tls = c.pointee.tls { sent = tls.write(p, n) } else { sent = Socket.send(c.pointee.fd, p, n) }
+        if let tls = c.pointee.tls { sent = Self.write(tls, p, n) } else { sent = Socket.send(c.pointee.fd, p, n) }
         if sent == n { return true }
         if sent < 0 && sent != -EAGAIN {
             clientIsGone(client)
@@ -204,10 +209,9 @@ extension Worker {
         }
         let taken = max(sent, 0)
         pool.append(&c.pointee.outbound, p + taken, n - taken)
-        if c.pointee.tls == nil || sent < 0 { watchWritable(client) } else { enqueueClient(client) }
+        watchWritable(client)
         setDeadline(client: client, now + current.pointee.policy.sendTimeoutMilliseconds)
-        if c.pointee.tls != nil { flushClient(client) }
-        return clients.isLive(client)
+        return true
     }
 
     mutating func watchWritable(_ client: UInt32) {
@@ -233,18 +237,19 @@ extension Worker {
             if sent == -EAGAIN { return watchWritable(client) }
             if sent < 0 { return clientIsGone(client) }
             c.pointee.outbound.consume(sent)
-            c.pointee.deadline = now + current.pointee.policy.sendTimeoutMilliseconds
+            setDeadline(client: client, now + current.pointee.policy.sendTimeoutMilliseconds)
         }
         pool.give(&c.pointee.outbound)
-        let awaitsBody =
-            c.pointee.state == .exchanging && c.pointee.exchange.phase != .none && !c.pointee.exchange.requestIsComplete
-        c.pointee.deadline = awaitsBody ? now + current.pointee.policy.bodyTimeoutMilliseconds : noDeadline
+        c.pointee.deadline = noDeadline
+        if c.pointee.state == .exchanging { bodyCameIn(client) }
         clientHasRoom(client)
     }
 
     private mutating func clientHasRoom(_ client: UInt32) {
         let c = clients.pointer(client)
-        if c.pointee.closesAfterFlush { return c.pointee.state == .exchanging ? finishCut(client) : beginLinger(client) }
+        if c.pointee.closesAfterFlush {
+            return c.pointee.state == .exchanging ? finishCut(client) : beginLinger(client)
+        }
         guard c.pointee.state == .exchanging else { return }
         switch c.pointee.exchange.phase {
         case .flushing: finishExchange(client)

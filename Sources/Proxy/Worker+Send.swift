@@ -63,8 +63,22 @@ extension Worker {
 
     @inline(__always)
     func transmit(_ u: UnsafeMutablePointer<UpstreamConnection>, _ p: UnsafePointer<UInt8>, _ n: Int) -> Int {
-        if let tls = u.pointee.tls { return tls.write(p, n) }
+        if let tls = u.pointee.tls { return Self.write(tls, p, n) }
         return Socket.send(u.pointee.fd, p, n)
+    }
+
+    /// Writes until all is out or the socket is full: TLS takes one record at a time, and as long as the socket is not
+    /// full no event will ask for the rest.
+    @inline(never)
+    static func write(_ tls: TLSSession, _ p: UnsafePointer<UInt8>, _ n: Int) -> Int {
+        var written = 0
+        while written < n {
+            let count = tls.write(p + written, n - written)
+            if count == -EAGAIN { return written > 0 ? written : count }
+            if count < 0 { return count }
+            written += count
+        }
+        return written
     }
 
     /// The body as it goes to this route's target, as far as it is here.
@@ -157,7 +171,6 @@ extension Worker {
         let route = self.route(c)
         let base = UnsafePointer(c.pointee.inbound.readPointer)
         let path = Bytes(base + Int(head.pathOffset), Int(head.pathLength))
-        if path.count == 0 { writer.append("/") }
         route.pointee.targetPath.write(
             path: path, pattern: route.pointee.pattern, scratch: patternScratch, captures: pathCaptures
         ) { writer.append($0) }
@@ -248,7 +261,7 @@ extension Worker {
     private mutating func sendHeldChunk(_ index: UInt32, _ upstream: UInt32) -> Bool {
         let c = clients.pointer(index)
         let held = c.pointee.exchange.decodedBody
-        if held.isEmpty { return true }
+        if held.isEmpty || c.pointee.exchange.bodySent > 0 { return true }
         let u = upstreams.pointer(upstream)
         var writer = HeadWriter(out, capacity: 64)
         writer.append(hex: UInt64(held.count))
@@ -256,15 +269,9 @@ extension Worker {
         pool.append(&u.pointee.outbound, out, writer.count)
         pool.append(&u.pointee.outbound, held.readPointer, held.count)
         pool.append(&u.pointee.outbound, ("\r\n" as StaticString).utf8Start, 2)
-        if c.pointee.exchange.requestIsComplete { appendLastChunk(u) }
-        pool.give(&c.pointee.exchange.decodedBody)
+        c.pointee.exchange.bodySent = UInt64(held.count)
         flushUpstream(upstream)
         return upstreams.isLive(upstream) && u.pointee.outbound.isEmpty && !u.pointee.sendFailed
-    }
-
-    private mutating func appendLastChunk(_ u: UnsafeMutablePointer<UpstreamConnection>) {
-        let last: StaticString = "0\r\n\r\n"
-        pool.append(&u.pointee.outbound, last.utf8Start, last.utf8CodeUnitCount)
     }
 
     /// Reads the body from the client and sends it on, piece by piece; stops while the upstream's side is backed up.
@@ -275,6 +282,7 @@ extension Worker {
         if c.pointee.exchange.requestIsChunked && !c.pointee.exchange.requestIsComplete
             && c.pointee.inbound.count > Int(c.pointee.exchange.headLength)
         {
+            c.pointee.exchange.canReplay = false
             guard forwardChunks(index, upstream) else { return }
         }
         var reads = 0
@@ -291,7 +299,9 @@ extension Worker {
             }
             if got == -EAGAIN { return }
             guard got > 0 else { return clientIsGone(index) }
-            c.pointee.deadline = now + current.pointee.policy.bodyTimeoutMilliseconds
+            // These bytes go on and are not kept.
+            c.pointee.exchange.canReplay = false
+            bodyCameIn(index)
             u.pointee.deadline = now + route(c).pointee.timeoutMilliseconds
             if c.pointee.exchange.requestIsChunked {
                 c.pointee.inbound.end &+= UInt32(got)
@@ -309,7 +319,7 @@ extension Worker {
         c.pointee.exchange.requestReceived += UInt64(got)
         captureRequest(c, scratch, got)
         guard keepsAgreeing(index, scratch, got) else { return false }
-        if c.pointee.exchange.requestReceived == c.pointee.exchange.requestLength { requestIsWhole(c) }
+        if c.pointee.exchange.requestReceived == c.pointee.exchange.requestLength { requestIsWhole(index) }
         return forward(upstream, scratch, got)
     }
 
@@ -341,11 +351,11 @@ extension Worker {
                 writer.append("0\r\n")
                 writer.append(p + offset, count)
                 writer.append("\r\n")
-                requestIsWhole(c)
+                requestIsWhole(index)
                 break decoding
             case .end:
                 writer.append("0\r\n\r\n")
-                requestIsWhole(c)
+                requestIsWhole(index)
                 break decoding
             case .failed:
                 abandonUpload(index, .malformedBody)
@@ -360,9 +370,9 @@ extension Worker {
         return writer.count == 0 || forward(upstream, out, writer.count)
     }
 
-    private func requestIsWhole(_ c: UnsafeMutablePointer<ClientConnection>) {
-        c.pointee.exchange.requestIsComplete = true
-        c.pointee.deadline = noDeadline
+    private mutating func requestIsWhole(_ index: UInt32) {
+        clients.pointer(index).pointee.exchange.requestIsComplete = true
+        bodyCameIn(index)
     }
 
     private mutating func forward(_ upstream: UInt32, _ p: UnsafePointer<UInt8>, _ n: Int) -> Bool {
@@ -382,12 +392,11 @@ extension Worker {
     mutating func keepsAgreeing(_ index: UInt32, _ p: UnsafePointer<UInt8>, _ n: Int) -> Bool {
         let c = clients.pointer(index)
         guard c.pointee.exchange.scanState.isAllocated, !c.pointee.exchange.bodyIsNoObject else { return true }
-        let route = self.route(c)
         let state = scanState(c)
         _ = state.scanner.pointee.feed(
             p, n, table: c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.memberNames, captures: state.captures)
         if state.captures[SnapshotView.streamMember].kind == .true { c.pointee.exchange.isStream = true }
-        var left = route.pointee.decidingMembers
+        var left = c.pointee.exchange.watchedMembers
         while left != 0 {
             if state.captures[left.trailingZeroBitCount].disagrees {
                 abandonUpload(index, .conflictingMembers)
@@ -401,8 +410,7 @@ extension Worker {
     /// The client's upload turned out to be wrong after it began to go upstream.
     private mutating func abandonUpload(_ index: UInt32, _ error: ExchangeError) {
         let c = clients.pointer(index)
-        releaseAttempt(c)
-        if c.pointee.exchange.responseStarted { return abortClient(index, error) }
+        if c.pointee.exchange.responseStarted { return cutShort(index, error) }
         refuse(index, error)
     }
 

@@ -73,15 +73,16 @@ extension Worker {
         switch c.pointee.exchange.phase {
         case .readingBody: refuse(index, .requestTimeout)
         case .backingOff:
-            if !c.pointee.exchange.requestIsComplete {
-                setDeadline(client: index, now + current.pointee.policy.bodyTimeoutMilliseconds)
-            }
+            c.pointee.exchange.phase = .connecting
+            bodyCameIn(index)
             startAttempt(index)
         default:
             guard !c.pointee.exchange.requestIsComplete else { return }
             let upstream = c.pointee.exchange.upstream
             // Only a client that could send and does not is late; one that we have not read from is not.
-            if c.pointee.isReadable || (upstream != Exchange.noUpstream && !upstreams.pointer(upstream).pointee.outbound.isEmpty) {
+            if c.pointee.isReadable
+                || (upstream != Exchange.noUpstream && !upstreams.pointer(upstream).pointee.outbound.isEmpty)
+            {
                 return setDeadline(client: index, now + current.pointee.policy.bodyTimeoutMilliseconds)
             }
             if c.pointee.exchange.responseStarted { return cutShort(index, .requestTimeout) }
