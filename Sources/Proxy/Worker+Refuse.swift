@@ -6,6 +6,9 @@ extension Worker {
     /// Where an answer's body is put together, behind its head in `out`.
     private static let ownBodyOffset = 32 * 1024
     private static let ownBodyRoom = 4096
+    /// Longer values of a request's are not repeated in an answer: together they would not fit its head.
+    private static let maxEchoedBytes = 2048
+    private static let maxEchoedNameBytes = 20 * 1024
 
     /// Answers the open exchange with an error of ours.
     mutating func refuse(_ index: UInt32, _ error: ExchangeError) {
@@ -146,14 +149,18 @@ extension Worker {
         let base = UnsafePointer(c.pointee.inbound.readPointer)
         let cors = UnsafePointer(current).pointee.cors
         writer.append("access-control-allow-methods: ")
-        if cors.methods.isEmpty, let field = firstField(.accessControlRequestMethod) {
+        if cors.methods.isEmpty, let field = firstField(.accessControlRequestMethod),
+            Int(field.valueLength) <= Self.maxEchoedBytes
+        {
             writer.append(bytes(field, base))
         } else {
             writer.append(cors.methods)
         }
         if head.known.contains(.accessControlRequestHeaders) {
             writer.append("\r\naccess-control-allow-headers: ")
-            if cors.headers.isEmpty, let field = firstField(.accessControlRequestHeaders) {
+            if cors.headers.isEmpty, let field = firstField(.accessControlRequestHeaders),
+                Int(field.valueLength) <= Self.maxEchoedNameBytes
+            {
                 writer.append(bytes(field, base))
             } else {
                 writer.append(cors.headers)
@@ -168,7 +175,7 @@ extension Worker {
         guard let field = firstField(.origin) else { return }
         let origin = bytes(field, UnsafePointer(clients.pointer(index).pointee.inbound.readPointer))
         let cors = UnsafePointer(current).pointee.cors
-        guard cors.allows(origin) else { return }
+        guard origin.count <= Self.maxEchoedBytes, cors.allows(origin) else { return }
         if cors.allowsAnyOrigin && !cors.allowsCredentials {
             return writer.append("access-control-allow-origin: *\r\n")
         }

@@ -321,3 +321,13 @@ def test_malformed_chunks_to_a_client_that_knows_none(site):
         with pytest.raises(Truncated):
             connection.read_response()
         assert connection.received.endswith(b"\r\n\r\nhello")
+
+
+@pytest.mark.parametrize("name", ["Origin", "Access-Control-Request-Headers", "Access-Control-Request-Method"])
+def test_preflight_longer_than_an_answer(site, name):
+    fields = {"Host": "a", "Origin": "https://page.example", "Access-Control-Request-Method": "POST"}
+    fields[name] = "x" * 40_000
+    with site.connect() as connection:
+        for _ in range(2):
+            connection.send_head("OPTIONS", "/v1/x", list(fields.items()))
+            assert connection.read_response("OPTIONS").status == 204

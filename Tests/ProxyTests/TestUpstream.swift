@@ -128,6 +128,33 @@ final class TestUpstream: Sendable {
     }
 }
 
+/// A port that is taken but on which nobody listens: connecting to it is refused.
+final class SilentPort {
+    private let fd: Int32
+    let host: String
+
+    init() throws {
+        let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = INADDR_LOOPBACK.bigEndian
+        let status = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(fd, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard status == 0, let local = SocketAddress.local(of: fd) else {
+            let status = errno
+            Socket.close(fd)
+            throw SystemError(errno: status, operation: "bind")
+        }
+        self.fd = fd
+        host = local.description
+    }
+
+    deinit { Socket.close(fd) }
+}
+
 /// A message with a head and a body that Content-Length counts.
 struct WholeMessage {
     let startLine: String
