@@ -59,12 +59,21 @@ struct RouteTable: BitwiseCopyable, @unchecked Sendable {
         guard let container = condition.container else {
             return JSONText.equalsScalar(capture, body: p, condition.scalar)
         }
+        return equals(container, capture, p)
+    }
+
+    /// Objects and arrays are compared as values: rare, and the only comparison that needs memory.
+    @inline(never)
+    private static func equals(
+        _ container: Unmanaged<MemberValue>, _ capture: UnsafeMutablePointer<MemberCapture>, _ p: UnsafePointer<UInt8>
+    ) -> Bool {
         let start = Int(capture.pointee.start)
         let bytes = UnsafeRawBufferPointer(start: p + start, count: Int(capture.pointee.end) - start)
         guard let value = try? JSONValue(parsing: bytes, maxDepth: 64) else { return false }
         return container._withUnsafeGuaranteedRef { $0.value == value }
     }
 
+    @inline(never)
     private func schemaVerdict(_ route: UnsafePointer<CompiledRoute>, _ request: RequestView) -> RouteVerdict {
         guard request.bodyIsComplete else { return .needsBody }
         guard let p = request.body.pointer,

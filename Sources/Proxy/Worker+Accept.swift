@@ -91,6 +91,7 @@ extension Worker {
         }
     }
 
+    @inline(never)
     mutating func finishDrainIfEmpty() {
         guard clients.liveCount == 0, spilled.isEmpty, let latch = drained else { return }
         drained = nil
