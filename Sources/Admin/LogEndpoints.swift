@@ -2,7 +2,7 @@ import JSON
 import Store
 
 extension AdminAPI {
-    private static let statusPart = "([0-9]{1,3}|[0-9]{1,3}-[0-9]{1,3}|[1-9]xx|none)"
+    private static let statusPart = "([0-9]{1,3}|[0-9]{1,3}-[0-9]{1,3}|[1-9]xx|none|null)"
 
     private static let filters: [Endpoint.Parameter] = [
         .init(

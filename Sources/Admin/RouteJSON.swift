@@ -30,7 +30,7 @@ extension ObjectShape {
                 "Members to compare, or JSON Schema draft 2020-12 if it has any of its keywords."),
             .init(
                 "target_host",
-                #"{"type":"string","maxLength":512,"pattern":"^([A-Za-z0-9._-]+|[[][0-9A-Fa-f:.]+[]])(:[0-9]{1,5})?$"}"#,
+                #"{"type":"string","maxLength":512,"pattern":"^([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?$"}"#,
                 "host:port; without a port, that of target_protocol.", required: true),
             .init(
                 "target_path", #"{"type":["string","null"],"default":""}"#,

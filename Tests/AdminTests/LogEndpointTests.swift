@@ -164,7 +164,8 @@ import Testing
             rows += lines(piece)
             if pieces % 32 == 0 {
                 let resident = ProcessStatistics.read().residentBytes ?? 0
-                if pieces == 0 { before = resident }
+                // By the middle SQLite has filled its page cache (16 MiB): from there on nothing may be added.
+                if rows < 50_000 { before = resident }
                 most = max(most, resident)
             }
             pieces += 1
@@ -173,8 +174,8 @@ import Testing
         #expect(head["content-type"] == "application/x-ndjson")
         #expect(rows == 100_000)
         #expect(bytes > 60_000_000)
-        // Other tests run beside this one; a whole export in memory would be three times as much.
-        #expect(most - before < 24 << 20, "grew by \(most - before) bytes")
+        // Other tests run beside this one; a whole export in memory would be twice as much.
+        #expect(most - before < 20 << 20, "grew by \(most - before) bytes")
     }
 
     private func lines(_ piece: [UInt8]) -> Int {

@@ -71,7 +71,8 @@ import Testing
     }
 
     @Test func queryTokensCanBeSwitchedOff() throws {
-        try withServer({ $0.settings.admin.allowQueryToken = false }) { server, _ in
+        func change(_ bed: TestBed) { bed.settings.admin.allowQueryToken = false }
+        try withServer(change) { server, _ in
             let client = try TestClient(port: server.boundPort)
             let answer = try client.request("GET", "/admin/keys?token=\(TestBed.token)", token: nil)
             #expect(answer.status == 401)
