@@ -45,6 +45,9 @@ let package = Package(
         .executableTarget(name: "relay", path: "bench/relay", cSettings: strictC),
         .executableTarget(name: "loadgen", path: "bench/loadgen", cSettings: strictC),
         .executableTarget(
+            name: "micro", dependencies: ["Reactor", "HTTP", "JSON", "Store", "Proxy"], path: "bench/micro",
+            swiftSettings: strict),
+        .executableTarget(
             name: "storebench", dependencies: ["Reactor", "Store"], path: "bench/storebench", swiftSettings: strict),
 
         tests("Reactor", ["CEpoll"]),

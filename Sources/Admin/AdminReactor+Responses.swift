@@ -17,7 +17,11 @@ extension AdminReactor {
         connection.streamIsChunked = current.head.versionMinor >= 1
         if !connection.streamIsChunked { connection.closesAfterResponse = true }
         writeHead(connection, response, connection.streamIsChunked ? .chunked : .untilClose)
-        connection.stream = stream
+        if current.head.method == "HEAD" {
+            stream.cancel()
+        } else {
+            connection.stream = stream
+        }
         startWriting(connection)
     }
 

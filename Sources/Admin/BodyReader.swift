@@ -21,10 +21,15 @@ struct ObjectShape: Sendable {
     var name: String
     var description: String
     var fields: [Field]
+    /// Members that exclude each other.
+    var exclusive: [String] = []
+
+    /// JSON Schema of texts without control characters.
+    static let plainPattern = #""pattern":"^[^\\u0000-\\u001f\\u007f]*$""#
 
     /// The shape with every member optional, for PATCH.
     func partial(named name: String, description: String) -> ObjectShape {
-        var shape = ObjectShape(name: name, description: description, fields: fields)
+        var shape = ObjectShape(name: name, description: description, fields: fields, exclusive: exclusive)
         for index in shape.fields.indices { shape.fields[index].isRequired = false }
         return shape
     }

@@ -4,12 +4,16 @@ import Store
 private let keySchema = Endpoint.reference("Key")
 
 extension Endpoint.Parameter {
+    /// A time in a request. Times without offset and with a space are taken too, but no format is named so.
+    static let timeSchema = #"{"type":"string","anyOf":[{"format":"date"},{"format":"date-time"}]}"#
+
     static func limit(default count: Int, max: Int) -> Self {
         .init(
             "limit", #"{"type":"integer","minimum":1,"maximum":\#(max),"default":\#(count)}"#, "How many items to list."
         )
     }
-    static let offset = Self("offset", #"{"type":"integer","minimum":0,"default":0}"#, "How many items to skip.")
+    static let offset = Self(
+        "offset", #"{"type":"integer","minimum":0,"maximum":2147483647,"default":0}"#, "How many items to skip.")
 }
 
 extension AdminAPI {

@@ -6,9 +6,10 @@ extension ObjectShape {
         name: "NewKey", description: "What a key is made from.",
         fields: [
             .init(
-                "source_path", #"{"type":"string","minLength":1,"maxLength":255}"#, "Whose key it is.", required: true),
+                "source_path", #"{"type":"string","minLength":1,"maxLength":255,\#(ObjectShape.plainPattern)}"#,
+                "Whose key it is.", required: true),
             .init(
-                "permissions", #"{"type":"array","items":{"type":"string"},"maxItems":64}"#,
+                "permissions", #"{"type":["array","null"],"items":\#(KeyJSON.permissionSchema),"maxItems":64}"#,
                 "What the key may be used for: families (chat, completions, embeddings, models, responses, messages, "
                     + "images, audio, files, moderations), path patterns that begin with a slash, or \"*\". "
                     + "An empty list allows everything."),
@@ -20,10 +21,10 @@ extension ObjectShape {
                 "Days until the key expires; 0 or null is never. Excludes expires_at. "
                     + "With neither, security.default_expiry_days counts when the key is made."),
             .init(
-                "expires_at", #"{"type":["string","null"]}"#,
+                "expires_at", #"{"anyOf":[\#(Endpoint.Parameter.timeSchema),{"type":"null"}]}"#,
                 "When the key expires, a date (its last moment) or ISO-8601; null is never."),
             .init("is_active", #"{"type":"boolean"}"#, "Whether the key is accepted; true when left out."),
-        ])
+        ], exclusive: ["expires_days", "expires_at"])
 
     static let keyPatch = newKey.partial(
         named: "KeyPatch", description: "Members to change; the others stay as they are.")
@@ -35,6 +36,12 @@ enum KeyJSON {
         "chat", "completions", "embeddings", "models", "responses", "messages", "images", "audio", "files",
         "moderations",
     ]
+
+    /// A family, a path pattern, or everything.
+    static let permissionSchema: String = {
+        let words = (families + ["*"]).map { "\"\($0)\"" }.joined(separator: ",")
+        return #"{"anyOf":[{"enum":[\#(words)]},{"type":"string","pattern":"^/","maxLength":1024}]}"#
+    }()
 
     /// A key as answers show it. The key itself is in none but the answers that make it.
     static func encode(_ key: KeyRecord, offsetMinutes: Int, value: String? = nil) -> JSONValue {

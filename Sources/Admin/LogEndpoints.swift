@@ -2,11 +2,16 @@ import JSON
 import Store
 
 extension AdminAPI {
+    private static let statusPart = "([0-9]{1,3}|[0-9]{1,3}-[0-9]{1,3}|[1-9]xx|none|null)"
+
     private static let filters: [Endpoint.Parameter] = [
-        .init("start_time", #"{"type":"string"}"#, "From here on: a date, or ISO-8601 (without offset: app.timezone)."),
-        .init("end_time", #"{"type":"string"}"#, "Up to and including this; a date alone is its whole day."),
         .init(
-            "status_code", #"{"type":"string"}"#,
+            "start_time", Endpoint.Parameter.timeSchema,
+            "From here on: a date, or ISO-8601 (without offset: app.timezone)."),
+        .init("end_time", Endpoint.Parameter.timeSchema, "Up to and including this; a date alone is its whole day."),
+        .init(
+            "status_code",
+            #"{"type":"string","pattern":"^(\#(statusPart)(,\#(statusPart)){0,31})?$"}"#,
             "A status, a class (4xx), a range (400-499), none (no status yet), or several with commas."),
         .init("is_stream", #"{"type":"boolean"}"#, "Only streams, or none."),
         .init("api_key", #"{"type":"string"}"#, "The key_id."),
@@ -24,13 +29,21 @@ extension AdminAPI {
         "CSV as RFC 4180 has it, with a header line. Text that a spreadsheet would take "
         + "for a formula has an apostrophe in front."
 
+    /// Names with commas. That none may be there twice is more than a pattern can say.
+    private static let fieldsSchema: String = {
+        let names = LogField.allCases.map(\.rawValue).joined(separator: "|")
+        return #"{"type":"string","pattern":"^((\#(names))(,(\#(names)))*)?$"}"#
+    }()
+
     static let logEndpoints: [Endpoint] = [
         Endpoint(
             method: "GET", path: "/admin/logs", operationID: "listLogs", tag: "logs",
             summary: "Lists the audit, newest first, without bodies.",
             parameters: filters + [
                 .limit(default: 100, max: LogQuery.maximumLimit), .offset,
-                .init("cursor", #"{"type":"string"}"#, "The next_cursor of the page before."),
+                .init(
+                    "cursor", #"{"type":"string","pattern":"^([0-9a-f]{32})?$"}"#, "The next_cursor of the page before."
+                ),
             ],
             answers: [.json("A page of the audit.", schema: Endpoint.reference("LogList"))],
             failures: [400], handler: .quick(listLogs)),
@@ -40,7 +53,7 @@ extension AdminAPI {
                 "Streams all rows that match. If it breaks off, the transfer is cut short, never made to look whole.",
             parameters: filters + [
                 .init("format", #"{"type":"string","enum":["csv","json","ndjson"],"default":"csv"}"#, csvDescription),
-                .init("fields", #"{"type":"string"}"#, "Columns with commas, in this order; all if left out."),
+                .init("fields", fieldsSchema, "Columns with commas, in this order; all if left out."),
             ],
             answers: [
                 Endpoint.Answer(
@@ -121,7 +134,9 @@ extension AdminAPI {
             if index > 0 { body.append(UInt8(ascii: ",")) }
             writer.appendJSON(row, to: &body)
         }
-        body += #"],"total":\#(page.total),"limit":\#(query.limit),"offset":\#(query.offset),"next_cursor":"#.utf8
+        body +=
+            #"],"total":\#(page.total),"total_is_exact":\#(page.totalIsExact),"limit":\#(query.limit),"offset":\#(query.offset),"next_cursor":"#
+            .utf8
         JSONValue.optional(page.nextCursor).write(into: &body)
         body.append(UInt8(ascii: "}"))
         return jsonResponse(body)

@@ -97,10 +97,10 @@ enum OpenAPI {
             }
             responses[String(answer.status)] = .object(response)
         }
-        // A query parameter that the endpoint does not know is a 400 everywhere.
-        var failures = Set(endpoint.failures + [400])
+        var failures = Set(endpoint.failures)
         if endpoint.body != nil { failures.insert(413) }
-        if endpoint.access == .token { failures.formUnion([401, 429]) }
+        // A query parameter that is not known is a 400 wherever a token is wanted.
+        if endpoint.access == .token { failures.formUnion([400, 401, 429]) }
         if case .reactor = endpoint.handler {} else { failures.formUnion([500, 503]) }
         for status in failures.sorted() where responses[String(status)] == nil {
             responses[String(status)] = .members([("$ref", "#/components/responses/Error")])
@@ -146,7 +146,13 @@ enum OpenAPI {
         schemas["RouteList"] = list(of: "Route")
         schemas["LogList"] = list(
             of: "LogItem",
-            more: [("next_cursor", .literal(#"{"type":["string","null"],"description":"null on the last page."}"#))])
+            more: [
+                (
+                    "total_is_exact",
+                    .literal(#"{"type":"boolean","description":"false if counting took too long."}"#)
+                ),
+                ("next_cursor", .literal(#"{"type":["string","null"],"description":"null on the last page."}"#)),
+            ])
         for (name, text) in OpenAPISchemas.all { schemas[name] = .literal(text) }
         return .object(schemas)
     }
@@ -159,6 +165,7 @@ enum OpenAPI {
             ("additionalProperties", false),
         ])
         if !required.isEmpty { schema["required"] = .strings(required) }
+        if !shape.exclusive.isEmpty { schema["not"] = .members([("required", .strings(shape.exclusive))]) }
         return .object(schema)
     }
 

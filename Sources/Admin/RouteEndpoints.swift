@@ -90,7 +90,7 @@ extension AdminAPI {
         let body = try BodyReader(request, shape: .route)
         var route = try RouteJSON.decode(body)
         route.routeID = try RouteJSON.id(body) ?? RouteJSON.newID()
-        if route.routeName.isEmpty { route.routeName = route.routeID }
+        RouteJSON.name(&route)
         try check(route, context.gateway)
         let new = route
         let created = try context.mutate { writer throws(StoreError) in try writer.createRoute(new) }
@@ -128,7 +128,7 @@ extension AdminAPI {
             try checkID(body, old.routeID)
             var route = try RouteJSON.decode(body)
             route.routeID = old.routeID
-            if route.routeName.isEmpty { route.routeName = route.routeID }
+            RouteJSON.name(&route)
             return route
         }
     }
@@ -139,7 +139,9 @@ extension AdminAPI {
         let body = try BodyReader(request, shape: .routePatch)
         return try changeRoute(context, request.pathValues[0]) { (old) throws(AdminFailure) in
             try checkID(body, old.routeID)
-            return try RouteJSON.apply(body, to: old)
+            var route = try RouteJSON.apply(body, to: old)
+            RouteJSON.name(&route)
+            return route
         }
     }
 
@@ -227,9 +229,17 @@ extension ObjectShape {
     static let matchRequest = ObjectShape(
         name: "MatchRequest", description: "A request, described.",
         fields: [
-            .init("method", #"{"type":"string","default":"GET"}"#, "The method."),
-            .init("path", #"{"type":"string","pattern":"^/"}"#, "The path, with the query if any.", required: true),
-            .init("headers", #"{"type":["object","null"]}"#, "Name to value, or to an array of values."),
+            .init(
+                "method", #"{"type":"string","maxLength":32,\#(HeaderNames.namePattern),"default":"GET"}"#,
+                "The method."),
+            .init(
+                "path", #"{"type":"string","maxLength":16384,"pattern":"^/[^\\u0000-\\u001f\\u007f]*$"}"#,
+                "The path, with the query if any.", required: true),
+            .init(
+                "headers",
+                #"{"type":["object","null"],"propertyNames":\#(HeaderNames.schema),"additionalProperties":"#
+                    + #"{"type":["string","array"],"items":{"type":"string"}}}"#,
+                "Name to value, or to an array of values."),
             .init("body", "{}", "The body: any JSON value; a string stands for its own bytes."),
         ])
 }

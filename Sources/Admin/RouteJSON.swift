@@ -7,22 +7,31 @@ extension ObjectShape {
         name: "RouteInput", description: "A route. What is left out has its default.",
         fields: [
             .init(
-                "route_id", #"{"type":"string","pattern":"^[A-Za-z0-9._-]{1,64}$"}"#,
+                "route_id", #"{"type":["string","null"],"pattern":"^[A-Za-z0-9._-]{1,64}$"}"#,
                 "Made up if left out. Cannot be changed."),
-            .init("route_name", #"{"type":"string","minLength":1,"maxLength":255}"#, "The route_id if left out."),
-            .init("description", #"{"type":["string","null"],"maxLength":4096}"#, "For people."),
             .init(
-                "match_path", #"{"type":"string","minLength":1,"maxLength":2048}"#,
+                "route_name", #"{"type":"string","maxLength":255,\#(ObjectShape.plainPattern)}"#,
+                "The route_id if left out or empty."),
+            .init(
+                "description", #"{"type":["string","null"],"maxLength":4096,\#(ObjectShape.plainPattern)}"#,
+                "For people."),
+            .init(
+                "match_path", #"{"type":"string","maxLength":2048,"pattern":"^[/*][^\\u0000-\\u001f\\u007f]*$"}"#,
                 "Pattern over the whole path: * and ** match any characters, {name} one segment.", required: true),
             .init(
                 "match_method", #"{"type":"string","default":"ANY"}"#, "ANY, a method, or several with commas."),
             .init(
-                "match_headers", #"{"type":["object","null"],"additionalProperties":{"type":["string","boolean"]}}"#,
+                "match_headers",
+                #"{"type":["object","null"],"propertyNames":\#(HeaderNames.schema),"#
+                    + #""additionalProperties":{"type":["string","boolean"]}}"#,
                 "Name to value; all must hold. A value may use *; true asks for presence, false for absence."),
             .init(
                 "match_body_schema", #"{"type":["object","null"]}"#,
                 "Members to compare, or JSON Schema draft 2020-12 if it has any of its keywords."),
-            .init("target_host", #"{"type":"string","minLength":1,"maxLength":512}"#, "host:port.", required: true),
+            .init(
+                "target_host",
+                #"{"type":"string","maxLength":512,"pattern":"^([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?$"}"#,
+                "host:port; without a port, that of target_protocol.", required: true),
             .init(
                 "target_path", #"{"type":["string","null"],"default":""}"#,
                 "Empty keeps the path; {name} and * are filled from the match."),
@@ -31,11 +40,14 @@ extension ObjectShape {
                 "strip_path_prefix", #"{"type":"boolean","default":false}"#,
                 "Takes off the literal part of match_path before its first wildcard; the rest goes behind target_path."),
             .init(
-                "add_headers", #"{"type":["object","null"],"additionalProperties":{"type":"string"}}"#,
+                "add_headers",
+                #"{"type":["object","null"],"propertyNames":\#(HeaderNames.schema),"#
+                    + #""additionalProperties":{"type":"string",\#(ObjectShape.plainPattern)}}"#,
                 "Headers to set; ${NAME} expands from the environment."),
             .init("add_body_fields", #"{"type":["object","null"]}"#, "Top-level members to set in a JSON body."),
             .init(
-                "remove_headers", #"{"type":["array","null"],"items":{"type":"string"}}"#, "Headers not forwarded."),
+                "remove_headers", #"{"type":["array","null"],"items":\#(HeaderNames.schema)}"#, "Headers not forwarded."
+            ),
             .init(
                 "timeout", #"{"type":["integer","null"],"minimum":1,"maximum":86400}"#,
                 "Seconds to wait for the target's next byte; null is the gateway's default."),
@@ -111,6 +123,11 @@ enum RouteJSON {
         route.priority = try body.int("priority", in: -1_000_000...1_000_000).or(route.priority, "priority")
         route.weight = try body.int("weight", in: 0...1_000_000).or(route.weight, "weight")
         return route
+    }
+
+    /// A route without a name is called by its id.
+    static func name(_ route: inout RouteRecord) {
+        if route.routeName.isEmpty { route.routeName = route.routeID }
     }
 
     static func newID() -> String { "route_" + SecureRandom.hex(6) }
@@ -211,6 +228,10 @@ enum RouteJSON {
 }
 
 enum HeaderNames {
+    /// JSON Schema of a name (RFC 9110 §5.1) and of its letters.
+    static let namePattern = #""pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$""#
+    static let schema = #"{"type":"string","maxLength":256,\#(namePattern)}"#
+
     /// RFC 9110 §5.6.2.
     static func isTokenByte(_ byte: UInt8) -> Bool {
         switch byte {

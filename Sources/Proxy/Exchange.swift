@@ -97,6 +97,8 @@ struct Exchange: BitwiseCopyable {
     var requestDecoder = ChunkedDecoder()
     /// A chunked request's body without its framing, or what a route made of a body.
     var decodedBody = Buffer.empty
+    /// What decided the route of a request whose body is not here as a whole: these members may not change any more.
+    var watchedMembers: UInt64 = 0
     /// A body rewritten for the current route; replaces the received one.
     var rewrittenBody = Buffer.empty
     /// State of the member scan of a body that is not here as a whole: a MemberScanner and its captures.

@@ -105,7 +105,11 @@ struct PathPattern: BitwiseCopyable, Sendable {
 
 /// The readable side of a pattern: its parts by name, for compiling and for messages.
 struct PathPatternSource {
-    enum Part: Equatable { case literal([UInt8]), any, segment(String) }
+    enum Part: Equatable {
+        case literal([UInt8])
+        case any
+        case segment(String)
+    }
     let parts: [Part]
 
     /// Throws a message fit for a person.

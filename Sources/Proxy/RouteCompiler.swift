@@ -148,7 +148,9 @@ struct RouteCompiler {
             retained.append(schema)
             // A member that the schema names at its top decides, as far as the scanner can look for so many.
             var deciding: UInt64 = 0
-            let named = (value["properties"]?.objectValue?.names ?? []) + (value["required"]?.arrayValue ?? []).compactMap(\.stringValue)
+            let named =
+                (value["properties"]?.objectValue?.names ?? [])
+                + (value["required"]?.arrayValue ?? []).compactMap(\.stringValue)
             for name in named {
                 if let index = try? memberIndex(name) { deciding |= 1 << UInt64(index) }
             }
@@ -171,7 +173,8 @@ struct RouteCompiler {
     }
 
     private mutating func memberIndex(_ name: String) throws(RouteFailure) -> Int32 {
-        if let index = memberNames.firstIndex(of: name) { return Int32(index) }
+        // By code points, as the scanner compares names: Swift's == would take e and an accent for é.
+        if let index = memberNames.firstIndex(where: { $0.utf8.elementsEqual(name.utf8) }) { return Int32(index) }
         guard memberNames.count < Self.maxMemberNames else {
             throw RouteFailure(
                 "match_body_schema", "all routes together may ask about \(Self.maxMemberNames) members at the most")
@@ -182,7 +185,11 @@ struct RouteCompiler {
 
     private func compileRewrite(_ record: RouteRecord) throws(RouteFailure) -> HeaderRewrite {
         var added: [(name: String, value: String)] = []
-        for member in record.addHeaders?.objectValue?.members ?? [] {
+        let addHeaders = record.addHeaders ?? .null
+        guard addHeaders == .null || addHeaders.objectValue != nil else {
+            throw RouteFailure("add_headers", "must be an object")
+        }
+        for member in addHeaders.objectValue?.members ?? [] {
             let (name, value) = (member.name, member.value)
             try Self.checkHeaderName(name, field: "add_headers")
             guard let text = value.stringValue else {

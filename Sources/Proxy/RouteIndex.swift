@@ -83,21 +83,16 @@ struct RouteIndex: BitwiseCopyable, @unchecked Sendable {
         return count
     }
 
-    /// Takes the smallest route index at or after `start` off the lists; -1 when they are empty.
+    /// The smallest route index at or after `start` that a list holds; -1 if there is none. `start` must not go back.
     @inline(__always)
     func next(_ lists: UnsafeMutablePointer<Cursor>, _ count: Int, from start: Int) -> Int {
         var best = -1
-        var bestList = 0
         for i in 0..<count {
             while lists[i].next < lists[i].end && Int(postings[Int(lists[i].next)]) < start { lists[i].next += 1 }
             guard lists[i].next < lists[i].end else { continue }
             let route = Int(postings[Int(lists[i].next)])
-            if best < 0 || route < best {
-                best = route
-                bestList = i
-            }
+            if best < 0 || route < best { best = route }
         }
-        if best >= 0 { lists[bestList].next += 1 }
         return best
     }
 
@@ -208,7 +203,9 @@ struct RouteIndex: BitwiseCopyable, @unchecked Sendable {
     /// is left out is listed under the next shorter one.
     private static func wildcardLengths(_ routes: [CompiledRoute]) -> [Int] {
         var counts: [Int: Int] = [:]
-        for route in routes where route.pattern.shape != .literal { counts[route.pattern.prefix.count, default: 0] += 1 }
+        for route in routes where route.pattern.shape != .literal {
+            counts[route.pattern.prefix.count, default: 0] += 1
+        }
         counts[0] = nil
         let common = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(maxLengths - 1).map(\.key)
         return [0] + common.sorted()

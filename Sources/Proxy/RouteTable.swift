@@ -5,7 +5,11 @@ import Reactor
 /// What matching one route, or looking for the first that matches, has shown.
 enum RouteVerdict: BitwiseCopyable, Equatable {
     case matches
-    case path, method, header(Int32), member(Int32), schema
+    case path
+    case method
+    case header(Int32)
+    case member(Int32)
+    case schema
     /// The body decides, and not enough of it is here.
     case needsBody
 }
@@ -32,7 +36,8 @@ struct RouteTable: BitwiseCopyable, @unchecked Sendable {
     private func bodyVerdict(_ route: UnsafePointer<CompiledRoute>, _ request: RequestView) -> RouteVerdict {
         if request.bodyIsNoObject { return route.pointee.schema == nil ? .member(0) : schemaVerdict(route, request) }
         guard let captures = request.captures else {
-            return request.bodyIsComplete ? .member(0) : .needsBody
+            guard request.bodyIsComplete else { return .needsBody }
+            return route.pointee.schema == nil ? .member(0) : .schema
         }
         let members = route.pointee.memberConditions
         for i in 0..<members.count {
@@ -54,12 +59,21 @@ struct RouteTable: BitwiseCopyable, @unchecked Sendable {
         guard let container = condition.container else {
             return JSONText.equalsScalar(capture, body: p, condition.scalar)
         }
+        return equals(container, capture, p)
+    }
+
+    /// Objects and arrays are compared as values: rare, and the only comparison that needs memory.
+    @inline(never)
+    private static func equals(
+        _ container: Unmanaged<MemberValue>, _ capture: UnsafeMutablePointer<MemberCapture>, _ p: UnsafePointer<UInt8>
+    ) -> Bool {
         let start = Int(capture.pointee.start)
         let bytes = UnsafeRawBufferPointer(start: p + start, count: Int(capture.pointee.end) - start)
         guard let value = try? JSONValue(parsing: bytes, maxDepth: 64) else { return false }
         return container._withUnsafeGuaranteedRef { $0.value == value }
     }
 
+    @inline(never)
     private func schemaVerdict(_ route: UnsafePointer<CompiledRoute>, _ request: RequestView) -> RouteVerdict {
         guard request.bodyIsComplete else { return .needsBody }
         guard let p = request.body.pointer,
@@ -76,20 +90,21 @@ struct RouteTable: BitwiseCopyable, @unchecked Sendable {
     ) -> Int {
         withUnsafeTemporaryAllocation(of: RouteIndex.Cursor.self, capacity: RouteIndex.maxLists) { lists in
             let count = index.isUsed ? index.lookUp(request, lists.baseAddress!) : -1
-            return match(from: start, request, tried, scratch, lists.baseAddress!, count)
+            return match(from: start, to: routes.count, request, tried, scratch, lists.baseAddress!, count)
         }
     }
 
-    /// The same over candidates: all routes if `count` is -1, else what `lists` holds.
+    /// The first match among the routes before `end`, over candidates: all routes if `count` is -1, else what `lists`
+    /// holds.
     @inline(__always)
     private func match(
-        from start: Int, _ request: RequestView, _ tried: TriedRoutes, _ scratch: UnsafeMutablePointer<UInt8>,
-        _ lists: UnsafeMutablePointer<RouteIndex.Cursor>, _ count: Int
+        from start: Int, to end: Int, _ request: RequestView, _ tried: TriedRoutes,
+        _ scratch: UnsafeMutablePointer<UInt8>, _ lists: UnsafeMutablePointer<RouteIndex.Cursor>, _ count: Int
     ) -> Int {
         var i = start
         while true {
             if count >= 0 { i = index.next(lists, count, from: i) }
-            if i < 0 || i >= routes.count { return -1 }
+            if i < 0 || i >= end { return -1 }
             switch verdict(i, request, scratch: scratch) {
             case .matches: if !tried.contains(i) { return i }
             case .needsBody: return -2
@@ -109,7 +124,7 @@ struct RouteTable: BitwiseCopyable, @unchecked Sendable {
     ) -> Int {
         withUnsafeTemporaryAllocation(of: RouteIndex.Cursor.self, capacity: RouteIndex.maxLists) { lists in
             let count = index.isUsed ? index.lookUp(request, lists.baseAddress!) : -1
-            let first = match(from: 0, request, tried, scratch, lists.baseAddress!, count)
+            let first = match(from: 0, to: routes.count, request, tried, scratch, lists.baseAddress!, count)
             guard first >= 0 else { return first }
             let route = routes.pointer(first)
             if Int(route.pointee.groupEnd) == first + 1 && isAvailable(route.pointee.target) { return first }
@@ -120,16 +135,18 @@ struct RouteTable: BitwiseCopyable, @unchecked Sendable {
                     let end = Int(routes.pointer(start).pointee.groupEnd)
                     var found = 0
                     var i = start
-                    while i >= 0 && i < end && found < Self.maxShared {
+                    while i >= 0 && found < Self.maxShared {
                         if isAvailable(routes.pointer(i).pointee.target) {
                             shared[found] = Int32(i)
                             found += 1
                         }
-                        i = match(from: i + 1, request, tried, scratch, lists.baseAddress!, count)
+                        // Only as far as the priority goes: a later one has no say, and so no need of the body.
+                        i = match(from: i + 1, to: end, request, tried, scratch, lists.baseAddress!, count)
                     }
                     if i == -2 { return -2 }
                     if found > 0 { return draw(shared.baseAddress!, found, random) }
-                    start = i >= 0 && i < end ? -1 : i
+                    start = match(from: end, to: routes.count, request, tried, scratch, lists.baseAddress!, count)
+                    if start == -2 { return -2 }
                 }
                 return first
             }
@@ -153,6 +170,21 @@ struct RouteTable: BitwiseCopyable, @unchecked Sendable {
             left -= weight
         }
         return Int(shared[0])
+    }
+
+    /// The members that routes up to `chosen`, as far as they fit the request otherwise, ask about: what decided that
+    /// this route takes it, its own conditions and those of the routes before it alike.
+    func decidingMembers(
+        upTo chosen: Int, _ request: RequestView, scratch: UnsafeMutablePointer<UInt8>
+    ) -> UInt64 {
+        var members: UInt64 = 0
+        for i in 0...max(chosen, 0) where routes.pointer(i).pointee.decidingMembers & ~members != 0 {
+            switch verdict(i, request, scratch: scratch) {
+            case .path, .method, .header: break
+            default: members |= routes.pointer(i).pointee.decidingMembers
+            }
+        }
+        return members
     }
 
     /// True if one of the routes up to `chosen` (all of them for -1) that fits the request otherwise asks about one of

@@ -23,7 +23,8 @@ struct TargetPath: BitwiseCopyable, Sendable {
         if stripsPrefix {
             return writeStripped(path: path, pattern: pattern, emit: emit)
         }
-        if keepsPath { return emit(path) }
+        // An absolute-form target without a path means "/" (RFC 9112 §3.2.1).
+        if keepsPath { return emit(path.isEmpty ? Bytes("/") : path) }
         if usesCaptures { _ = pattern.captures(path, scratch: scratch, into: captures) }
         for i in 0..<parts.count {
             let part = parts[i]

@@ -67,24 +67,31 @@ extension Worker {
     // MARK: Draining
 
     mutating func beginDrain(_ latch: Latch) {
+        drained = latch
+        // Asked again: the listener is closed already, and its descriptor may be somebody else's by now.
+        if isDraining { return }
         // What waits in the queue is still served; closed, the port refuses newcomers instead of letting them hang.
         acceptClients()
         isDraining = true
-        drained = latch
         _ = poller.remove(listener)
         Socket.close(listener)
         var i: UInt32 = 0
         while Int(i) < clients.capacity, clients.liveCount > 0, Int(i) < clients.usedBound {
             if clients.isLive(i) {
                 let c = clients.pointer(i)
-                let isBetweenRequests = c.pointee.state == .handshake
-                    || (c.pointee.state == .readingHead && c.pointee.inbound.isEmpty)
-                if isBetweenRequests && !c.pointee.isReadable { closeClient(i) }
+                if c.pointee.state == .handshake {
+                    closeClient(i)
+                } else if c.pointee.state == .readingHead && c.pointee.inbound.isEmpty {
+                    // A request may have come that no event has told of yet; if none has, reading closes.
+                    c.pointee.isReadable = true
+                    enqueueClient(i)
+                }
             }
             i += 1
         }
     }
 
+    @inline(never)
     mutating func finishDrainIfEmpty() {
         guard clients.liveCount == 0, spilled.isEmpty, let latch = drained else { return }
         drained = nil
@@ -103,6 +110,7 @@ extension Worker {
             if upstreams.isLive(i) { closeUpstream(i) }
             i += 1
         }
+        if !isDraining { Socket.close(listener) }
         retryAudit()
         drained?.countDown()
         releaseSnapshot(currentHolder)

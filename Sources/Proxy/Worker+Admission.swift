@@ -28,7 +28,8 @@ extension Worker {
         c.pointee.exchange.startedAt = nowNanoseconds
         sequence &+= 1
         c.pointee.exchange.auditID = AuditID(
-            unixMilliseconds: realtime / 1_000_000, worker: UInt16(truncatingIfNeeded: self.index), bootNonce: bootNonce,
+            unixMilliseconds: realtime / 1_000_000, worker: UInt16(truncatingIfNeeded: self.index),
+            bootNonce: bootNonce,
             sequence: sequence)
         openExchanges += 1
         setRequestID(c)

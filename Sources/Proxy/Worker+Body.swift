@@ -190,7 +190,7 @@ extension Worker {
 
     /// Sends the request on before all of its body is here, if that is right: the route is decided by what there is, and
     /// does not change the body. A short body stays in the buffer as it comes; a long one, or one of unknown length,
-    /// passes through and cannot be sent again.
+    /// passes through, and from its first byte that did on it cannot be sent again.
     private mutating func dispatchEarly(_ index: UInt32) {
         refreshHead(index)
         let c = clients.pointer(index)
@@ -198,12 +198,12 @@ extension Worker {
         let chosen = chooseRoute(index, request)
         guard chosen != -2 else { return }
         let exchange = UnsafePointer(c).pointee.exchange
-        if chosen >= 0 && exchange.snapshot.unsafelyUnwrapped.pointee.table.routes.pointer(chosen).pointee.bodyFields != nil
+        if chosen >= 0
+            && exchange.snapshot.unsafelyUnwrapped.pointee.table.routes.pointer(chosen).pointee.bodyFields != nil
         {
             return
         }
         if exchange.requestIsChunked || exchange.requestLength > Self.replayBytes {
-            c.pointee.exchange.canReplay = false
             c.pointee.exchange.streamsRequest = true
             c.pointee.exchange.heldBody = exchange.requestReceived
         }

@@ -37,7 +37,11 @@ extension Worker {
         }
         let needsMore = chosen == -2 || (chosen >= 0 && routeChangesBody(c, chosen))
         if needsMore && !c.pointee.exchange.requestIsComplete {
+            // Only after a failed attempt: this route wants more of a body of which nothing has gone past us yet.
             c.pointee.exchange.phase = .readingBody
+            c.pointee.exchange.streamsRequest = false
+            bodyCameIn(index)
+            if c.pointee.isReadable { enqueueClient(index) }
             return
         }
         guard chosen >= 0 else {
@@ -45,6 +49,10 @@ extension Worker {
             return refuse(index, earlier == .none ? .noRoute : earlier)
         }
         c.pointee.exchange.routeIndex = Int32(chosen)
+        if !c.pointee.exchange.requestIsComplete {
+            let table = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.table
+            c.pointee.exchange.watchedMembers = table.decidingMembers(upTo: chosen, request, scratch: patternScratch)
+        }
         pool.give(&c.pointee.exchange.rewrittenBody)
         let route = self.route(c)
         if let fields = route.pointee.bodyFields, c.pointee.exchange.requestIsComplete, !request.bodyIsNoObject,

@@ -133,7 +133,8 @@ extension Worker {
             if error.status == 499 || !c.pointee.exchange.responseStarted {
                 c.pointee.exchange.status = error.status
             }
-            if auditScratchOwner != clients.token(kind: Kind.client, client) && !c.pointee.exchange.auditTail.isAllocated
+            if auditScratchOwner != clients.token(kind: Kind.client, client)
+                && !c.pointee.exchange.auditTail.isAllocated
             {
                 describeForAudit(client)
             }

@@ -6,6 +6,9 @@ extension Worker {
     /// Where an answer's body is put together, behind its head in `out`.
     private static let ownBodyOffset = 32 * 1024
     private static let ownBodyRoom = 4096
+    /// Longer values of a request's are not repeated in an answer: together they would not fit its head.
+    private static let maxEchoedBytes = 2048
+    private static let maxEchoedNameBytes = 20 * 1024
 
     /// Answers the open exchange with an error of ours.
     mutating func refuse(_ index: UInt32, _ error: ExchangeError) {
@@ -28,7 +31,8 @@ extension Worker {
         let n = messages.utf8CodeUnitCount
         guard Int(head.pathLength) >= n else { return .openAI }
         let path = UnsafePointer(c.pointee.inbound.readPointer) + Int(head.pathOffset)
-        let isOne = bytesEqual(path, messages.utf8Start, n) && (Int(head.pathLength) == n || path[n] == UInt8(ascii: "/"))
+        let isOne =
+            bytesEqual(path, messages.utf8Start, n) && (Int(head.pathLength) == n || path[n] == UInt8(ascii: "/"))
         return isOne ? .anthropic : .openAI
     }
 
@@ -123,7 +127,8 @@ extension Worker {
     // MARK: Health and cross-origin
 
     func isHealthPath(_ path: Bytes) -> Bool {
-        bytesEqual(path.pointer, ("/health" as StaticString).utf8Start, 7) && (head.method == .get || head.method == .head)
+        bytesEqual(path.pointer, ("/health" as StaticString).utf8Start, 7)
+            && (head.method == .get || head.method == .head)
     }
 
     /// `GET /health`: for load balancers, so it asks for no key and leaves no audit row.
@@ -144,14 +149,18 @@ extension Worker {
         let base = UnsafePointer(c.pointee.inbound.readPointer)
         let cors = UnsafePointer(current).pointee.cors
         writer.append("access-control-allow-methods: ")
-        if cors.methods.isEmpty, let field = firstField(.accessControlRequestMethod) {
+        if cors.methods.isEmpty, let field = firstField(.accessControlRequestMethod),
+            Int(field.valueLength) <= Self.maxEchoedBytes
+        {
             writer.append(bytes(field, base))
         } else {
             writer.append(cors.methods)
         }
         if head.known.contains(.accessControlRequestHeaders) {
             writer.append("\r\naccess-control-allow-headers: ")
-            if cors.headers.isEmpty, let field = firstField(.accessControlRequestHeaders) {
+            if cors.headers.isEmpty, let field = firstField(.accessControlRequestHeaders),
+                Int(field.valueLength) <= Self.maxEchoedNameBytes
+            {
                 writer.append(bytes(field, base))
             } else {
                 writer.append(cors.headers)
@@ -166,7 +175,7 @@ extension Worker {
         guard let field = firstField(.origin) else { return }
         let origin = bytes(field, UnsafePointer(clients.pointer(index).pointee.inbound.readPointer))
         let cors = UnsafePointer(current).pointee.cors
-        guard cors.allows(origin) else { return }
+        guard origin.count <= Self.maxEchoedBytes, cors.allows(origin) else { return }
         if cors.allowsAnyOrigin && !cors.allowsCredentials {
             return writer.append("access-control-allow-origin: *\r\n")
         }

@@ -93,7 +93,12 @@ extension Worker {
             case .failed:
                 // What came before the fault goes out; the missing last chunk tells the client that it is not whole.
                 u.pointee.staysOpen = false
-                _ = count + headBytes == 0 || sendChunk(client, headBytes, count, last: false, trailers: .empty)
+                if count + headBytes > 0 {
+                    _ =
+                        c.pointee.exchange.sendsChunked
+                        ? sendChunk(client, headBytes, count, last: false, trailers: .empty)
+                        : sendBare(client, headBytes, count)
+                }
                 if clients.isLive(client) && c.pointee.exchange.responseStarted {
                     metrics.upstreamError(route(c).pointee.metricID, .protocol)
                     cutShort(client, .malformedResponse)
@@ -242,7 +247,9 @@ extension Worker {
 
     private mutating func clientHasRoom(_ client: UInt32) {
         let c = clients.pointer(client)
-        if c.pointee.closesAfterFlush { return c.pointee.state == .exchanging ? finishCut(client) : beginLinger(client) }
+        if c.pointee.closesAfterFlush {
+            return c.pointee.state == .exchanging ? finishCut(client) : beginLinger(client)
+        }
         guard c.pointee.state == .exchanging else { return }
         switch c.pointee.exchange.phase {
         case .flushing: finishExchange(client)

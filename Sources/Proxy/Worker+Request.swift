@@ -77,7 +77,10 @@ extension Worker {
                 c.pointee.inbound.end &+= UInt32(truncatingIfNeeded: got)
                 if takeRequest(index) { return }
             } else if got == -EAGAIN {
-                if c.pointee.inbound.isEmpty { pool.give(&c.pointee.inbound) }
+                if c.pointee.inbound.isEmpty {
+                    pool.give(&c.pointee.inbound)
+                    if isDraining { closeClient(index) }
+                }
                 return
             } else {
                 return closeClient(index)

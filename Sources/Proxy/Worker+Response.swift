@@ -5,6 +5,8 @@ import Reactor
 /// From bytes on an upstream's socket to a response's head at the client.
 extension Worker {
     static let maxInformational: UInt8 = 16
+    /// What chunked framing adds to the bytes of one read.
+    private static let relayRoom = 64
 
     @inline(__always)
     mutating func upstreamEvent(_ upstream: UInt32, _ events: UInt32) {
@@ -15,14 +17,28 @@ extension Worker {
         }
         if events & PollEvent.readable != 0 { u.pointee.isReadable = true }
         switch u.pointee.state {
-        case .connecting: connectEvent(upstream, events)
-        case .handshake: upstreamHandshake(upstream)
+        case .connecting, .handshake: setUpEvent(upstream, events)
         // Nobody asked: it was closed, or a response came to nobody. Either way it serves no more requests.
         case .idle: if u.pointee.isReadable { closeUpstream(upstream) }
         case .ready:
             if events & PollEvent.writable != 0, upstreamWritable(upstream) == false { return }
             if u.pointee.isReadable { upstreamReady(upstream) }
         }
+    }
+
+    /// A connection is being made. If it is ready now and the event also said that there is something to read (an upstream
+    /// that speaks before it was asked, or has closed already), no other event will say so.
+    @inline(never)
+    private mutating func setUpEvent(_ upstream: UInt32, _ events: UInt32) {
+        let u = upstreams.pointer(upstream)
+        let token = upstreams.token(kind: Kind.upstream, upstream)
+        if u.pointee.state == .connecting {
+            connectEvent(upstream, events)
+        } else {
+            upstreamHandshake(upstream)
+        }
+        guard upstreams.resolve(token) != nil, u.pointee.state == .ready, u.pointee.isReadable else { return }
+        upstreamReady(upstream)
     }
 
     /// There is room in the socket again. False if the connection is gone or serves another exchange now.
@@ -65,7 +81,9 @@ extension Worker {
             let isFresh = u.pointee.inbound.isEmpty
             if !isFresh { pool.reserve(&u.pointee.inbound, writable: 16 * 1024) }
             let p = isFresh ? scratch : u.pointee.inbound.writePointer
-            let got = receive(upstream: u, p, isFresh ? Self.scratchBytes : u.pointee.inbound.writableCount)
+            // Never more than `scratchBytes` at a time: `out` has room for that and no more.
+            let room = isFresh ? Self.scratchBytes : min(u.pointee.inbound.writableCount, Self.scratchBytes)
+            let got = receive(upstream: u, p, room)
             if got == -EAGAIN { return }
             guard got > 0 else { return upstreamClosed(upstream, wasClean: got == 0) }
             u.pointee.isSilent = false
@@ -85,7 +103,9 @@ extension Worker {
     }
 
     @inline(__always)
-    func receive(upstream u: UnsafeMutablePointer<UpstreamConnection>, _ p: UnsafeMutablePointer<UInt8>, _ n: Int) -> Int {
+    func receive(upstream u: UnsafeMutablePointer<UpstreamConnection>, _ p: UnsafeMutablePointer<UInt8>, _ n: Int)
+        -> Int
+    {
         if let tls = u.pointee.tls {
             let got = tls.read(p, n)
             if got == -EAGAIN { u.pointee.isReadable = false }
@@ -127,9 +147,14 @@ extension Worker {
                 continue
             }
             if Failover.isRetryable(status: response.status), retries(upstream, p + used, response) { return -1 }
-            let headBytes = startResponse(upstream, p + used, response)
+            var headBytes = startResponse(upstream, p + used, response)
             guard headBytes > 0 else { return -1 }
             used += Int(response.headLength)
+            if headBytes + (n - used) > Self.outBytes - Self.relayRoom {
+                // A head of extraordinary length: `out` has no room for the beginning of the body behind it.
+                guard sendToClient(client, out, headBytes) else { return -1 }
+                headBytes = 0
+            }
             let rest = relay(upstream, p + used, n - used, headBytes: headBytes)
             return rest < 0 ? rest : used + rest
         }

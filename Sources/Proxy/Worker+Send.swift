@@ -171,7 +171,6 @@ extension Worker {
         let route = self.route(c)
         let base = UnsafePointer(c.pointee.inbound.readPointer)
         let path = Bytes(base + Int(head.pathOffset), Int(head.pathLength))
-        if path.count == 0 { writer.append("/") }
         route.pointee.targetPath.write(
             path: path, pattern: route.pointee.pattern, scratch: patternScratch, captures: pathCaptures
         ) { writer.append($0) }
@@ -262,7 +261,7 @@ extension Worker {
     private mutating func sendHeldChunk(_ index: UInt32, _ upstream: UInt32) -> Bool {
         let c = clients.pointer(index)
         let held = c.pointee.exchange.decodedBody
-        if held.isEmpty { return true }
+        if held.isEmpty || c.pointee.exchange.bodySent > 0 { return true }
         let u = upstreams.pointer(upstream)
         var writer = HeadWriter(out, capacity: 64)
         writer.append(hex: UInt64(held.count))
@@ -270,15 +269,9 @@ extension Worker {
         pool.append(&u.pointee.outbound, out, writer.count)
         pool.append(&u.pointee.outbound, held.readPointer, held.count)
         pool.append(&u.pointee.outbound, ("\r\n" as StaticString).utf8Start, 2)
-        if c.pointee.exchange.requestIsComplete { appendLastChunk(u) }
-        pool.give(&c.pointee.exchange.decodedBody)
+        c.pointee.exchange.bodySent = UInt64(held.count)
         flushUpstream(upstream)
         return upstreams.isLive(upstream) && u.pointee.outbound.isEmpty && !u.pointee.sendFailed
-    }
-
-    private mutating func appendLastChunk(_ u: UnsafeMutablePointer<UpstreamConnection>) {
-        let last: StaticString = "0\r\n\r\n"
-        pool.append(&u.pointee.outbound, last.utf8Start, last.utf8CodeUnitCount)
     }
 
     /// Reads the body from the client and sends it on, piece by piece; stops while the upstream's side is backed up.
@@ -289,6 +282,7 @@ extension Worker {
         if c.pointee.exchange.requestIsChunked && !c.pointee.exchange.requestIsComplete
             && c.pointee.inbound.count > Int(c.pointee.exchange.headLength)
         {
+            c.pointee.exchange.canReplay = false
             guard forwardChunks(index, upstream) else { return }
         }
         var reads = 0
@@ -305,6 +299,8 @@ extension Worker {
             }
             if got == -EAGAIN { return }
             guard got > 0 else { return clientIsGone(index) }
+            // These bytes go on and are not kept.
+            c.pointee.exchange.canReplay = false
             bodyCameIn(index)
             u.pointee.deadline = now + route(c).pointee.timeoutMilliseconds
             if c.pointee.exchange.requestIsChunked {
@@ -396,12 +392,11 @@ extension Worker {
     mutating func keepsAgreeing(_ index: UInt32, _ p: UnsafePointer<UInt8>, _ n: Int) -> Bool {
         let c = clients.pointer(index)
         guard c.pointee.exchange.scanState.isAllocated, !c.pointee.exchange.bodyIsNoObject else { return true }
-        let route = self.route(c)
         let state = scanState(c)
         _ = state.scanner.pointee.feed(
             p, n, table: c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.memberNames, captures: state.captures)
         if state.captures[SnapshotView.streamMember].kind == .true { c.pointee.exchange.isStream = true }
-        var left = route.pointee.decidingMembers
+        var left = c.pointee.exchange.watchedMembers
         while left != 0 {
             if state.captures[left.trailingZeroBitCount].disagrees {
                 abandonUpload(index, .conflictingMembers)
@@ -415,8 +410,7 @@ extension Worker {
     /// The client's upload turned out to be wrong after it began to go upstream.
     private mutating func abandonUpload(_ index: UInt32, _ error: ExchangeError) {
         let c = clients.pointer(index)
-        releaseAttempt(c)
-        if c.pointee.exchange.responseStarted { return abortClient(index, error) }
+        if c.pointee.exchange.responseStarted { return cutShort(index, error) }
         refuse(index, error)
     }
 

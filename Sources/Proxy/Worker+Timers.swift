@@ -80,7 +80,9 @@ extension Worker {
             guard !c.pointee.exchange.requestIsComplete else { return }
             let upstream = c.pointee.exchange.upstream
             // Only a client that could send and does not is late; one that we have not read from is not.
-            if c.pointee.isReadable || (upstream != Exchange.noUpstream && !upstreams.pointer(upstream).pointee.outbound.isEmpty) {
+            if c.pointee.isReadable
+                || (upstream != Exchange.noUpstream && !upstreams.pointer(upstream).pointee.outbound.isEmpty)
+            {
                 return setDeadline(client: index, now + current.pointee.policy.bodyTimeoutMilliseconds)
             }
             if c.pointee.exchange.responseStarted { return cutShort(index, .requestTimeout) }

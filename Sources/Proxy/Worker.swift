@@ -102,8 +102,8 @@ struct Worker: ~Copyable {
     var auditScratchCount = 0
 
     /// Connections that have something to do without an event: a pipelined request, a read cut off by the budget.
-    var runQueue: [Token] = []
-    var nextRunQueue: [Token] = []
+    var runQueue = TokenQueue()
+    var nextRunQueue = TokenQueue()
     /// Clients whose request waits for room in the audit ring.
     var auditWaiters: [Token] = []
     /// Records that did not fit into the ring though their exchange was admitted.
@@ -161,8 +161,6 @@ struct Worker: ~Copyable {
         random = seed | 1
         currentHolder = 0
         current = configuration.snapshot.view
-        runQueue.reserveCapacity(1024)
-        nextRunQueue.reserveCapacity(1024)
         adopt(configuration.snapshot)
     }
 
@@ -241,6 +239,7 @@ struct Worker: ~Copyable {
         return until == .max ? -1 : Int32(min(until, 60_000))
     }
 
+    @inline(never)
     private mutating func readMail() {
         for message in mailbox.drain() {
             switch message {
@@ -268,7 +267,7 @@ struct Worker: ~Copyable {
             }
             i &+= 1
         }
-        nextRunQueue.removeAll(keepingCapacity: true)
+        nextRunQueue.removeAll()
     }
 
     /// Has the client looked at again without an event.
@@ -314,10 +313,14 @@ struct Worker: ~Copyable {
     mutating func releaseSnapshot(_ holder: UInt32) {
         let h = holders.pointer(holder)
         h.pointee.openCount -= 1
-        if h.pointee.openCount == 0 {
-            h.pointee.snapshot.release()
-            holders.release(holder)
-        }
+        if h.pointee.openCount == 0 { dropSnapshot(holder) }
+    }
+
+    /// Nothing is served from a snapshot any longer. Not inline: reference counts stay out of what runs per request.
+    @inline(never)
+    private mutating func dropSnapshot(_ holder: UInt32) {
+        holders.pointer(holder).pointee.snapshot.release()
+        holders.release(holder)
     }
 }
 

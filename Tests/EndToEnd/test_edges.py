@@ -7,6 +7,7 @@ import time
 import pytest
 
 from harness import Site
+from harness.client import Truncated
 from test_tls import certificates, server_context  # noqa: F401
 
 
@@ -222,3 +223,111 @@ def test_a_probe_that_says_nothing_does_not_lock_a_target_out(site):
     assert site.call().status == 200
     assert site.call().status == 200
     assert len(first.requests) > seen, "locked out for good"
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked", "close"])
+def test_heads_and_bodies_longer_than_the_workers_memory(make_gateway, framing):
+    """With the largest heads the settings allow, a head and the body's beginning come in one read."""
+    gateway = make_gateway({"limits": {"max_header_bytes": "1MB"}, "audit": {"ring_size": "16MB"}}, workers=1)
+    site = Site(gateway)
+    try:
+        site.route()
+        body = bytes(range(256)) * 8192
+
+        def script(exchange):
+            exchange.read_body()
+            fields = [(f"x-long-{i}", "v" * 60_000) for i in range(5)] + [("x-request-id", "d" * 60_000)] * 6
+            if framing == "length":
+                fields.append(("Content-Length", str(len(body))))
+            elif framing == "chunked":
+                fields.append(("Transfer-Encoding", "chunked"))
+            lines = ["HTTP/1.1 200 OK"] + [f"{name}: {value}" for name, value in fields]
+            wire = "\r\n".join(lines).encode() + b"\r\n\r\n"
+            wire += b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if framing == "chunked" else body
+            exchange.send(wire)
+            if framing == "close":
+                exchange.close()
+
+        site.upstream.handler = script
+        for _ in range(5):
+            response = site.call("GET", "/")
+            assert response.status == 200 and response.body == body
+    finally:
+        site.close()
+
+
+def test_draining_serves_what_has_arrived(make_gateway):
+    """Connections that wait in the queue with their request when draining begins are served, not reset; idle ones end."""
+    import os
+    import signal
+
+    site = Site(make_gateway(workers=1))
+    try:
+        site.route()
+        idle = site.connect()
+        assert idle.request("GET", "/", site.headers()).status == 200
+        kept = site.connect()
+        assert kept.request("GET", "/", site.headers()).status == 200
+        pid = site.gateway.process.pid
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            queued = [site.connect() for _ in range(5)]
+            for connection in [*queued, kept]:
+                connection.send(site.bytes("GET", "/"))
+            silent = site.connect()
+            os.kill(pid, signal.SIGTERM)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        for connection in [*queued, kept]:
+            assert connection.read_response().status == 200
+        # Whether the worker hears of the signal or of a request first is open: either way the connection ends.
+        for connection in [idle, silent, kept, *queued]:
+            assert connection.wait_closed()
+        assert site.gateway.wait_exit() == 0
+    finally:
+        site.close()
+
+
+@pytest.mark.parametrize("size", [100, 2_000_000])
+@pytest.mark.parametrize("value", ["a", "c"])
+def test_a_later_member_that_another_route_asks_for(site, size, value):
+    """The catch-all took the request because `model` was not "a"; a second `model` behind it says otherwise."""
+    special = site.new_upstream()
+    other = site.new_upstream()
+    site.route(special, priority=1, match_body_schema={"model": "a"})
+    site.route(other, priority=2)
+    body = b'{"model":"b","pad":"' + b"p" * size + b'","model":"' + value.encode() + b'"}'
+    with site.connect() as connection:
+        connection.send_head("POST", "/", site.headers([("Content-Length", str(len(body)))]))
+        connection.send(body[: len(body) // 2])
+        time.sleep(0.2)
+        connection.send(body[len(body) // 2 :])
+        response = connection.read_response()
+    assert response.status == 400
+    assert not any(request.complete for upstream in (special, other) for request in upstream.requests)
+
+
+def test_malformed_chunks_to_a_client_that_knows_none(site):
+    site.route()
+
+    def script(exchange):
+        exchange.head(200, [("Transfer-Encoding", "chunked")])
+        exchange.send(b"5\r\nhello\r\nzz\r\n")
+        exchange.wait_gone()
+
+    site.upstream.handler = script
+    with site.connect() as connection:
+        connection.send(site.bytes(version="HTTP/1.0"))
+        with pytest.raises(Truncated):
+            connection.read_response()
+        assert connection.received.endswith(b"\r\n\r\nhello")
+
+
+@pytest.mark.parametrize("name", ["Origin", "Access-Control-Request-Headers", "Access-Control-Request-Method"])
+def test_preflight_longer_than_an_answer(site, name):
+    fields = {"Host": "a", "Origin": "https://page.example", "Access-Control-Request-Method": "POST"}
+    fields[name] = "x" * 40_000
+    with site.connect() as connection:
+        for _ in range(2):
+            connection.send_head("OPTIONS", "/v1/x", list(fields.items()))
+            assert connection.read_response("OPTIONS").status == 204

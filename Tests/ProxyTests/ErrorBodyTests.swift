@@ -45,21 +45,23 @@ import Testing
         #expect(value["error"]?["message"]?.stringValue == "\(code.message)")
     }
 
-    @Test(arguments: [
-        (400, "invalid_request_error", "invalid_request_error"),
-        (401, "authentication_error", "authentication_error"),
-        (403, "permission_error", "permission_error"),
-        (404, "not_found_error", "not_found_error"),
-        (408, "timeout_error", "timeout_error"),
-        (411, "invalid_request_error", "invalid_request_error"),
-        (413, "invalid_request_error", "request_too_large"),
-        (429, "rate_limit_error", "rate_limit_error"),
-        (500, "api_error", "api_error"),
-        (501, "api_error", "api_error"),
-        (502, "api_error", "api_error"),
-        (503, "api_error", "api_error"),
-        (504, "timeout_error", "timeout_error"),
-    ] as [(UInt16, String, String)]) func types(_ status: UInt16, _ openAI: String, _ anthropic: String) throws {
+    @Test(
+        arguments: [
+            (400, "invalid_request_error", "invalid_request_error"),
+            (401, "authentication_error", "authentication_error"),
+            (403, "permission_error", "permission_error"),
+            (404, "not_found_error", "not_found_error"),
+            (408, "timeout_error", "timeout_error"),
+            (411, "invalid_request_error", "invalid_request_error"),
+            (413, "invalid_request_error", "request_too_large"),
+            (429, "rate_limit_error", "rate_limit_error"),
+            (500, "api_error", "api_error"),
+            (501, "api_error", "api_error"),
+            (502, "api_error", "api_error"),
+            (503, "api_error", "api_error"),
+            (504, "timeout_error", "timeout_error"),
+        ] as [(UInt16, String, String)]) func types(_ status: UInt16, _ openAI: String, _ anthropic: String) throws
+    {
         let bodies = try [ErrorBody.Style.openAI, .anthropic].map {
             try body($0, status: status, code: "code", message: "message")
         }

@@ -99,7 +99,9 @@ import Testing
 
     @Test func anotherRouteHasItsOwnRetries() {
         var failover = Failover()
-        func fail() -> FailoverAction { failover.decide(.connectTimeout, retryCount: 1, maxRetries: 3, canReplay: true) }
+        func fail() -> FailoverAction {
+            failover.decide(.connectTimeout, retryCount: 1, maxRetries: 3, canReplay: true)
+        }
         #expect(fail() == .retryAfter(upToMilliseconds: 100))
         #expect(fail() == .nextRoute)
         failover.routeChanged()

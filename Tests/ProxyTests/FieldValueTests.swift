@@ -4,55 +4,61 @@ import Testing
 @testable import Proxy
 
 @Suite struct MediaTypeTests {
-    @Test(arguments: [
-        ("text/event-stream", true, false),
-        ("text/event-stream; charset=utf-8", true, false),
-        ("text/event-stream;charset=utf-8", true, false),
-        ("Text/Event-Stream", true, false),
-        ("text/event-stream, application/json", true, false),
-        ("text/event-streams", false, false),
-        ("text/event", false, false),
-        ("application/x-ndjson", false, true),
-        ("APPLICATION/X-NDJSON; q=1", false, true),
-        ("application/x-ndjson2", false, false),
-        ("application/json", false, false),
-        (" text/event-stream", false, false),
-        ("*/*", false, false),
-        ("", false, false),
-    ] as [(String, Bool, Bool)]) func isStream(_ value: String, _ isEventStream: Bool, _ isNDJSON: Bool) {
+    @Test(
+        arguments: [
+            ("text/event-stream", true, false),
+            ("text/event-stream; charset=utf-8", true, false),
+            ("text/event-stream;charset=utf-8", true, false),
+            ("Text/Event-Stream", true, false),
+            ("text/event-stream, application/json", true, false),
+            ("text/event-streams", false, false),
+            ("text/event", false, false),
+            ("application/x-ndjson", false, true),
+            ("APPLICATION/X-NDJSON; q=1", false, true),
+            ("application/x-ndjson2", false, false),
+            ("application/json", false, false),
+            (" text/event-stream", false, false),
+            ("*/*", false, false),
+            ("", false, false),
+        ] as [(String, Bool, Bool)]) func isStream(_ value: String, _ isEventStream: Bool, _ isNDJSON: Bool)
+    {
         #expect(MediaType.isEventStream(kept(value)) == isEventStream)
         #expect(MediaType.isNDJSON(kept(value)) == isNDJSON)
     }
 }
 
 @Suite struct RetryAfterTests {
-    @Test(arguments: [
-        ("0", 0), ("1", 1000), ("10", 10_000), ("007", 7000), ("999999999", 999_999_999_000),
-        ("1000000000", nil), ("", nil), ("-1", nil), ("+1", nil), ("1.5", nil), ("1 ", nil), ("0x1", nil),
-        ("Fri, 31 Dec 1999 23:59:59 GMT", nil), ("\u{FF11}", nil),
-    ] as [(String, UInt64?)]) func milliseconds(_ value: String, _ expected: UInt64?) {
+    @Test(
+        arguments: [
+            ("0", 0), ("1", 1000), ("10", 10_000), ("007", 7000), ("999999999", 999_999_999_000),
+            ("1000000000", nil), ("", nil), ("-1", nil), ("+1", nil), ("1.5", nil), ("1 ", nil), ("0x1", nil),
+            ("Fri, 31 Dec 1999 23:59:59 GMT", nil), ("\u{FF11}", nil),
+        ] as [(String, UInt64?)]) func milliseconds(_ value: String, _ expected: UInt64?)
+    {
         #expect(RetryAfter.milliseconds(kept(value)) == expected)
     }
 }
 
 @Suite struct UpgradeTokenTests {
-    @Test(arguments: [
-        ("websocket", false),
-        ("WebSocket", false),
-        ("websocket, foo/2", false),
-        ("connect-udp", false),
-        ("h", false),
-        ("hello", false),
-        ("htt", false),
-        ("h2c", true),
-        ("H2C", true),
-        ("h2", true),
-        ("HTTP/2.0", true),
-        ("http/3", true),
-        ("websocket, h2c", true),
-        ("websocket,HTTP/2.0", true),
-        ("TLS/1.0, HTTP/1.1", true),
-    ] as [(String, Bool)]) func isHTTP(_ value: String, _ expected: Bool) {
+    @Test(
+        arguments: [
+            ("websocket", false),
+            ("WebSocket", false),
+            ("websocket, foo/2", false),
+            ("connect-udp", false),
+            ("h", false),
+            ("hello", false),
+            ("htt", false),
+            ("h2c", true),
+            ("H2C", true),
+            ("h2", true),
+            ("HTTP/2.0", true),
+            ("http/3", true),
+            ("websocket, h2c", true),
+            ("websocket,HTTP/2.0", true),
+            ("TLS/1.0, HTTP/1.1", true),
+        ] as [(String, Bool)]) func isHTTP(_ value: String, _ expected: Bool)
+    {
         #expect(UpgradeToken.isHTTP(kept(value)) == expected)
     }
 

@@ -81,27 +81,29 @@ import Testing
         #expect(table.keys[1].requestsPerMinute == 0)
     }
 
-    @Test(arguments: [
-        ([], "/anything", true),
-        (["*"], "/anything", true),
-        (["chat", "*"], "/v1/embeddings", true),
-        (["chat"], "/v1/chat/completions", true),
-        (["chat"], "/v1/embeddings", false),
-        (["chat", "embeddings"], "/v1/embeddings", true),
-        (["models"], "/v1beta/models/gemini:generateContent", false),
-        (["/v1/chat/*"], "/v1/chat/completions", true),
-        (["/v1/chat/*"], "/v1/files", false),
-        (["/exact"], "/exact/more", false),
-        (["/user/{id}/files"], "/user/7/files", true),
-        (["models", "/v1/files*"], "/v1/files/x", true),
-        (["models", "/v1/files*"], "/v1/models", true),
-        // What is no permission grants nothing, and above all not everything.
-        (["nonsense"], "/v1/chat/completions", false),
-        (["/{broken"], "/v1/chat/completions", false),
-        ([""], "/v1/chat/completions", false),
-        (["CHAT"], "/v1/chat/completions", false),
-        (["**"], "/v1/chat/completions", false),
-    ] as [([String], String, Bool)]) func permissions(_ permissions: [String], _ path: String, _ isAllowed: Bool) {
+    @Test(
+        arguments: [
+            ([], "/anything", true),
+            (["*"], "/anything", true),
+            (["chat", "*"], "/v1/embeddings", true),
+            (["chat"], "/v1/chat/completions", true),
+            (["chat"], "/v1/embeddings", false),
+            (["chat", "embeddings"], "/v1/embeddings", true),
+            (["models"], "/v1beta/models/gemini:generateContent", false),
+            (["/v1/chat/*"], "/v1/chat/completions", true),
+            (["/v1/chat/*"], "/v1/files", false),
+            (["/exact"], "/exact/more", false),
+            (["/user/{id}/files"], "/user/7/files", true),
+            (["models", "/v1/files*"], "/v1/files/x", true),
+            (["models", "/v1/files*"], "/v1/models", true),
+            // What is no permission grants nothing, and above all not everything.
+            (["nonsense"], "/v1/chat/completions", false),
+            (["/{broken"], "/v1/chat/completions", false),
+            ([""], "/v1/chat/completions", false),
+            (["CHAT"], "/v1/chat/completions", false),
+            (["**"], "/v1/chat/completions", false),
+        ] as [([String], String, Bool)]) func permissions(_ permissions: [String], _ path: String, _ isAllowed: Bool)
+    {
         let scratch = PatternScratch()
         let key = key { $0.permissions = permissions }
         #expect(key.allows(path: kept(path), scratch: scratch.bytes) == isAllowed)

@@ -156,7 +156,7 @@ import Testing
             #expect(index == count)
             #expect(rebuilt == Array(path.utf8), "\(text) on \(path)")
         }
-        #expect(matched > 300)
+        #expect(matched > 200)
     }
 
     // MARK: Limits and errors
@@ -179,25 +179,27 @@ import Testing
         #expect(throws: PatternError("has more than 32 parts")) { try PathPatternSource(most + "/x{p16}") }
     }
 
-    @Test(arguments: [
-        ("", "must begin with \"/\" or \"*\""),
-        ("v1", "must begin with \"/\" or \"*\""),
-        ("{id}", "must begin with \"/\" or \"*\""),
-        ("/{", "\"{\" without \"}\""),
-        ("/{id", "\"{\" without \"}\""),
-        ("/}", "\"}\" without \"{\""),
-        ("/{a}}", "\"}\" without \"{\""),
-        ("/{}", "\"{}\" is no name: letters, digits, \"_\" and \"-\" are"),
-        ("/{a b}", "\"{a b}\" is no name: letters, digits, \"_\" and \"-\" are"),
-        ("/{a{b}}", "\"{a{b}\" is no name: letters, digits, \"_\" and \"-\" are"),
-        ("/{a}/{a}", "\"{a}\" stands twice"),
-        ("/a b", "may not hold spaces, control characters, \"?\" or \"#\""),
-        ("/a\tb", "may not hold spaces, control characters, \"?\" or \"#\""),
-        ("/a\u{7F}", "may not hold spaces, control characters, \"?\" or \"#\""),
-        ("/a\u{0}", "may not hold spaces, control characters, \"?\" or \"#\""),
-        ("/a?b", "may not hold spaces, control characters, \"?\" or \"#\""),
-        ("/a#b", "may not hold spaces, control characters, \"?\" or \"#\""),
-    ] as [(String, String)]) func whatIsNoPattern(_ text: String, _ message: String) {
+    @Test(
+        arguments: [
+            ("", "must begin with \"/\" or \"*\""),
+            ("v1", "must begin with \"/\" or \"*\""),
+            ("{id}", "must begin with \"/\" or \"*\""),
+            ("/{", "\"{\" without \"}\""),
+            ("/{id", "\"{\" without \"}\""),
+            ("/}", "\"}\" without \"{\""),
+            ("/{a}}", "\"}\" without \"{\""),
+            ("/{}", "\"{}\" is no name: letters, digits, \"_\" and \"-\" are"),
+            ("/{a b}", "\"{a b}\" is no name: letters, digits, \"_\" and \"-\" are"),
+            ("/{a{b}}", "\"{a{b}\" is no name: letters, digits, \"_\" and \"-\" are"),
+            ("/{a}/{a}", "\"{a}\" stands twice"),
+            ("/a b", "may not hold spaces, control characters, \"?\" or \"#\""),
+            ("/a\tb", "may not hold spaces, control characters, \"?\" or \"#\""),
+            ("/a\u{7F}", "may not hold spaces, control characters, \"?\" or \"#\""),
+            ("/a\u{0}", "may not hold spaces, control characters, \"?\" or \"#\""),
+            ("/a?b", "may not hold spaces, control characters, \"?\" or \"#\""),
+            ("/a#b", "may not hold spaces, control characters, \"?\" or \"#\""),
+        ] as [(String, String)]) func whatIsNoPattern(_ text: String, _ message: String)
+    {
         #expect(throws: PatternError(message)) { try PathPatternSource(text) }
     }
 }

@@ -61,17 +61,19 @@ import Testing
         #expect(cors.headers.isEmpty)
     }
 
-    @Test(arguments: [
-        ("https://a.example", true),
-        ("https://b.example:8443", true),
-        ("http://a.example", false),
-        ("https://a.example:443", false),
-        ("https://a.example.evil.example", false),
-        ("https://xa.example", false),
-        ("HTTPS://A.EXAMPLE", false),
-        ("null", false),
-        ("", false),
-    ] as [(String, Bool)]) func theseOrigins(_ origin: String, _ isAllowed: Bool) {
+    @Test(
+        arguments: [
+            ("https://a.example", true),
+            ("https://b.example:8443", true),
+            ("http://a.example", false),
+            ("https://a.example:443", false),
+            ("https://a.example.evil.example", false),
+            ("https://xa.example", false),
+            ("HTTPS://A.EXAMPLE", false),
+            ("null", false),
+            ("", false),
+        ] as [(String, Bool)]) func theseOrigins(_ origin: String, _ isAllowed: Bool)
+    {
         let cors = policy { $0.allowOrigins = ["https://a.example", "https://b.example:8443"] }
         #expect(!cors.allowsAnyOrigin)
         #expect(cors.allows(kept(origin)) == isAllowed)

@@ -147,9 +147,20 @@ import Testing
         #expect(early.choose(try incomplete(early)) == "plain")
 
         let otherPath = Router([
-            .make("body", path: "/other") { $0.matchBodySchema = ["model": "m"]; $0.priority = 1 },
-            .make("method") { $0.matchBodySchema = ["model": "m"]; $0.matchMethod = "PUT"; $0.priority = 2 },
-            .make("header") { $0.matchBodySchema = ["model": "m"]; $0.matchHeaders = ["x-a": true]; $0.priority = 3 },
+            .make("body", path: "/other") {
+                $0.matchBodySchema = ["model": "m"]
+                $0.priority = 1
+            },
+            .make("method") {
+                $0.matchBodySchema = ["model": "m"]
+                $0.matchMethod = "PUT"
+                $0.priority = 2
+            },
+            .make("header") {
+                $0.matchBodySchema = ["model": "m"]
+                $0.matchHeaders = ["x-a": true]
+                $0.priority = 3
+            },
             .make("plain") { $0.priority = 4 },
         ])
         #expect(otherPath.choose(try incomplete(otherPath)) == "plain")
@@ -189,7 +200,10 @@ import Testing
 
     @Test func whoAsksAboutAMember() throws {
         let router = Router([
-            .make("elsewhere", path: "/elsewhere") { $0.matchBodySchema = ["a": 1]; $0.priority = 1 },
+            .make("elsewhere", path: "/elsewhere") {
+                $0.matchBodySchema = ["a": 1]
+                $0.priority = 1
+            },
             Self.conditions("first", ["model": "m"], priority: 2),
             Self.conditions("second", ["user": "u"], priority: 3),
             .make("plain") { $0.priority = 4 },

@@ -18,7 +18,9 @@ import Testing
         }
     }
 
-    static let paths = ["/v1/*", "/v1/chat/completions", "/v1/chat/*", "*", "/a/{id}/b", "/a/x/b", "/v1*", "/v1/models/**"]
+    static let paths = [
+        "/v1/*", "/v1/chat/completions", "/v1/chat/*", "*", "/a/{id}/b", "/a/x/b", "/v1*", "/v1/models/**",
+    ]
     static let requests = ["/v1/chat/completions", "/v1/models/x", "/a/x/b", "/a/y/b", "/v1", "/zzz", "/v1/chat/"]
 
     static func record(_ g: inout Generator, _ i: Int) -> RouteRecord {
@@ -52,14 +54,16 @@ import Testing
                 let path = Self.requests[g.next(Self.requests.count)]
                 let body =
                     g.next(4) == 0
-                    ? "" : #"{"model":"\#(g.next(8) == 0 ? "\\u006d1" : "m\(g.next(6))")","user":"u1","n":\#(g.next(3))}"#
+                    ? ""
+                    : #"{"model":"\#(g.next(8) == 0 ? "\\u006d1" : "m\(g.next(6))")","user":"u1","n":\#(g.next(3))}"#
                 check(snapshot, table, plain, path, body, UInt64(g.next(1 << 30)), scratch)
             }
         }
     }
 
     private func check(
-        _ snapshot: Snapshot, _ table: RouteTable, _ plain: RouteTable, _ path: String, _ body: String, _ random: UInt64,
+        _ snapshot: Snapshot, _ table: RouteTable, _ plain: RouteTable, _ path: String, _ body: String,
+        _ random: UInt64,
         _ scratch: UnsafeMutablePointer<UInt8>
     ) {
         let message = Array("POST \(path)".utf8)

@@ -46,7 +46,8 @@ extension PathPattern {
 extension RouteRecord {
     /// A route with only what a test cares about.
     static func make(
-        _ id: String, path: String = "/*", host: String = "10.0.0.1:80", _ change: (inout RouteRecord) -> Void = { _ in }
+        _ id: String, path: String = "/*", host: String = "10.0.0.1:80",
+        _ change: (inout RouteRecord) -> Void = { _ in }
     ) -> RouteRecord {
         var route = RouteRecord(routeID: id, routeName: id, matchPath: path, targetHost: host)
         change(&route)

@@ -76,19 +76,23 @@ import Testing
         #expect(result == test.result)
     }
 
-    @Test(arguments: [
-        ("/v1/*", "v1", false, "must begin with \"/\""),
-        ("/v1/*", "*", false, "must begin with \"/\""),
-        ("/v1/*", "http://x/", false, "must begin with \"/\""),
-        ("/v1", "/*", false, "has more \"*\" than match_path"),
-        ("/v1/*", "/*/*", false, "has more \"*\" than match_path"),
-        ("/{id}", "/*", false, "has more \"*\" than match_path"),
-        ("/{id}", "/{name}", false, "names {name}, which match_path has not"),
-        ("/{id}", "/{id}/{id}", false, "\"{id}\" stands twice"),
-        ("/v1/*", "/a?b=c", false, "may not hold spaces, control characters, \"?\" or \"#\""),
-        ("/v1/*", "/a/*", true, "must be a literal path while strip_path_prefix is true"),
-        ("/{id}", "/a/{id}", true, "must be a literal path while strip_path_prefix is true"),
-    ] as [(String, String, Bool, String)]) func whatDoesNotFit(_ pattern: String, _ target: String, _ strips: Bool, _ message: String) throws {
+    @Test(
+        arguments: [
+            ("/v1/*", "v1", false, "must begin with \"/\""),
+            ("/v1/*", "*", false, "must begin with \"/\""),
+            ("/v1/*", "http://x/", false, "must begin with \"/\""),
+            ("/v1", "/*", false, "has more \"*\" than match_path"),
+            ("/v1/*", "/*/*", false, "has more \"*\" than match_path"),
+            ("/{id}", "/*", false, "has more \"*\" than match_path"),
+            ("/{id}", "/{name}", false, "names {name}, which match_path has not"),
+            ("/{id}", "/{id}/{id}", false, "\"{id}\" stands twice"),
+            ("/v1/*", "/a?b=c", false, "may not hold spaces, control characters, \"?\" or \"#\""),
+            ("/v1/*", "/a/*", true, "must be a literal path while strip_path_prefix is true"),
+            ("/{id}", "/a/{id}", true, "must be a literal path while strip_path_prefix is true"),
+        ] as [(String, String, Bool, String)]) func whatDoesNotFit(
+            _ pattern: String, _ target: String, _ strips: Bool, _ message: String
+        ) throws
+    {
         let source = try PathPatternSource(pattern)
         #expect(throws: PatternError(message)) {
             try TargetPath.compile(target, stripPrefix: strips, pattern: source, in: Arena())

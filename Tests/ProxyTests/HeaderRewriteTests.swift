@@ -1,0 +1,66 @@
+import Config
+import HTTP
+import Testing
+
+@testable import Proxy
+
+@Suite struct HeaderRewriteTests {
+    /// The names of the lines that go on.
+    private func forwarded(
+        _ lines: [String], strip: [String] = [], remove: [String] = [], add: [(name: String, value: String)] = []
+    ) throws -> [String] {
+        let rewrite = HeaderRewrite.compile(strip: strip, remove: remove, add: add, in: kept(Arena()))
+        let request = try ParsedRequest("GET /", lines)
+        return request.fieldList.filter { !rewrite.drops($0, request.base) }.map(request.name)
+    }
+
+    @Test func whatBelongsToOneConnectionStays() throws {
+        let lines = [
+            "Connection: keep-alive", "Keep-Alive: timeout=5", "Proxy-Connection: close", "TE: trailers",
+            "Upgrade: websocket", "Content-Length: 0", "Proxy-Authorization: Basic eA==",
+            "Proxy-Authenticate: Basic", "HTTP2-Settings: x", "api-key: k", "x-goog-api-key: k", "Accept: */*",
+            "Cookie: a=b", "X-Mine: 1", "Trailer: x",
+        ]
+        #expect(try forwarded(lines) == ["host", "Accept", "Cookie", "X-Mine", "Trailer"])
+    }
+
+    @Test func theSettingsListAndTheRoutes() throws {
+        let lines = [
+            "Authorization: Bearer k", "X-Api-Key: k", "User-Agent: curl", "X-Forwarded-For: 1.2.3.4",
+            "X-Real-IP: 1.2.3.4", "X-Source-Path: t", "X-Mine: 1", "X-MINE-TOO: 2", "Cookie: c", "Accept: */*",
+        ]
+        let strip = Settings().proxy.stripHeaders
+        #expect(try forwarded(lines, strip: strip) == ["X-Mine", "X-MINE-TOO", "Cookie", "Accept"])
+        #expect(try forwarded(lines, strip: strip, remove: ["x-mine", "Cookie"]) == ["X-MINE-TOO", "Accept"])
+        #expect(try forwarded(lines, strip: strip, remove: ["x-mine-to", "x-min"]).count == 4)
+    }
+
+    @Test func whatIsAddedReplacesWhatCame() throws {
+        let lines = ["X-Mine: 1", "x-mine: 2", "Accept: */*", "X-Other: 3"]
+        let added = [(name: "X-MINE", value: "new"), (name: "accept", value: "text/plain")]
+        #expect(try forwarded(lines, add: added) == ["host", "X-Other"])
+        let rewrite = HeaderRewrite.compile(strip: [], remove: [], add: added, in: kept(Arena()))
+        #expect(rewrite.added.string == "X-MINE: new\r\naccept: text/plain\r\n")
+        #expect(!rewrite.addsHost)
+        #expect(!rewrite.addsUserAgent)
+    }
+
+    @Test func hostAndUserAgentAreToldOf() {
+        let rewrite = HeaderRewrite.compile(
+            strip: [], remove: [], add: [(name: "HOST", value: "a"), (name: "User-Agent", value: "b")],
+            in: kept(Arena()))
+        #expect(rewrite.addsHost)
+        #expect(rewrite.addsUserAgent)
+        #expect(rewrite.dropped.contains(.host))
+        #expect(rewrite.dropped.contains(.userAgent))
+    }
+
+    @Test func nothingToAddOrRemove() throws {
+        let rewrite = HeaderRewrite.compile(strip: [], remove: [], add: [], in: kept(Arena()))
+        #expect(rewrite.added.isEmpty)
+        #expect(rewrite.droppedOthers.isEmpty)
+        for id in HeaderRewrite.hopByHop { #expect(rewrite.dropped.contains(id)) }
+        #expect(!rewrite.dropped.contains(.accept))
+        #expect(!rewrite.dropped.contains(.other))
+    }
+}
