@@ -4,6 +4,10 @@
 # shellcheck disable=SC2034 # used by the scripts that source this
 BUILD_PACKAGES=(libssl-dev libsqlite3-dev zlib1g-dev libyaml-dev libc-ares-dev libpcre2-dev pkg-config)
 
+# What the gates count with; without them they are skipped.
+# shellcheck disable=SC2034
+GATE_PACKAGES=(valgrind strace binutils gcc)
+
 fail() {
     printf '%s\n' "$*" >&2
     exit 1
