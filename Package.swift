@@ -50,6 +50,10 @@ let package = Package(
         .executableTarget(
             name: "storebench", dependencies: ["Reactor", "Store"], path: "bench/storebench", swiftSettings: strict),
 
+        // Run under the thread sanitizer by ./test.
+        .executableTarget(
+            name: "ring-stress", dependencies: ["Reactor"], path: "Tests/RingStress", swiftSettings: strict),
+
         tests("Reactor", ["CEpoll"]),
         tests("HTTP"),
         tests("JSON"),
