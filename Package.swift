@@ -32,7 +32,7 @@ let package = Package(
         module("JSON", ["CScan", "CPCRE2"]),
         module("Config", ["CYAML"]),
         module("Log", []),
-        module("Store", ["Reactor", "JSON", "Log", "CSQLite", "CZlib"]),
+        module("Store", ["Reactor", "JSON", "Log", "CScan", "CSQLite", "CZlib"]),
         module("Proxy", ["Reactor", "HTTP", "JSON", "Config", "Log", "Store"]),
         module("Admin", ["Reactor", "HTTP", "JSON", "Config", "Log", "Store", "Proxy"]),
         .executableTarget(

@@ -9,7 +9,7 @@ extension ObjectShape {
                 "source_path", #"{"type":"string","minLength":1,"maxLength":255,\#(ObjectShape.plainPattern)}"#,
                 "Whose key it is.", required: true),
             .init(
-                "permissions", #"{"type":"array","items":\#(KeyJSON.permissionSchema),"maxItems":64}"#,
+                "permissions", #"{"type":["array","null"],"items":\#(KeyJSON.permissionSchema),"maxItems":64}"#,
                 "What the key may be used for: families (chat, completions, embeddings, models, responses, messages, "
                     + "images, audio, files, moderations), path patterns that begin with a slash, or \"*\". "
                     + "An empty list allows everything."),

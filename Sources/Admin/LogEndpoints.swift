@@ -2,7 +2,7 @@ import JSON
 import Store
 
 extension AdminAPI {
-    private static let statusPart = "([0-9]{1,3}|[0-9]{1,3}-[0-9]{1,3}|[1-9]xx|none)"
+    private static let statusPart = "([0-9]{1,3}|[0-9]{1,3}-[0-9]{1,3}|[1-9]xx|none|null)"
 
     private static let filters: [Endpoint.Parameter] = [
         .init(
@@ -11,7 +11,7 @@ extension AdminAPI {
         .init("end_time", Endpoint.Parameter.timeSchema, "Up to and including this; a date alone is its whole day."),
         .init(
             "status_code",
-            #"{"type":"string","pattern":"^\#(statusPart)(,\#(statusPart)){0,31}$"}"#,
+            #"{"type":"string","pattern":"^(\#(statusPart)(,\#(statusPart)){0,31})?$"}"#,
             "A status, a class (4xx), a range (400-499), none (no status yet), or several with commas."),
         .init("is_stream", #"{"type":"boolean"}"#, "Only streams, or none."),
         .init("api_key", #"{"type":"string"}"#, "The key_id."),
@@ -32,7 +32,7 @@ extension AdminAPI {
     /// Names with commas. That none may be there twice is more than a pattern can say.
     private static let fieldsSchema: String = {
         let names = LogField.allCases.map(\.rawValue).joined(separator: "|")
-        return #"{"type":"string","pattern":"^(\#(names))(,(\#(names)))*$"}"#
+        return #"{"type":"string","pattern":"^((\#(names))(,(\#(names)))*)?$"}"#
     }()
 
     static let logEndpoints: [Endpoint] = [
@@ -42,7 +42,8 @@ extension AdminAPI {
             parameters: filters + [
                 .limit(default: 100, max: LogQuery.maximumLimit), .offset,
                 .init(
-                    "cursor", #"{"type":"string","pattern":"^[0-9a-f]{32}$"}"#, "The next_cursor of the page before."),
+                    "cursor", #"{"type":"string","pattern":"^([0-9a-f]{32})?$"}"#, "The next_cursor of the page before."
+                ),
             ],
             answers: [.json("A page of the audit.", schema: Endpoint.reference("LogList"))],
             failures: [400], handler: .quick(listLogs)),

@@ -7,7 +7,7 @@ extension ObjectShape {
         name: "RouteInput", description: "A route. What is left out has its default.",
         fields: [
             .init(
-                "route_id", #"{"type":"string","pattern":"^[A-Za-z0-9._-]{1,64}$"}"#,
+                "route_id", #"{"type":["string","null"],"pattern":"^[A-Za-z0-9._-]{1,64}$"}"#,
                 "Made up if left out. Cannot be changed."),
             .init(
                 "route_name", #"{"type":"string","maxLength":255,\#(ObjectShape.plainPattern)}"#,
@@ -28,7 +28,10 @@ extension ObjectShape {
             .init(
                 "match_body_schema", #"{"type":["object","null"]}"#,
                 "Members to compare, or JSON Schema draft 2020-12 if it has any of its keywords."),
-            .init("target_host", #"{"type":"string","minLength":1,"maxLength":512}"#, "host:port.", required: true),
+            .init(
+                "target_host",
+                #"{"type":"string","maxLength":512,"pattern":"^([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?$"}"#,
+                "host:port; without a port, that of target_protocol.", required: true),
             .init(
                 "target_path", #"{"type":["string","null"],"default":""}"#,
                 "Empty keeps the path; {name} and * are filled from the match."),

@@ -27,24 +27,26 @@ struct EndpointFamilies: OptionSet, BitwiseCopyable, Sendable {
 
     /// The family of a request path, empty if it is of none.
     ///
-    /// The segment after the last version segment (`v1`, `v1beta`, …) decides, so that a prefix may stand before it and
-    /// `/v1/threads/{id}/messages` is not taken for Anthropic's `/v1/messages`; without a version the segment after
-    /// `deployments/{name}` (Azure) or the first segment. `models/{model}:generateContent` (Gemini) is chat,
-    /// `…:embedContent` embeddings: who may list models may not thereby run them.
+    /// The segment after the first version segment (`v1`, `v1beta`, …) decides, so that a prefix may stand before it and
+    /// `/v1/threads/{id}/messages` is not taken for Anthropic's `/v1/messages`; without a version, the first segment. In
+    /// either place `openai`, a version and `deployments/{name}` (Azure, Gemini's OpenAI paths) are passed over.
+    /// `models/{model}:generateContent` (Gemini) is chat, `…:embedContent` embeddings: who may list models may not thereby
+    /// run them.
     static func of(path: Bytes) -> EndpointFamilies {
         guard let p = path.pointer else { return [] }
-        var deciding = 0
         var cursor = 0
+        var hasVersion = false
+        while !hasVersion, let segment = nextSegment(p, path.count, &cursor) { hasVersion = isVersion(segment) }
+        if !hasVersion { cursor = 0 }
         while let segment = nextSegment(p, path.count, &cursor) {
-            if isVersion(segment) || (deciding == 0 && segmentEquals(segment, "openai")) { deciding = cursor }
+            if isVersion(segment) || segmentEquals(segment, "openai") { continue }
             if segmentEquals(segment, "deployments") {
                 _ = nextSegment(p, path.count, &cursor)
-                deciding = cursor
+                continue
             }
+            return family(of: segment, rest: Bytes(p + cursor, path.count - cursor))
         }
-        cursor = deciding
-        guard let first = nextSegment(p, path.count, &cursor) else { return [] }
-        return family(of: first, rest: Bytes(p + cursor, path.count - cursor))
+        return []
     }
 
     private static func family(of segment: Bytes, rest: Bytes) -> EndpointFamilies {
@@ -85,9 +87,20 @@ struct EndpointFamilies: OptionSet, BitwiseCopyable, Sendable {
     }
 
     private static func isVersion(_ s: Bytes) -> Bool {
-        guard s.count >= 2, let p = s.pointer else { return false }
-        return p[0] == UInt8(ascii: "v") && p[1] >= UInt8(ascii: "0") && p[1] <= UInt8(ascii: "9")
+        guard s.count >= 2, let p = s.pointer, p[0] == UInt8(ascii: "v"), isDigit(p[1]) else { return false }
+        // `v1`, `v1beta`, `v1alpha2`: a model's name that begins like one goes on with other characters.
+        var i = 2
+        while i < s.count && isDigit(p[i]) { i += 1 }
+        if s.count - i >= 4 && bytesEqual(p + i, ("beta" as StaticString).utf8Start, 4) {
+            i += 4
+        } else if s.count - i >= 5 && bytesEqual(p + i, ("alpha" as StaticString).utf8Start, 5) {
+            i += 5
+        }
+        while i < s.count && isDigit(p[i]) { i += 1 }
+        return i == s.count
     }
+
+    private static func isDigit(_ c: UInt8) -> Bool { c >= UInt8(ascii: "0") && c <= UInt8(ascii: "9") }
 
     private static func segmentEquals(_ s: Bytes, _ name: StaticString) -> Bool {
         s.count == name.utf8CodeUnitCount && bytesEqual(s.pointer, name.utf8Start, s.count)

@@ -4,7 +4,8 @@ import Synchronization
 ///
 /// The generic cell rate algorithm: the word is the theoretical arrival time of the next conforming request, in
 /// nanoseconds of the monotonic clock. A full minute's worth may come at once; after that requests are
-/// let through evenly as the minute goes by, so that no window's edge lets twice the limit through.
+/// let through evenly as the minute goes by. Over time that is the limit; the minute that begins with a full budget
+/// can see up to twice as many.
 struct RateCell: BitwiseCopyable, @unchecked Sendable {
     fileprivate let theoreticalArrival: UnsafeMutablePointer<Atomic<UInt64>>
 

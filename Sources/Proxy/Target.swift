@@ -35,7 +35,9 @@ struct TargetAddress: Hashable, Sendable {
         }
         self.host = host.lowercased()
         if let port {
-            guard let number = UInt16(port), number > 0 else { throw PatternError("the port must be 1…65535") }
+            guard port.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let number = UInt16(port), number > 0 else {
+                throw PatternError("the port must be 1…65535")
+            }
             self.port = number
         } else {
             self.port = isTLS ? 443 : 80

@@ -109,6 +109,7 @@ public enum AuditEvent {
     public static let headerSize = 24
 
     /// Reads a record; its fields point into `payload`. Nil if it is not one that this version wrote.
+    @inline(__always)
     public init?(decoding payload: UnsafeRawBufferPointer) {
         guard payload.count >= Self.headerSize, let base = payload.baseAddress,
             base.load(fromByteOffset: 1, as: UInt8.self) == Self.version

@@ -30,8 +30,8 @@ enum Schema {
             )
             """)
 
-    /// Ordered by id, which is ordered by time: so the table itself serves time ranges and cursors, and a row costs
-    /// one insertion. Every further index would add half as much again.
+    /// Ids are ordered by time, so their index serves time ranges and cursors, and is the only one over all rows.
+    /// `docs/decisions/audit-rowid.md` says why the table has a rowid besides.
     static let auditLogs = Table(
         name: "audit_logs",
         sql: """
@@ -60,7 +60,7 @@ enum Schema {
                 response_headers TEXT,
                 response_body TEXT,
                 created_at TEXT NOT NULL
-            ) WITHOUT ROWID
+            )
             """,
         indexes: ["CREATE INDEX audit_logs_in_flight ON audit_logs (id) WHERE status_code IS NULL"])
 

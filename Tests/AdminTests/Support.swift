@@ -274,14 +274,9 @@ final class TestClient {
             if headEnd != nil { break }
             try #require(fill(), "the connection ended before a response")
         }
-        let lines = String(decoding: input[..<headEnd!], as: UTF8.self).split(separator: "\r\n")
+        var response = try parseHead(headEnd!)
         input.removeFirst(headEnd! + 4)
-        let status = try #require(Int(lines[0].split(separator: " ")[1]))
-        let headers = lines.dropFirst().map { line -> (name: String, value: String) in
-            let parts = line.split(separator: ":", maxSplits: 1)
-            return (parts[0].lowercased(), parts.count > 1 ? String(parts[1].drop { $0 == " " }) : "")
-        }
-        var response = Response(status: status, headers: headers, body: [])
+        let status = response.status
         if isHead || status == 204 || status < 200 { return response }
         if let length = response["content-length"].flatMap({ Int($0) }) {
             response.body = try take(length)
@@ -300,11 +295,36 @@ final class TestClient {
         return response
     }
 
+    /// Reads one chunked response without keeping its body.
+    func eachPiece(_ body: ([UInt8]) -> Void) throws -> Response {
+        let end = Array("\r\n\r\n".utf8)
+        while !input.contains(13) || input.count < 1024 { try #require(fill(), "the connection ended early") }
+        let headEnd = try #require(input.indices.first { input[$0...].starts(with: end) })
+        let head = try parseHead(headEnd)
+        input.removeFirst(headEnd + 4)
+        while true {
+            let size = try #require(Int(try takeLine(), radix: 16))
+            let piece = try take(size + 2)
+            if size == 0 { return head }
+            body(Array(piece.dropLast(2)))
+        }
+    }
+
     /// Whether the server closes without sending anything more.
     func isClosed() -> Bool {
         guard input.isEmpty else { return false }
         var byte: UInt8 = 0
         return recv(fd, &byte, 1, 0) == 0
+    }
+
+    private func parseHead(_ headEnd: Int) throws -> Response {
+        let lines = String(decoding: input[..<headEnd], as: UTF8.self).split(separator: "\r\n")
+        let status = try #require(Int(lines[0].split(separator: " ")[1]))
+        let headers = lines.dropFirst().map { line -> (name: String, value: String) in
+            let parts = line.split(separator: ":", maxSplits: 1)
+            return (parts[0].lowercased(), parts.count > 1 ? String(parts[1].drop { $0 == " " }) : "")
+        }
+        return Response(status: status, headers: headers, body: [])
     }
 
     private func takeLine() throws -> String {

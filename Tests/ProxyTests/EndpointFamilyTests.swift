@@ -28,6 +28,11 @@ import Testing
         ("/openai/deployments/gpt-4o/chat/completions", .chat),
         ("/openai/deployments/chat/embeddings", .embeddings),
         ("/deployments/v1/completions", .completions),
+        // Gemini's OpenAI paths; a version decides only where it leads.
+        ("/v1beta/openai/chat/completions", .chat),
+        ("/v1alpha2/openai/embeddings", .embeddings),
+        ("/v1/models/v0-1.5-md", .models),
+        ("/v1/files/v1/chat", .files),
         // Gemini: a verb runs the model, and who may list models may not run them.
         ("/v1beta/models/gemini-pro:generateContent", .chat),
         ("/v1beta/models/gemini-pro:streamGenerateContent", .chat),

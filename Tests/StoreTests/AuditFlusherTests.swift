@@ -152,6 +152,56 @@ struct AuditFlusherTests {
         try checkCounts(rows: 41, completed: 41)
     }
 
+    /// As databases had it before the table got a rowid.
+    @Test func aTableWithoutRowidServesAsWell() throws {
+        var sql = Schema.auditLogs.sql
+        sql.append(" WITHOUT ROWID")
+        try connection.execute("DROP TABLE audit_logs")
+        try connection.execute(sql)
+        for index in Schema.auditLogs.indexes { try connection.execute(index) }
+        let ring = try folder.ring()
+        var producer = RingProducer(ring)
+        let flusher = flusher(ring)
+        _ = try flusher.flush()
+        for n in 0..<100 {
+            _ = Exchange(n).accept(&producer)
+            if n % 3 != 0 { _ = Exchange(n).complete(&producer) }
+        }
+        #expect(try flusher.flush() == .drained)
+        for n in 0..<100 where n % 3 == 0 { _ = Exchange(n).complete(&producer) }
+        #expect(try flusher.flush() == .drained)
+        try checkCounts(rows: 100, completed: 100)
+        _ = try Database.open(path: folder.database)
+    }
+
+    /// Else SQLite would move the values about first.
+    @Test func valuesAreInsertedInTheOrderOfTheTable() throws {
+        #expect(try SchemaCheck.columns(of: "audit_logs", in: connection).map(\.name) == AuditStatements.allColumns)
+        for shape in [AuditStatements.Shape.open, .brief, .full] {
+            #expect(shape.columns.count == Int(shape.columnCount))
+        }
+    }
+
+    /// One bad row of a fast batch undoes all of it, and none of it stays when the rows come again.
+    @Test func aFailingBatchLeavesNothingBehind() throws {
+        let ring = try folder.ring()
+        var producer = RingProducer(ring)
+        let flusher = flusher(ring)
+        _ = try flusher.flush()
+        _ = Exchange(150).accept(&producer)
+        _ = try flusher.flush()
+        for n in 0..<200 {
+            _ = Exchange(n).accept(&producer)
+            _ = Exchange(n).complete(&producer)
+        }
+        #expect(try flusher.flush() == .more)
+        try checkCounts(rows: 1, completed: 0)
+        #expect(try usage() == 1)
+        #expect(try flusher.flush() == .drained)
+        try checkCounts(rows: 200, completed: 200)
+        #expect(try usage() == 200)
+    }
+
     @Test func everyBatchSizeKeepsEveryRow() throws {
         let ring = try folder.ring()
         var producer = RingProducer(ring)

@@ -52,6 +52,39 @@ struct HeaderTextTests {
         #expect(json("N: é漢😀\r\n") == #"{"N":"é漢😀"}"#)
     }
 
+    /// A line without a colon is left out, and makes the rest go line by line.
+    @Test func onePassGivesWhatGoingLineByLineDoes() throws {
+        var random = SystemRandomNumberGenerator()
+        let names = [
+            "Host", "X-A", "x-b", "Content-Type", "A-Name-That-Is-Longer-Than-Sixteen", "é", "q\"", "Set-Cookie",
+        ]
+        let pieces = [
+            "", " ", "\t", "a", "two words", "0123456789abcdef", "\"", "\\", "é", "漢", "😀", ":", "\u{7F}", "\r",
+            "\u{1}",
+            String(repeating: "long ", count: 9),
+        ]
+        for _ in 0..<3000 {
+            var raw: [UInt8] = []
+            for _ in 0..<Int.random(in: 1...5, using: &random) {
+                raw += names.randomElement(using: &random)!.utf8
+                raw += [0x3A]
+                for _ in 0..<Int.random(in: 0...4, using: &random) {
+                    // Mostly plain values, or the one pass would seldom come to its end.
+                    let isPlain = Int.random(in: 0..<4, using: &random) > 0
+                    raw += (isPlain ? pieces[..<12] : pieces[...]).randomElement(using: &random)!.utf8
+                    if Int.random(in: 0..<40, using: &random) == 0 {
+                        raw += [UInt8.random(in: 0x80...0xFF, using: &random)]
+                    }
+                }
+                raw += Bool.random(using: &random) ? [0x0D, 0x0A] : [0x0A]
+            }
+            if Bool.random(using: &random) { raw.removeLast() }
+            let text = try #require(json(raw))
+            #expect(text == json(Array("no colon\r\n".utf8) + raw), "\(raw)")
+            #expect((try? JSONValue(parsing: text)) != nil, "\(raw)")
+        }
+    }
+
     @Test func valuesAreFoundWhateverTheCase() {
         let raw = keeper.bytes("A: 1\r\nContent-TYPE: text/plain\r\ncontent-type: other\r\n")
         #expect(HeaderText.value(of: "content-type", in: raw)?.string == "text/plain")

@@ -59,6 +59,34 @@ static inline size_t cscan_json_plain_run(const uint8_t *p, size_t n) {
     return i;
 }
 
+/// Copies the run at the start of p[0 ..< n] that stands in a JSON string as it is: ASCII up to the first control byte,
+/// quote, backslash, DEL, byte above 127 or `stop`, or n. Returns its length; up to 15 bytes behind it at `out` are
+/// overwritten as well.
+static inline size_t cscan_json_copy_plain(uint8_t *out, const uint8_t *p, size_t n, uint8_t stop) {
+    size_t i = 0;
+#if defined(__SSE2__)
+    for (; n - i >= 16; i += 16) {
+        const __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+        _mm_storeu_si128((__m128i *)(void *)(out + i), x);
+        const __m128i quote = _mm_cmpeq_epi8(x, _mm_set1_epi8('"'));
+        const __m128i backslash = _mm_cmpeq_epi8(x, _mm_set1_epi8('\\'));
+        const __m128i delete = _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7f));
+        const __m128i stopped = _mm_cmpeq_epi8(x, _mm_set1_epi8((char)stop));
+        const __m128i control = _mm_cmplt_epi8(x, _mm_set1_epi8(0x20));  // signed: bytes above 127 are less than 0
+        const __m128i found = _mm_or_si128(
+            _mm_or_si128(_mm_or_si128(quote, backslash), _mm_or_si128(delete, stopped)), control);
+        const unsigned mask = (unsigned)_mm_movemask_epi8(found);
+        if (mask) { return i + (size_t)__builtin_ctz(mask); }
+    }
+#endif
+    for (; i < n; i++) {
+        const uint8_t c = p[i];
+        if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\' || c == stop) { break; }
+        out[i] = c;
+    }
+    return i;
+}
+
 static inline int cscan_json_is_hex(uint8_t c) {
     return (uint8_t)(c - '0') < 10 || (uint8_t)((c | 0x20) - 'a') < 6;
 }

@@ -56,6 +56,17 @@ struct AuditBatch: ~Copyable {
         table.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
     }
 
+    /// Takes in what a ring holds, up to limits that one record may pass; false if there is more.
+    mutating func read(_ consumer: inout RingConsumer, records most: Int, bytes mostBytes: Int) -> Bool {
+        let limit = records + most
+        let byteLimit = bytes + mostBytes
+        while records < limit, bytes < byteLimit {
+            guard let payload = consumer.next() else { return true }
+            add(payload)
+        }
+        return false
+    }
+
     /// Takes in one record of a ring.
     mutating func add(_ payload: UnsafeRawBufferPointer) {
         records += 1

@@ -10,23 +10,79 @@ struct AuditBinder: ~Copyable {
     var timeZoneOffsetMinutes = 0
     var bodyLimit = 0
 
-    /// Columns of every inserted row up to `ip_address`; `base` is the first one's parameter.
+    /// The parameters of `AuditStatements.Shape.open`; `base` is the first.
+    mutating func bindOpen(_ row: borrowing AuditBatch.Row, _ statement: OpaquePointer, _ base: Int32) {
+        bindRequest(row, statement, base)
+        bindTime(row.accepted.requestTimeNanoseconds, statement, base + 6)
+        bindTime(row.firstResponseTimeNanoseconds, statement, base + 7)
+        bindClient(row, statement, base + 8)
+        bindHeaders(row.accepted.requestHeaders, statement, base + 10)
+    }
+
+    /// The parameters of `AuditStatements.Shape.brief`, with which those of `.full` begin; `base` is the first.
     @inline(__always)
-    mutating func bindAccepted(_ row: borrowing AuditBatch.Row, _ statement: OpaquePointer, _ base: Int32) {
+    mutating func bindBrief(
+        _ row: borrowing AuditBatch.Row, _ fields: borrowing CompletedFields, _ statement: OpaquePointer, _ base: Int32
+    ) {
+        bindRequest(row, statement, base)
+        bindTarget(fields, statement, base + 6)
+        bindTime(row.accepted.requestTimeNanoseconds, statement, base + 8)
+        bindResponse(
+            fields, requestTimeNanoseconds: row.accepted.requestTimeNanoseconds,
+            firstResponseTimeNanoseconds: row.firstResponseTimeNanoseconds, statement, base + 9)
+        bindClient(row, statement, base + 14)
+        bindEnd(fields, statement, base + 16)
+    }
+
+    /// `AuditStatements.completionColumns`; `base` is the first one's parameter.
+    mutating func bindCompletion(
+        _ fields: borrowing CompletedFields, requestTimeNanoseconds: UInt64, _ statement: OpaquePointer, _ base: Int32
+    ) {
+        bindTarget(fields, statement, base)
+        bindResponse(
+            fields, requestTimeNanoseconds: requestTimeNanoseconds, firstResponseTimeNanoseconds: 0, statement,
+            base + 2)
+        bindEnd(fields, statement, base + 7)
+    }
+
+    /// `AuditStatements.recordedColumns`; `base` is the first one's parameter.
+    mutating func bindRecorded(_ fields: borrowing CompletedFields, _ statement: OpaquePointer, _ base: Int32) {
+        bindBody(BodyText.request(fields.requestBody, limit: bodyLimit), statement, base)
+        bindHeaders(fields.responseHeaders, statement, base + 1)
+        let response = BodyText.response(
+            fields.responseBody, headers: fields.responseHeaders, limit: bodyLimit, arena: &arena)
+        bindBody(response, statement, base + 2)
+    }
+
+    // MARK: Columns that stand together in the table
+
+    /// From `id` to `path`.
+    @inline(__always)
+    private mutating func bindRequest(_ row: borrowing AuditBatch.Row, _ statement: OpaquePointer, _ base: Int32) {
         bindID(row.id, statement, base)
         bindText(row.accepted.requestID, statement, base + 1)
         bindOptionalText(row.accepted.keyID, statement, base + 2)
         bindOptionalText(row.accepted.sourcePath, statement, base + 3)
         bindText(row.accepted.method, statement, base + 4)
         bindText(row.accepted.path, statement, base + 5)
-        bindTime(row.accepted.requestTimeNanoseconds, statement, base + 6)
-        bindOptionalText(row.accepted.userAgent, statement, base + 7)
-        bindOptionalText(row.accepted.ip, statement, base + 8)
     }
 
-    /// `AuditStatements.completionColumns`; `base` is the first one's parameter.
+    /// `target_url` and `status_code`.
     @inline(__always)
-    mutating func bindCompletion(
+    private mutating func bindTarget(
+        _ fields: borrowing CompletedFields, _ statement: OpaquePointer, _ base: Int32
+    ) {
+        bindOptionalText(fields.targetURL, statement, base)
+        if fields.status != 0 {
+            sqlite3_bind_int(statement, base + 1, Int32(fields.status))
+        } else {
+            sqlite3_bind_null(statement, base + 1)
+        }
+    }
+
+    /// From `first_response_time` to `response_size`.
+    @inline(__always)
+    private mutating func bindResponse(
         _ fields: borrowing CompletedFields, requestTimeNanoseconds: UInt64, firstResponseTimeNanoseconds: UInt64,
         _ statement: OpaquePointer, _ base: Int32
     ) {
@@ -34,30 +90,29 @@ struct AuditBinder: ~Copyable {
             fields.firstResponseTimeNanoseconds != 0
             ? fields.firstResponseTimeNanoseconds : firstResponseTimeNanoseconds
         bindTime(first, statement, base)
-        bindOptionalText(fields.targetURL, statement, base + 1)
-        if fields.status != 0 {
-            sqlite3_bind_int(statement, base + 2, Int32(fields.status))
-        } else {
-            sqlite3_bind_null(statement, base + 2)
-        }
-        bindTime(max(1, fields.responseTimeNanoseconds), statement, base + 3)
+        bindTime(max(1, fields.responseTimeNanoseconds), statement, base + 1)
         let duration = Self.milliseconds(from: requestTimeNanoseconds, to: fields.responseTimeNanoseconds)
-        sqlite3_bind_double(statement, base + 4, duration)
-        sqlite3_bind_int64(statement, base + 5, Int64(clamping: fields.requestSize))
-        sqlite3_bind_int64(statement, base + 6, Int64(clamping: fields.responseSize))
-        sqlite3_bind_int(statement, base + 7, fields.isStream ? 1 : 0)
-        sqlite3_bind_int64(statement, base + 8, Int64(fields.streamChunks))
-        bindOptionalText(fields.errorMessage, statement, base + 9)
+        sqlite3_bind_double(statement, base + 2, duration)
+        sqlite3_bind_int64(statement, base + 3, Int64(clamping: fields.requestSize))
+        sqlite3_bind_int64(statement, base + 4, Int64(clamping: fields.responseSize))
     }
 
-    /// `AuditStatements.recordedColumns`; `base` is the first one's parameter.
-    mutating func bindRecorded(_ fields: borrowing CompletedFields, _ statement: OpaquePointer, _ base: Int32) {
-        bindHeaders(fields.responseHeaders, statement, base)
-        bindBody(BodyText.request(fields.requestBody, limit: bodyLimit), statement, base + 1)
-        let response = BodyText.response(
-            fields.responseBody, headers: fields.responseHeaders, limit: bodyLimit, arena: &arena)
-        bindBody(response, statement, base + 2)
+    /// `user_agent` and `ip_address`.
+    @inline(__always)
+    private mutating func bindClient(_ row: borrowing AuditBatch.Row, _ statement: OpaquePointer, _ base: Int32) {
+        bindOptionalText(row.accepted.userAgent, statement, base)
+        bindOptionalText(row.accepted.ip, statement, base + 1)
     }
+
+    /// From `is_stream` to `error_message`.
+    @inline(__always)
+    private mutating func bindEnd(_ fields: borrowing CompletedFields, _ statement: OpaquePointer, _ base: Int32) {
+        sqlite3_bind_int(statement, base, fields.isStream ? 1 : 0)
+        sqlite3_bind_int64(statement, base + 1, Int64(fields.streamChunks))
+        bindOptionalText(fields.errorMessage, statement, base + 2)
+    }
+
+    // MARK: Values
 
     mutating func bindHeaders(_ raw: Bytes, _ statement: OpaquePointer, _ parameter: Int32) {
         if let json = headers.json(raw, &arena), let pointer = json.pointer {

@@ -13,16 +13,11 @@ enum AuditStatements {
             switch self {
             case .open:
                 [
-                    "id", "request_id", "api_key", "source_path", "method", "path", "request_time", "user_agent",
-                    "ip_address", "first_response_time", "request_headers",
+                    "id", "request_id", "api_key", "source_path", "method", "path", "request_time",
+                    "first_response_time", "user_agent", "ip_address", "request_headers",
                 ]
-            case .brief:
-                [
-                    "id", "request_id", "api_key", "source_path", "method", "path", "request_time", "user_agent",
-                    "ip_address",
-                ] + AuditStatements.completionColumns
-            case .full:
-                Shape.brief.columns + ["request_headers"] + AuditStatements.recordedColumns
+            case .brief: Array(allColumns[..<19])
+            case .full: Array(allColumns[..<23])
             }
         }
 
@@ -35,26 +30,47 @@ enum AuditStatements {
         }
     }
 
+    /// In the table's order: then SQLite takes the values where they are instead of moving them about first.
+    static let allColumns = [
+        "id", "request_id", "api_key", "source_path", "method", "path", "target_url", "status_code", "request_time",
+        "first_response_time", "response_time", "response_time_ms", "request_size", "response_size", "user_agent",
+        "ip_address", "is_stream", "stream_chunks", "error_message", "request_headers", "request_body",
+        "response_headers", "response_body", "created_at",
+    ]
     /// What the end of an exchange tells, in the order of binding.
     static let completionColumns = [
-        "first_response_time", "target_url", "status_code", "response_time", "response_time_ms", "request_size",
+        "target_url", "status_code", "first_response_time", "response_time", "response_time_ms", "request_size",
         "response_size", "is_stream", "stream_chunks", "error_message",
     ]
-    static let recordedColumns = ["response_headers", "request_body", "response_body"]
+    static let recordedColumns = ["request_body", "response_headers", "response_body"]
 
     /// Rows of one INSERT: more gain nothing, the statement is parsed once.
     static let rowsPerInsert = 32
 
-    /// `?1` is created_at for all rows; row `n` starts at parameter `2 + n * columnCount`.
-    static func insert(_ shape: Shape, rows: Int, ignoringDuplicates: Bool = false) -> String {
+    /// `?1` is created_at for all rows; row `n` starts at parameter `2 + n * columnCount`. A row that is there already
+    /// undoes the whole transaction: what would otherwise be undone is one statement, and SQLite would have to keep
+    /// a copy of every page as it was before each.
+    static func insert(_ shape: Shape, rows: Int) -> String {
+        let values = (0..<rows).map { self.values(shape, first: 2 + $0 * Int(shape.columnCount)) }
+        return "INSERT OR ROLLBACK INTO audit_logs (\(allColumns.joined(separator: ", "))) VALUES "
+            + values.joined(separator: ", ")
+    }
+
+    /// One row, with the same parameters; nothing happens if it is there already.
+    static func insertUnlessThere(_ shape: Shape) -> String {
+        "INSERT INTO audit_logs (\(allColumns.joined(separator: ", "))) VALUES \(values(shape, first: 2))"
+            + " ON CONFLICT (id) DO NOTHING"
+    }
+
+    private static func values(_ shape: Shape, first: Int) -> String {
+        let zeros = ["request_size", "response_size", "is_stream", "stream_chunks"]
         let columns = shape.columns
-        var sql = "INSERT INTO audit_logs (created_at, \(columns.joined(separator: ", "))) VALUES "
-        for row in 0..<rows {
-            let first = 2 + row * columns.count
-            let parameters = (first..<first + columns.count).map { "?\($0)" }.joined(separator: ", ")
-            sql += "\(row == 0 ? "" : ", ")(?1, \(parameters))"
+        let values = allColumns.map { column in
+            if column == "created_at" { return "?1" }
+            if let position = columns.firstIndex(of: column) { return "?\(first + position)" }
+            return zeros.contains(column) ? "0" : "NULL"
         }
-        return ignoringDuplicates ? sql + " ON CONFLICT (id) DO NOTHING" : sql
+        return "(\(values.joined(separator: ", ")))"
     }
 
     /// The end of an exchange whose row is there, unless its end is there too. `?1` is the id.
@@ -102,8 +118,7 @@ struct AuditStatementCache {
     /// Of one row; does nothing if there is one with its id.
     mutating func insertUnlessThere(_ shape: AuditStatements.Shape) throws(StoreError) -> Statement {
         if let known = careful[shape.rawValue] { return known }
-        let made = try connection.prepare(
-            AuditStatements.insert(shape, rows: 1, ignoringDuplicates: true), persistent: true)
+        let made = try connection.prepare(AuditStatements.insertUnlessThere(shape), persistent: true)
         careful[shape.rawValue] = made
         return made
     }

@@ -3,35 +3,6 @@ import Reactor
 
 /// Looking through bytes eight at a time.
 enum ByteScan {
-    /// Length of the run at `p` that is plain ASCII and needs no JSON escape: no control byte, quote, backslash or
-    /// byte above 127.
-    @inline(__always)
-    static func plainRun(_ p: UnsafePointer<UInt8>, _ count: Int) -> Int {
-        let raw = UnsafeRawPointer(p)
-        var i = 0
-        while i &+ 8 <= count {
-            let word = UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: i, as: UInt64.self))
-            let high: UInt64 = 0x8080_8080_8080_8080
-            let ones: UInt64 = 0x0101_0101_0101_0101
-            let control = (word &- ones &* 0x20) & ~word
-            let quote = word ^ (ones &* 0x22)
-            let backslash = word ^ (ones &* 0x5C)
-            let delete = word ^ (ones &* 0x7F)
-            let found =
-                (control | ((quote &- ones) & ~quote) | ((backslash &- ones) & ~backslash)
-                    | ((delete &- ones) & ~delete) | word) & high
-            // A borrow can mark bytes above a true mark only: the lowest mark is always true.
-            if found != 0 { return i &+ found.trailingZeroBitCount >> 3 }
-            i &+= 8
-        }
-        while i < count {
-            let byte = p[i]
-            if byte < 0x20 || byte >= 0x7F || byte == 0x22 || byte == 0x5C { return i }
-            i &+= 1
-        }
-        return count
-    }
-
     /// Whether all bytes are ASCII other than NUL, which is text to everybody.
     @inline(__always)
     static func isPlainText(_ p: UnsafePointer<UInt8>, _ count: Int) -> Bool {

@@ -1,3 +1,4 @@
+import CScan
 import Glibc
 import Reactor
 
@@ -47,6 +48,8 @@ struct HeaderWriter: ~Copyable {
         var isTaken = false
     }
 
+    private typealias Target = UnsafeMutablePointer<UInt8>
+
     private let lines: UnsafeMutablePointer<Line>
 
     init() { lines = .allocate(capacity: HeaderText.maximumLines) }
@@ -57,6 +60,85 @@ struct HeaderWriter: ~Copyable {
     /// and lower case alike) was repeated. Bytes that are not UTF-8 become U+FFFD. Nil for no lines.
     func json(_ raw: Bytes, _ arena: inout Arena) -> Bytes? {
         guard raw.count > 0 else { return nil }
+        // An escaped byte takes six at most, a line seven around its two texts and four more within an array; copying
+        // overshoots by fifteen.
+        let start = arena.reserve(raw.count * 6 + HeaderText.maximumLines * 12 + 16)
+        guard let end = writeAtOnce(raw, start) ?? writeByLines(raw, start) else { return nil }
+        arena.keep(end - start)
+        return Bytes(UnsafePointer(start), end - start)
+    }
+
+    // MARK: The usual block, in one pass
+
+    /// Nil, and nothing of use at `start`, if a line is no `name: value`, a name occurs twice or is not plain ASCII,
+    /// or a control byte stands somewhere.
+    private func writeAtOnce(_ raw: Bytes, _ start: Target) -> Target? {
+        guard var p = raw.pointer else { return nil }
+        let end = p + raw.count
+        var out = start
+        var count = 0
+        var seen: UInt64 = 0
+        while p < end {
+            Self.put(",\"", &out)
+            let nameLength = cscan_json_copy_plain(out, p, end - p, 0x3A)
+            guard nameLength > 0, nameLength < end - p, p[nameLength] == 0x3A, count < HeaderText.maximumLines
+            else { return nil }
+            let line = Line(name: Bytes(p, nameLength), value: .empty, mark: Self.mark(Bytes(p, nameLength)))
+            if seen & line.mark != 0 && isRepeated(line, count) { return nil }
+            seen |= line.mark
+            (lines + count).initialize(to: line)
+            count += 1
+            out += nameLength
+            Self.put("\":\"", &out)
+            guard let next = Self.writeValue(p + nameLength + 1, end, &out) else { return nil }
+            p = next
+            Self.put(0x22, &out)
+        }
+        // In place of the first comma.
+        start.pointee = 0x7B
+        Self.put(0x7D, &out)
+        return out
+    }
+
+    private func isRepeated(_ line: Line, _ count: Int) -> Bool {
+        for i in 0..<count where lines[i].mark == line.mark {
+            if ByteScan.equalsIgnoringCase(lines[i].name, line.name) { return true }
+        }
+        return false
+    }
+
+    /// What stands between a colon and the end of the line, without blanks at its ends; returns where the next line
+    /// begins. Nil for a control byte that is no part of the line's end.
+    @inline(__always)
+    private static func writeValue(
+        _ start: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>, _ out: inout Target
+    ) -> UnsafePointer<UInt8>? {
+        var p = start
+        while p < end, p[0] == 0x20 || p[0] == 0x09 { p += 1 }
+        let first = out
+        while true {
+            let run = cscan_json_copy_plain(out, p, end - p, 0x22)
+            out += run
+            p += run
+            if p == end { break }
+            if p[0] == 0x0D && p + 1 < end && p[1] == 0x0A {
+                p += 2
+                break
+            }
+            if p[0] == 0x0A {
+                p += 1
+                break
+            }
+            if p[0] < 0x20 { return nil }
+            p += writeSpecial(p, end - p, &out)
+        }
+        while out > first, out[-1] == 0x20 { out -= 1 }
+        return p
+    }
+
+    // MARK: Any block, line by line
+
+    private func writeByLines(_ raw: Bytes, _ start: Target) -> Target? {
         var count = 0
         var seen: UInt64 = 0
         var repeated: UInt64 = 0
@@ -69,8 +151,6 @@ struct HeaderWriter: ~Copyable {
             return count < HeaderText.maximumLines
         }
         guard count > 0 else { return nil }
-        // An escaped byte takes six at most, a line seven around its two texts and four more within an array.
-        let start = arena.reserve(raw.count * 6 + count * 12 + 2)
         var out = start
         Self.put(0x7B, &out)
         for i in 0..<count where !lines[i].isTaken {
@@ -81,8 +161,7 @@ struct HeaderWriter: ~Copyable {
             Self.writeString(lines[i].value, &out)
         }
         Self.put(0x7D, &out)
-        arena.keep(out - start)
-        return Bytes(UnsafePointer(start), out - start)
+        return out
     }
 
     @inline(__always)
@@ -94,7 +173,7 @@ struct HeaderWriter: ~Copyable {
     }
 
     /// All values of line `i`'s name as an array; false if it has only one.
-    private func writeArray(_ i: Int, _ count: Int, _ out: inout UnsafeMutablePointer<UInt8>) -> Bool {
+    private func writeArray(_ i: Int, _ count: Int, _ out: inout Target) -> Bool {
         var isArray = false
         for j in (i + 1)..<max(count, i + 1)
         where lines[j].mark == lines[i].mark && !lines[j].isTaken
@@ -114,20 +193,25 @@ struct HeaderWriter: ~Copyable {
     }
 
     @inline(__always)
-    private static func put(_ byte: UInt8, _ out: inout UnsafeMutablePointer<UInt8>) {
+    private static func put(_ byte: UInt8, _ out: inout Target) {
         out.pointee = byte
         out += 1
     }
 
+    @inline(__always)
+    private static func put(_ text: StaticString, _ out: inout Target) {
+        memcpy(out, text.utf8Start, text.utf8CodeUnitCount)
+        out += text.utf8CodeUnitCount
+    }
+
     /// A JSON string with its quotes.
     @inline(__always)
-    private static func writeString(_ text: Bytes, _ out: inout UnsafeMutablePointer<UInt8>) {
+    private static func writeString(_ text: Bytes, _ out: inout Target) {
         put(0x22, &out)
         if let p = text.pointer {
             var i = 0
             while true {
-                let run = ByteScan.plainRun(p + i, text.count - i)
-                memcpy(out, p + i, run)
+                let run = cscan_json_copy_plain(out, p + i, text.count - i, 0x22)
                 out += run
                 i += run
                 if i == text.count { break }
@@ -139,7 +223,7 @@ struct HeaderWriter: ~Copyable {
 
     /// One character that is not plain ASCII; returns the bytes it took.
     private static func writeSpecial(
-        _ p: UnsafePointer<UInt8>, _ count: Int, _ out: inout UnsafeMutablePointer<UInt8>
+        _ p: UnsafePointer<UInt8>, _ count: Int, _ out: inout Target
     ) -> Int {
         let byte = p[0]
         if byte == 0x22 || byte == 0x5C {
