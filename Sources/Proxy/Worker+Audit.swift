@@ -42,13 +42,16 @@ extension Worker {
             spilled.removeFirst()
         }
         if auditWaiters.isEmpty { return }
-        let waiting = auditWaiters
-        auditWaiters.removeAll(keepingCapacity: true)
-        for token in waiting {
+        swap(&auditWaiters, &nextAuditWaiters)
+        var i = 0
+        while i < nextAuditWaiters.count {
+            let token = nextAuditWaiters[i]
+            i &+= 1
             guard let c = clients.resolve(token), c.pointee.state == .waitingForAudit else { continue }
             c.pointee.state = .readingHead
             readRequest(token.index)
         }
+        nextAuditWaiters.removeAll()
     }
 
     // MARK: Records

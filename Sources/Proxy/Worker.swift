@@ -105,7 +105,8 @@ struct Worker: ~Copyable {
     var runQueue = TokenQueue()
     var nextRunQueue = TokenQueue()
     /// Clients whose request waits for room in the audit ring.
-    var auditWaiters: [Token] = []
+    var auditWaiters = TokenQueue()
+    var nextAuditWaiters = TokenQueue()
     /// Records that did not fit into the ring though their exchange was admitted.
     var spilled: [[UInt8]] = []
     var sequence: UInt32 = 0
