@@ -230,6 +230,8 @@ enum RouteJSON {
 enum HeaderNames {
     /// JSON Schema of a name (RFC 9110 §5.1) and of its letters.
     static let namePattern = #""pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$""#
+    /// Of a value: no control characters but the tab.
+    static let valuePattern = #""pattern":"^[^\\u0000-\\u0008\\u000a-\\u001f\\u007f]*$""#
     static let schema = #"{"type":"string","maxLength":256,\#(namePattern)}"#
 
     /// RFC 9110 §5.6.2.

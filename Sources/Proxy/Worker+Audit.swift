@@ -129,6 +129,7 @@ extension Worker {
         let c = clients.pointer(index)
         pool.append(&c.pointee.exchange.auditTail, auditScratch, auditScratchCount)
         c.pointee.exchange.targetURLLength = UInt32(auditScratchURL)
+        if c.pointee.exchange.isTimed { firstBytesAreOut(index) }
         if c.pointee.exchange.isStream && !c.pointee.exchange.isCountedStream {
             c.pointee.exchange.isCountedStream = true
             metrics.streamBegan()
@@ -141,6 +142,7 @@ extension Worker {
                 c.pointee.exchange.auditID, firstResponseTimeNanoseconds: c.pointee.exchange.firstResponseTime,
                 into: room)
             producer.commit()
+            metrics.auditedFirstByte()
         }
     }
 
@@ -202,7 +204,8 @@ extension Worker {
         let record = CompletedFields(
             firstResponseTimeNanoseconds: c.pointee.exchange.firstResponseTime, responseTimeNanoseconds: realtime,
             requestSize: c.pointee.exchange.requestReceived, responseSize: c.pointee.exchange.responseBytes,
-            streamChunks: c.pointee.exchange.events.events &+ c.pointee.exchange.lines.lines,
+            streamChunks: c.pointee.exchange.hidesChunks
+                ? AuditEvent.unknownChunks : c.pointee.exchange.events.events &+ c.pointee.exchange.lines.lines,
             status: c.pointee.exchange.status, isStream: c.pointee.exchange.isStream,
             flags: isTruncated ? AuditEvent.Flags.bodyTruncated : 0, targetURL: url,
             errorMessage: error == .none ? .empty : Bytes(message), responseHeaders: lines,

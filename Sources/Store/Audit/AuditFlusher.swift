@@ -57,6 +57,9 @@ final class AuditFlusher {
         transaction.binder.bodyLimit = options.auditBodyMaxBytes
     }
 
+    /// Records that were released without being in the database.
+    var refusedEvents: Int { unreadableRecords + rejectedRecords }
+
     /// Forgets rings that have been drained for good.
     func removeReaders(of rings: [MappedRing]) {
         readers.removeAll { reader in rings.contains { $0 === reader.ring } }
