@@ -73,7 +73,7 @@ enum OpenAPI {
         let inQuery = endpoint.parameters.map { parameter in
             JSONValue.members([
                 ("name", .string(parameter.name)), ("in", "query"), ("required", false),
-                ("description", .string(parameter.description)), ("schema", .literal(parameter.schema)),
+                ("description", .string(parameter.description)), ("schema", orEmpty(.literal(parameter.schema))),
             ])
         }
         let inHeader =
@@ -95,6 +95,13 @@ enum OpenAPI {
         if endpoint.access == .open { operation["security"] = .array([]) }
         operation["responses"] = responses(endpoint)
         return .object(operation)
+    }
+
+    /// A query parameter without a value counts as left out.
+    private static func orEmpty(_ schema: JSONValue) -> JSONValue {
+        let isText = schema["type"] == "string" && schema["enum"] == nil && schema["anyOf"] == nil
+        if isText { return schema }
+        return .members([("anyOf", .array([schema, .members([("const", "")])]))])
     }
 
     private static func responses(_ endpoint: Endpoint) -> JSONValue {

@@ -79,10 +79,8 @@ public struct StatusFilter: Sendable, Equatable {
                 ranges.append(hundreds * 100...hundreds * 100 + 99)
             } else if let code = Self.number(name) {
                 ranges.append(code...code)
-            } else if bounds.count == 2, let first = Self.number(bounds[0]), let last = Self.number(bounds[1]),
-                first <= last
-            {
-                ranges.append(first...last)
+            } else if bounds.count == 2, let first = Self.number(bounds[0]), let last = Self.number(bounds[1]) {
+                ranges.append(min(first, last)...max(first, last))
             } else {
                 return nil
             }
