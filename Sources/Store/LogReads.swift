@@ -46,11 +46,9 @@ extension ReadConnection {
                 }
             }
             let stop = search.stop(isAtEnd: scan.isAtEnd)
-            let known = search.matches
-            let isWhole = query.cursor == nil && search.matches <= query.offset + query.limit && stop == nil
-            let total = isWhole ? (known, true) : try count(query, known: known, connection)
+            let total = try total(query, search, scan, connection)
             return LogPage(
-                items: search.items, total: total.0, totalIsExact: total.1,
+                items: search.items, total: total.count, totalIsExact: total.isExact,
                 nextCursor: search.hasMore ? search.items.last?.id : stop,
                 searchedUpToMilliseconds: stop.flatMap { AuditID($0) }.map { Int64($0.unixMilliseconds) })
         }
@@ -61,28 +59,34 @@ extension ReadConnection {
 
     /// All rows that match, from the first page on; inexact where that would be too many to look at.
     ///
-    /// - Parameter known: those that the page's search has met.
-    private func count(
-        _ query: LogQuery, known: Int, _ connection: Connection
-    ) throws(StoreError) -> (total: Int, isExact: Bool) {
-        var scan = try LogScan(query, cursor: nil, connection)
-        guard !scan.conditions.isEmpty else {
+    /// - Parameter scan: where the page's search stands.
+    private func total(
+        _ query: LogQuery, _ search: PageSearch, _ scan: LogScan, _ connection: Connection
+    ) throws(StoreError) -> (count: Int, isExact: Bool) {
+        var scan = scan
+        if scan.conditions.isEmpty {
             if query.startTimeMilliseconds == nil, query.endTimeMilliseconds == nil {
-                return (
-                    max(known, try connection.scalarInt("SELECT value FROM store_counters WHERE name = 'audit_rows'")),
-                    true
-                )
+                let rows = try connection.scalarInt("SELECT value FROM store_counters WHERE name = 'audit_rows'")
+                return (max(search.matches, rows), true)
             }
-            let count = try scan.count(scan.range, limit: Self.countedRows + 1)
-            return (max(known, min(count, Self.countedRows)), count <= Self.countedRows)
+            let count = try scan.count(IDRange(query, cursor: nil), limit: Self.countedRows + 1)
+            return (max(search.matches, min(count, Self.countedRows)), count <= Self.countedRows)
         }
-        var total = 0
-        var rowsLeft = LogQuery.searchedRows
+        var total = search.matchesBefore
+        var rowsLeft = search.rowsLeft
+        if query.cursor != nil {
+            scan = try LogScan(query, cursor: nil, connection)
+            total = 0
+            rowsLeft = LogQuery.searchedRows
+        } else if let window = search.window {
+            // The page may have been full before its last window was at its end.
+            total += search.isFull ? try scan.count(window.range, limit: window.rows) : search.matchesInWindow
+        }
         while let window = try scan.next(rows: rowsLeft) {
             total += try scan.count(window.range, limit: window.rows)
             rowsLeft -= window.rows
         }
-        return (max(total, known), scan.isAtEnd)
+        return (max(total, search.matches), scan.isAtEnd)
     }
 
     /// One row whole.
@@ -161,8 +165,11 @@ private struct PageSearch {
     private(set) var items: [AuditRow] = []
     /// Those before the page too.
     private(set) var matches = 0
+    /// Of the windows before the last one.
+    private(set) var matchesBefore = 0
     private(set) var rowsLeft = LogQuery.searchedRows
-    private var edge: String?
+    /// The last one that was looked at.
+    private(set) var window: LogScan.Window?
 
     init(_ query: LogQuery) { self.query = query }
 
@@ -171,8 +178,10 @@ private struct PageSearch {
     var wanted: Int { needed - matches }
     var isFull: Bool { matches >= needed }
     var hasMore: Bool { matches > query.offset + query.limit }
+    var matchesInWindow: Int { matches - matchesBefore }
 
     mutating func take(_ rows: Statement) throws(StoreError) {
+        matchesBefore = matches
         while try rows.step() {
             if matches >= query.offset, items.count < query.limit {
                 items.append(LogColumns.row(rows, withBodies: false))
@@ -183,9 +192,9 @@ private struct PageSearch {
 
     mutating func passed(_ window: LogScan.Window) {
         rowsLeft -= window.rows
-        edge = window.edge
+        self.window = window
     }
 
     /// The id up to which was searched, if the search stopped before the page was full and before the range's end.
-    func stop(isAtEnd: Bool) -> String? { hasMore || isAtEnd ? nil : edge }
+    func stop(isAtEnd: Bool) -> String? { hasMore || isAtEnd ? nil : window?.edge }
 }

@@ -19,7 +19,7 @@ public struct MetricsSummary: Sendable, Equatable {
     public var lastHourRequests = 0
     /// Status code (0: ended without one) and how often, ascending by code.
     public var statusCodes: [(code: Int, count: Int)] = []
-    /// Paths without their query, most frequent first, of the newest 5,000 rows of the last 24 hours.
+    /// Paths without their query, most frequent first, of the newest 2,000 rows of the last 24 hours.
     public var topPaths: [(path: String, count: Int)] = []
     /// Likewise for sources.
     public var topSources: [(sourcePath: String, count: Int)] = []

@@ -1,6 +1,6 @@
 extension ReadConnection {
     /// Rows that the top lists look at, at most.
-    private static let topListRows = 5000
+    private static let topListRows = 2000
     /// Rows of a quarter of an hour that are counted one by one, at most.
     private static let countedRows = 10_000
 

@@ -12,8 +12,10 @@ struct History {
         "/v1/chat/completions", "/v1/chat/completions", "/v1/chat/completions", "/v1/embeddings", "/v1/models",
         "/v1/responses?stream=1",
     ]
-    /// One row in so many has this status; what is left has 200.
-    static let statuses: [(every: Int, status: UInt16)] = [(1_000_003, 418), (5003, 503), (1009, 500), (97, 404)]
+    /// One row in so many has this status; what is left has 200. Ten teapots, however many rows there are.
+    private var statuses: [(every: Int, status: UInt16)] {
+        [(max(rows / 10, 2), 418), (5003, 503), (1009, 500), (97, 404)]
+    }
 
     init(rows: Int, spanDays: Int) {
         self.rows = rows
@@ -39,7 +41,7 @@ struct History {
         for digit in 0..<RequestNumber.digits { requestID.append(Self.hexDigit(number >> UInt64(digit * 4))) }
         let key = Array("key_00000000000000".utf8) + [Self.hexDigit(random >> 4), Self.hexDigit(random)]
         let source = Array("/team/".utf8) + [Self.hexDigit(random)]
-        let status = Self.statuses.first { n % $0.every == $0.every / 2 }?.status ?? 200
+        let status = statuses.first { n % $0.every == $0.every / 2 }?.status ?? 200
         let duration = 5_000_000 + (random >> 32) * (random & 15 == 0 ? 1 : 0) + (random >> 40)
         let path = Self.paths[Int(random >> 8) % Self.paths.count]
         let accepted = AcceptedFields(
