@@ -71,7 +71,8 @@ struct KeyUsageLedger: ~Copyable {
     }
 
     private static func hasRowIDs(_ connection: Connection) -> Bool {
-        (try? connection.scalarInt("SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = 'audit_logs'")) == 0
+        (try? connection.scalarInt("SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = 'audit_logs'"))
+            == 0
     }
 
     private static func markCounted(_ connection: Connection) throws(StoreError) {
