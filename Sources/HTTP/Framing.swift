@@ -7,6 +7,8 @@ struct FramingFields {
     var keepsAlive = false
     var upgrades = false
     var namesOther = false
+    /// Connection names a field that is meant for every recipient.
+    var namesEndToEnd = false
     var host: Int = -1
     var expectation: Int = -1
 
@@ -66,9 +68,28 @@ struct FramingFields {
             case UInt8(FG_CONNECTION_CLOSE): closes = true
             case UInt8(FG_CONNECTION_UPGRADE): upgrades = true
             case UInt8(FG_CONNECTION_TE): break
-            default: namesOther = true
+            default:
+                namesOther = true
+                let id = HeaderID.lookup(name: value + token.offset, count: token.count)
+                if Self.endToEnd.contains(id) { namesEndToEnd = true }
             }
         }
+    }
+
+    /// Fields that no sender may name in Connection (RFC 9110 §7.6.1): to have them removed on the way would change what
+    /// the message means, where it goes or who seems to have sent it.
+    private static var endToEnd: HeaderMask {
+        HeaderMask().inserting(.host).inserting(.contentLength).inserting(.transferEncoding).inserting(.contentType)
+            .inserting(.contentEncoding).inserting(.contentRange).inserting(.range).inserting(.authorization)
+            .inserting(.xAPIKey).inserting(.apiKey).inserting(.xGoogAPIKey).inserting(.cookie).inserting(.forwarded)
+            .inserting(.xForwardedFor).inserting(.xForwardedHost).inserting(.xForwardedProto).inserting(.xRealIP)
+            .inserting(.via).inserting(.maxForwards)
+    }
+
+    /// Fields that say one thing about a request: of two of them different readers take different ones.
+    static var singular: HeaderMask {
+        HeaderMask().inserting(.authorization).inserting(.xAPIKey).inserting(.apiKey).inserting(.xGoogAPIKey)
+            .inserting(.contentType).inserting(.contentRange).inserting(.range).inserting(.maxForwards)
     }
 
     /// What is wrong with a Content-Length that is not `1*19DIGIT` of at most Int64's (RFC 9110 §8.6).
