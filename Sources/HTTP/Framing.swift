@@ -7,8 +7,6 @@ struct FramingFields {
     var keepsAlive = false
     var upgrades = false
     var namesOther = false
-    /// Connection names a field that is meant for every recipient.
-    var namesEndToEnd = false
     var host: Int = -1
     var expectation: Int = -1
 
@@ -69,21 +67,10 @@ struct FramingFields {
             case UInt8(FG_CONNECTION_UPGRADE): upgrades = true
             case UInt8(FG_CONNECTION_TE): break
             default:
-                namesOther = true
                 let id = HeaderID.lookup(name: value + token.offset, count: token.count)
-                if Self.endToEnd.contains(id) { namesEndToEnd = true }
+                if !HeaderMask.endToEnd.contains(id) { namesOther = true }
             }
         }
-    }
-
-    /// Fields that no sender may name in Connection (RFC 9110 §7.6.1): to have them removed on the way would change what
-    /// the message means, where it goes or who seems to have sent it.
-    private static var endToEnd: HeaderMask {
-        HeaderMask().inserting(.host).inserting(.contentLength).inserting(.transferEncoding).inserting(.contentType)
-            .inserting(.contentEncoding).inserting(.contentRange).inserting(.range).inserting(.authorization)
-            .inserting(.xAPIKey).inserting(.apiKey).inserting(.xGoogAPIKey).inserting(.cookie).inserting(.forwarded)
-            .inserting(.xForwardedFor).inserting(.xForwardedHost).inserting(.xForwardedProto).inserting(.xRealIP)
-            .inserting(.via).inserting(.maxForwards)
     }
 
     /// Fields that say one thing about a request: of two of them different readers take different ones.
@@ -122,5 +109,18 @@ struct FramingFields {
         }
         if chunked > 1 || (chunked == 1 && !lastIsChunked) || codings == 0 { return .invalidTransferEncoding }
         return unknown > 0 ? .unsupportedTransferCoding : nil
+    }
+}
+
+extension HeaderMask {
+    /// Fields that no sender may name in Connection (RFC 9110 §7.6.1): to have them removed on the way would change what
+    /// the message means, where it goes or who seems to have sent it. Naming them has no effect.
+    public static var endToEnd: HeaderMask {
+        HeaderMask().inserting(.host).inserting(.contentLength).inserting(.contentType).inserting(.contentEncoding)
+            .inserting(.contentRange).inserting(.range).inserting(.authorization).inserting(.xAPIKey).inserting(.apiKey)
+            .inserting(.xGoogAPIKey).inserting(.cookie).inserting(.setCookie).inserting(.forwarded)
+            .inserting(.xForwardedFor).inserting(.xForwardedHost).inserting(.xForwardedProto).inserting(.xRealIP)
+            .inserting(.via).inserting(.maxForwards).inserting(.cacheControl).inserting(.location)
+            .inserting(.wwwAuthenticate)
     }
 }

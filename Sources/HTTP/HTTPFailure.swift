@@ -53,7 +53,6 @@ public enum HTTPFailureCode: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     case transferEncodingInHTTP10
     case unsupportedExpectation
     case duplicateField
-    case endToEndConnectionOption
 
     case dotSegment
     case backslashInPath
@@ -119,7 +118,6 @@ public enum HTTPFailureCode: UInt8, BitwiseCopyable, Sendable, CaseIterable {
         case .transferEncodingInHTTP10: "Transfer-Encoding is not part of HTTP/1.0."
         case .unsupportedExpectation: "The expectation is not supported."
         case .duplicateField: "A header that may come once came twice."
-        case .endToEndConnectionOption: "Connection names a header that is meant for every recipient."
         case .dotSegment: "The path holds a dot segment."
         case .backslashInPath: "The path holds a backslash."
         case .invalidPercentEncoding: "The path holds an invalid percent-encoding."

@@ -54,7 +54,6 @@ public enum RequestParser {
         {
             return failure
         }
-        if framing.namesEndToEnd { return .endToEndConnectionOption }
         head.fieldCount = UInt16(truncatingIfNeeded: state.count)
         head.headLength = state.position
         head.known = known

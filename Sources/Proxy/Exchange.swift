@@ -137,7 +137,7 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
     case readTimeout, requestTimeout, bodyTooLarge, malformedBody, conflictingMembers, sendTimeout, gatewayStopping
     case missingKey, invalidKey, inactiveKey, expiredKey, notPermitted, rateLimited, noRoute, malformedRequest
     case notImplemented, expectationFailed, noCapacity, bodyNotObject, missingLength
-    case connectUnreachable, dnsTimeout, ambiguousPath, noMemory
+    case connectUnreachable, dnsTimeout, ambiguousPath, noMemory, trailersTooLarge
 
     /// The audit's error_message; empty for none.
     var message: StaticString {
@@ -180,6 +180,7 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .dnsTimeout: "timed out while looking up the upstream's name"
         case .ambiguousPath: "the path can be read in two ways that lead to different routes"
         case .noMemory: "the gateway has no room for more buffers"
+        case .trailersTooLarge: "the request's trailers are too large"
         }
     }
 
@@ -223,6 +224,7 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .dnsTimeout: "upstream_dns_timeout"
         case .ambiguousPath: "ambiguous_path"
         case .noMemory: "no_memory"
+        case .trailersTooLarge: "trailers_too_large"
         }
     }
 
@@ -247,13 +249,25 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .notImplemented: 501
         case .expectationFailed: 417
         case .missingLength: 411
+        case .trailersTooLarge: 431
+        }
+    }
+
+    /// What a fault in a request body's chunks comes to.
+    init(body failure: HTTPFailure) {
+        switch failure.status {
+        case 413: self = .bodyTooLarge
+        case 431: self = .trailersTooLarge
+        default: self = .malformedBody
         }
     }
 
     /// True where what the client sent cannot be trusted to be framed as it seems: nothing more of it is read.
     var endsConnection: Bool {
         switch self {
-        case .malformedRequest, .malformedBody, .conflictingMembers, .notImplemented, .expectationFailed: true
+        case .malformedRequest, .malformedBody, .conflictingMembers, .notImplemented, .expectationFailed,
+            .trailersTooLarge:
+            true
         default: false
         }
     }

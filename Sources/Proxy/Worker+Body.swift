@@ -189,8 +189,8 @@ extension Worker {
                 c.pointee.exchange.requestIsComplete = true
                 c.pointee.exchange.requestLength = c.pointee.exchange.requestReceived
                 break decoding
-            case .failed:
-                refuse(index, .malformedBody)
+            case .failed(let failure):
+                refuse(index, ExchangeError(body: failure))
                 return false
             }
         }

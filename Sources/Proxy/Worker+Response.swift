@@ -404,6 +404,7 @@ extension Worker {
 
     @inline(never)
     private func isNamedInConnection(_ field: Field, _ p: UnsafePointer<UInt8>, _ response: ResponseHead) -> Bool {
+        if HeaderMask.endToEnd.contains(field.id) { return false }
         for i in 0..<Int(response.fieldCount) where responseFields[i].id == .connection {
             let value = p + Int(responseFields[i].valueOffset)
             var tokens = FieldListTokens(value, Int(responseFields[i].valueLength))

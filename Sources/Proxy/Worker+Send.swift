@@ -158,6 +158,7 @@ extension Worker {
     /// True if a Connection field names this one: then it was meant for us alone (RFC 9110 §7.6.1).
     @inline(never)
     private func isNamedInConnection(_ field: Field, _ base: UnsafePointer<UInt8>) -> Bool {
+        if HeaderMask.endToEnd.contains(field.id) { return false }
         for i in 0..<Int(head.fieldCount) where fields[i].id == .connection {
             let value = base + Int(fields[i].valueOffset)
             var tokens = FieldListTokens(value, Int(fields[i].valueLength))
@@ -367,8 +368,8 @@ extension Worker {
                 writer.append("0\r\n\r\n")
                 requestIsWhole(index)
                 break decoding
-            case .failed:
-                abandonUpload(index, .malformedBody)
+            case .failed(let failure):
+                abandonUpload(index, ExchangeError(body: failure))
                 return false
             }
         }

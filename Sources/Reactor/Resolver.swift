@@ -186,6 +186,7 @@ public final class Resolver {
             complete(requestToken, name, known)
             return
         }
+        followResolvConf(nowMilliseconds)
         let waiter = Waiter(token: requestToken, deadline: nowMilliseconds + timeoutMilliseconds)
         if let query = queries[key] {
             nextDeadline = min(nextDeadline, waiter.deadline)
@@ -200,7 +201,6 @@ public final class Resolver {
             complete(requestToken, name, .failed("BUSY", isTemporary: true))
             return
         }
-        followResolvConf(nowMilliseconds)
         nextDeadline = min(nextDeadline, waiter.deadline)
         start(Query(self, key, [waiter]))
     }

@@ -34,7 +34,15 @@ import Testing
         a.audit(dropped: 2)
         a.audit(completed: 3)
         a.audit(waiting: 1)
-        a.acceptFailed()
+        a.acceptPaused(.descriptors)
+        b.acceptPaused(.connections)
+        b.descriptorsMissed()
+        b.addressRefused()
+        a.shed()
+        a.unsolicited()
+        a.buffered(bytes: 4096)
+        a.buffered(bytes: 1024)
+        b.buffered(bytes: 2048)
         let metrics = WorkerMetrics.collect([a, b], labels: labels)
         #expect(metrics.openConnectionsClient == 6)
         #expect(metrics.openConnectionsUpstream == 1)
@@ -42,6 +50,10 @@ import Testing
         #expect(metrics.rateLimited == 2)
         #expect(metrics.auditAccepted == 15)
         #expect(metrics.auditDropped == 2)
+        #expect(metrics.limitsMet.map(\.limit) == ["descriptors", "connections", "address", "memory"])
+        #expect(metrics.limitsMet.map(\.count) == [2, 1, 1, 1])
+        #expect(metrics.unsolicitedResponses == 1)
+        #expect(metrics.bufferedBytes == 3072)
     }
 
     @Test func requestsByRouteMethodAndCode() {
