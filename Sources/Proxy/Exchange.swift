@@ -233,7 +233,8 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         switch self {
         case .none: 500
         case .clientGone: 499
-        case .connectRefused, .connectUnreachable, .dnsFailed, .dnsTemporary, .tlsExpired, .tlsWrongName, .tlsUnknownCA, .tlsFailed,
+        case .connectRefused, .connectUnreachable, .dnsFailed, .dnsTemporary, .tlsExpired, .tlsWrongName, .tlsUnknownCA,
+            .tlsFailed,
             .closedBeforeResponse, .malformedResponse, .cutShort:
             502
         case .connectTimeout, .dnsTimeout, .responseTimeout, .readTimeout: 504

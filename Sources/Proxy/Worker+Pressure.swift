@@ -1,7 +1,7 @@
 import Glibc
 import Reactor
 
-/// What the operator is told when a limit of the whole process is met; see docs/limits.md.
+/// What the operator is told when a limit of the whole process is met; see docs/configuration.md.
 public enum PressureNotice: UInt8, Sendable, CaseIterable {
     /// The process may open no more descriptors.
     case descriptors

@@ -22,6 +22,7 @@ ELSEWHERE = {
     "address": "test_limits.py::test_connections_of_one_address",
     "connections": "test_limits.py::test_more_connections_than_may_be",
     "unsolicited": "test_limits.py::test_bytes_on_an_idle_connection_are_no_answer",
+    "early": "test_http.py::test_early_final_answer_to_an_upload",
     "silence": "test_timeouts.py::test_upstream_that_never_answers_is_504",
     "stall": "test_timeouts.py::test_stalled_stream_is_cut_short",
 }

@@ -49,9 +49,11 @@ import Testing
         let bytes = latin1(path)
         var out = [UInt8](repeating: 0, count: bytes.count)
         let p = memory.placeAtEnd(bytes[...])
-        guard let count = out.withUnsafeMutableBufferPointer({
-            TargetPolicy.normalForm(p, bytes.count, into: $0.baseAddress!)
-        }) else { return nil }
+        guard
+            let count = out.withUnsafeMutableBufferPointer({
+                TargetPolicy.normalForm(p, bytes.count, into: $0.baseAddress!)
+            })
+        else { return nil }
         return String(decoding: out[..<count], as: UTF8.self)
     }
 

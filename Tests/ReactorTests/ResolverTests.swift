@@ -351,7 +351,8 @@ private final class NameServer: Sendable {
         write("nameserver 127.254.254.253\nnameserver 127.254.254.252\n")
         resolver.resolve("localhost", requestToken: asker(2), nowMilliseconds: now + 2000)
         let ended = run(resolver, &poller, 2)
-        #expect(Set(ended.map { $0.requestToken.index }) == [1, 2], "what was under way is asked again, nothing is lost")
+        // What was under way is asked again: nothing is lost.
+        #expect(Set(ended.map { $0.requestToken.index }) == [1, 2])
         #expect(ended.first { $0.requestToken == asker(2) }?.addresses.isEmpty == false)
     }
 }
