@@ -31,6 +31,7 @@ extension Worker {
                 Socket.closeWithReset(fd)
                 continue
             }
+            if peer.isLoopback && !listensOnLoopback { Socket.useLocalCongestionControl(fd) }
             addClient(fd, peer)
         }
     }

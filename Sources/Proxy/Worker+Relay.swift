@@ -215,7 +215,7 @@ extension Worker {
     }
 
     /// A client took `count` of the bytes that wait for it; 0: it begins to be waited for.
-    private mutating func moveSendDeadline(_ client: UInt32, _ count: Int) {
+    mutating func moveSendDeadline(_ client: UInt32, _ count: Int) {
         let policy = UnsafePointer(current)
         let c = clients.pointer(client)
         let timeout = policy.pointee.policy.sendTimeoutMilliseconds
