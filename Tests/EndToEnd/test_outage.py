@@ -1,9 +1,11 @@
 """Outages: retries within a budget, names that fail, change or never come."""
 
+import errno
+import socket
 import time
 
 import pytest
-from harness import Upstream, wait_until
+from harness import Upstream, free_port, wait_until
 from harness.names import NameServer
 
 
@@ -124,3 +126,52 @@ def test_other_name_servers_are_taken_up(make_site, names):
     assert site.call().status == 504
     file.write_text(second.line)
     wait_until(lambda: site.call().status == 200, "the new name server is asked")
+
+
+# Faults, each with its code, its reason in the audit and its count
+
+
+def unreachable() -> str:
+    """An address to which this machine has no way, so that nothing is sent there."""
+    with socket.socket(socket.AF_INET6) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(("::2", 9))
+        except OSError as error:
+            if error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH):
+                return "[::2]:9"
+    pytest.skip("this machine has a way to everywhere")
+
+
+@pytest.mark.parametrize(
+    "fault, status, code, reason",
+    [
+        ("refused", 502, "upstream_connect_failed", "connect"),
+        ("unreachable", 502, "upstream_unreachable", "connect"),
+        ("close", 502, "upstream_closed", "reset"),
+        ("reset", 502, "upstream_closed", "reset"),
+        ("half a head", 502, "upstream_closed", "reset"),
+        ("garbage", 502, "upstream_malformed_response", "protocol"),
+        ("silence", 504, "upstream_timeout", "timeout"),
+    ],
+)
+def test_faults_before_the_answer(make_site, fault, status, code, reason):
+    site = make_site({"proxy": {"default_timeout": 0.3, "max_retries": 0}})
+    scripts = {
+        "close": lambda exchange: exchange.close(),
+        "reset": lambda exchange: exchange.reset(),
+        "half a head": lambda exchange: (exchange.send(b"HTTP/1.1 200 OK\r\nContent-Le"), exchange.close()),
+        "garbage": lambda exchange: exchange.send(b"garbage\r\n\r\n"),
+        "silence": lambda exchange: exchange.wait_gone(),
+    }
+    targets = {"refused": lambda: f"127.0.0.1:{free_port()}", "unreachable": unreachable}
+    if fault in scripts:
+        site.upstream.handler = scripts[fault]
+        site.route()
+    else:
+        site.route(target_host=targets[fault]())
+    response = site.call()
+    assert (response.status, response.json()["error"]["code"]) == (status, code)
+    row = site.gateway.audit(response.request_id)
+    assert row["status_code"] == status and row["error_message"]
+    assert sum(v for k, v in site.gateway.metrics().items() if f'reason="{reason}"' in k) == 1
