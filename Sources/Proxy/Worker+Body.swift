@@ -7,6 +7,8 @@ import Reactor
 /// depends on it, else only until the route is decided.
 extension Worker {
     static let maxUndecodedBytes = 64 * 1024
+    /// With a usual head it fits a buffer of 64 KiB.
+    static let firstBodyBytes: UInt64 = 60 * 1024
 
     /// The head is accepted: goes on with the body, or at once if all of it is here.
     @inline(__always)
@@ -159,9 +161,11 @@ extension Worker {
             return pool.reserve(&c.pointee.inbound, writable: 16 * 1024)
         }
         let missing = exchange.requestLength - exchange.requestReceived
-        // A short body gets its room at once. A long one as it comes: a claim in a header is not worth megabytes.
-        let step = exchange.requestLength <= Self.replayBytes ? missing : min(missing, 256 * 1024)
-        if c.pointee.inbound.writableCount < 4096 || UInt64(c.pointee.inbound.writableCount) < min(step, 65_536) {
+        // Room comes as the body does, doubled each time: a claim in a header is not worth megabytes.
+        let step = min(missing, min(max(exchange.requestReceived, Self.firstBodyBytes), 256 * 1024))
+        if c.pointee.inbound.writableCount < 4096
+            || UInt64(c.pointee.inbound.writableCount) < min(step, Self.firstBodyBytes)
+        {
             pool.reserve(&c.pointee.inbound, writable: Int(max(step, 1)))
         }
     }

@@ -146,6 +146,22 @@ def test_slow_heads_cost_little_and_nobody_waits_for_them(make_site):
             connection.close()
 
 
+def test_claimed_lengths_cost_nothing(make_site):
+    """A body's room comes as its bytes do."""
+    site = make_site(workers=1)
+    site.route(match_body_schema={"a": 1})
+    claims = [site.connect() for _ in range(200)]
+    try:
+        for connection in claims:
+            connection.send_head("POST", "/", site.headers([("Content-Length", "1000000")]))
+            connection.send(b"{")
+        assert site.call("POST", "/", b'{"a":1}').status == 200
+        assert 200 * 1024 < count(site.gateway, "fastgate_buffered_bytes") <= 200 * (72 << 10)
+    finally:
+        for connection in claims:
+            connection.close()
+
+
 def test_pipelined_requests_wait_in_the_kernel(make_site):
     site = make_site()
     site.route()
