@@ -69,7 +69,7 @@ struct Worker: ~Copyable {
     var isUnderPressure = false
     let onPressure: @Sendable (PressureNotice) -> Void
     /// By notice: not again before.
-    var noticedAt = [UInt64](repeating: 0, count: PressureNotice.allCases.count)
+    var noticedAt = SIMD4<UInt64>()
     let limiter: ConnectionLimiter
     let workerCount: Int
     /// This worker's share of `limits.max_buffered_bytes`.
