@@ -97,6 +97,7 @@ extension SettingKey {
         .integer("audit", "flush_interval_ms", \.audit.flushIntervalMilliseconds, 1...60000),
         .choice("audit", "on_full", \.audit.onFull),
         .integer("audit", "retention_days", \.audit.retentionDays, 0...36500),
+        .integer("audit", "usage_retention_days", \.audit.usageRetentionDays, 0...36500),
     ]
 
     private static let cors: [SettingKey] = [

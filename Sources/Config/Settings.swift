@@ -147,6 +147,8 @@ public struct Settings: Sendable, Equatable {
         public var onFull = OnFull.wait
         /// Rows older than this are deleted; 0 = kept for ever.
         public var retentionDays = 0
+        /// The same for usage records; sums over them stay.
+        public var usageRetentionDays = 0
     }
 
     /// `cors`: what browsers of other origins may do on the data plane. `*` = any.

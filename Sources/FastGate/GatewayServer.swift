@@ -104,10 +104,14 @@ final class GatewayServer {
     private static func openDatabase(_ settings: Settings) throws {
         let database = try Database.open(
             path: settings.database.path, timeZoneOffsetMinutes: settings.app.timezone.minutes)
-        if let backup = database.backupPath {
+        guard let backup = database.backupPath else { return }
+        if database.migratedFromVersion == 0 {
             Logger.shared.warn(
                 "the database was migrated; its backup may hold keys in plain text: keep it safe or delete it",
                 [("backup", .string(backup))])
+        } else {
+            Logger.shared.info(
+                "the database was migrated; a backup of it as it was lies beside it", [("backup", .string(backup))])
         }
     }
 
@@ -115,6 +119,7 @@ final class GatewayServer {
         WriterOptions(
             flushIntervalMilliseconds: settings.audit.flushIntervalMilliseconds,
             timeZoneOffsetMinutes: settings.app.timezone.minutes,
-            auditBodyMaxBytes: settings.proxy.auditBodyMaxBytes, retentionDays: settings.audit.retentionDays)
+            auditBodyMaxBytes: settings.proxy.auditBodyMaxBytes, retentionDays: settings.audit.retentionDays,
+            usageRetentionDays: settings.audit.usageRetentionDays)
     }
 }
