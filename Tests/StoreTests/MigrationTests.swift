@@ -111,7 +111,9 @@ struct MigrationTests {
     }
 
     private func refusal() -> String? {
-        guard case .refused(let text)? = storeError({ _ = try Database.open(path: folder.database) }) else { return nil }
+        guard case .refused(let text)? = storeError({ _ = try Database.open(path: folder.database) }) else {
+            return nil
+        }
         return text
     }
 

@@ -120,7 +120,8 @@ struct UsageSettlementTests {
             let flusher = flusher(try folder.ring())
             _ = try flusher.flush(releasing: false)
             #expect(try connection.int("SELECT count(*) FROM usage_records") == 50)
-            #expect(try connection.int("SELECT sum(amount_spent) FROM api_keys") == (0..<50).reduce(0) { $0 + $1 * 7 + 1 })
+            #expect(
+                try connection.int("SELECT sum(amount_spent) FROM api_keys") == (0..<50).reduce(0) { $0 + $1 * 7 + 1 })
             #expect(try connection.int("SELECT count(*) FROM usage_attempts") == 10)
             #expect(try connection.int("SELECT failures FROM provider_keys WHERE key_id = 'pk_2'") == 10)
             try checkSums()

@@ -20,7 +20,8 @@ extension ReadConnection {
         return try read { connection throws(StoreError) in
             let source = UsageSource(filter, offsetMinutes: timeZoneOffsetMinutes, byHour: grouping == .hour)
             let select = try connection.prepare(
-                "SELECT \(expression) AS part, currency, \(UsageSums.sums) FROM (\(source.sql)) GROUP BY part, currency")
+                "SELECT \(expression) AS part, currency, \(UsageSums.sums) FROM (\(source.sql)) GROUP BY part, currency"
+            )
             source.bind(select)
             var report = UsageReport(groups: [], totals: UsageTotals(), groupCount: 0)
             var positions: [String: Int] = [:]

@@ -143,7 +143,8 @@ struct UsageSettlement: ~Copyable {
         _ keyID: String, _ accepted: Int64, _ tokens: Int64, _ cost: Int64, _ currency: String, _ offset: Int
     ) throws(StoreError) {
         if budgets[keyID] == nil {
-            budgets.updateValue(try KeyColumns.key(keyID, in: connection).map { Budget(value: $0.budget) }, forKey: keyID)
+            budgets.updateValue(
+                try KeyColumns.key(keyID, in: connection).map { Budget(value: $0.budget) }, forKey: keyID)
         }
         guard case .some(.some(var budget)) = budgets[keyID] else { return }
         if budget.value.settle(
