@@ -82,7 +82,7 @@ public struct Histogram: Sendable, Equatable {
 }
 
 /// What all workers have counted since the start, added up. Label values are bounded: a route is named by
-/// its `route_name` or `route_id`, requests that no route took by "none", methods outside RFC 9110 by "OTHER".
+/// its `route_name` or `route_id`, a provider by `provider:name`, what neither took by "none", methods outside RFC 9110 by "OTHER".
 public struct GatewayMetrics: Sendable, Equatable {
     public struct RequestCount: Sendable, Equatable {
         public var route: String
@@ -153,6 +153,8 @@ public struct GatewayMetrics: Sendable, Equatable {
     public var rateLimited: UInt64 = 0
     public var auditAccepted: UInt64 = 0
     public var auditDropped: UInt64 = 0
+    public var models: [ModelMetrics] = []
+    public var providers: [ProviderStatus] = []
     /// Bytes waiting in all workers' rings.
     public var ringUsedBytes: UInt64 = 0
 
@@ -164,6 +166,13 @@ public struct GatewayMetrics: Sendable, Equatable {
 public protocol GatewayControl: Sendable {
     /// Makes a new snapshot of keys and routes (settings stay) and returns when every worker serves from it.
     func publish(keys: [KeyRecord], routes: [RouteRecord]) throws(GatewayError)
+    /// Makes a new snapshot of providers, their keys, models, aliases and prices (all else stays) and returns when every
+    /// worker serves from it.
+    func publish(providers: ProviderSet) throws(GatewayError)
+    /// Whether the provider could be served: its address and headers. Nil if so.
+    func validate(_ provider: ProviderRecord) -> RouteProblem?
+    /// How the providers and their keys are at the moment.
+    func providerStatus() -> [ProviderStatus]
     /// Whether the route could be served: its pattern, schema, target and headers compile. Nil if so.
     func validate(_ route: RouteRecord) -> RouteProblem?
     /// Which route would take this request, and why each other one would not.

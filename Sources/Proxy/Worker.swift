@@ -22,6 +22,7 @@ struct WorkerConfiguration: Sendable {
     var snapshot: Snapshot
     var mailbox: Mailbox<WorkerMessage>
     var metrics: WorkerMetrics
+    var providerMetrics: ProviderMetrics
     var serverTLS: TLSContext?
     var clientTLS: TLSContext
     var maxConnections: Int
@@ -58,6 +59,7 @@ struct Worker: ~Copyable {
     let listener: Int32
     let mailbox: Mailbox<WorkerMessage>
     let metrics: WorkerMetrics
+    let providerMetrics: ProviderMetrics
     let serverTLS: TLSContext?
     let clientTLS: TLSContext
     let bootNonce: UInt32
@@ -68,6 +70,8 @@ struct Worker: ~Copyable {
     var clients: Slab<ClientConnection>
     var upstreams: Slab<UpstreamConnection>
     var holders: Slab<SnapshotHolder>
+    /// Of the exchanges with providers only.
+    var providerExchanges: Slab<ProviderExchange>
     var pool: BufferPool
     var wheel: TimerWheel
     let resolver: Resolver
@@ -129,6 +133,7 @@ struct Worker: ~Copyable {
         listener = configuration.listener
         mailbox = configuration.mailbox
         metrics = configuration.metrics
+        providerMetrics = configuration.providerMetrics
         serverTLS = configuration.serverTLS
         clientTLS = configuration.clientTLS
         bootNonce = configuration.bootNonce
@@ -137,6 +142,7 @@ struct Worker: ~Copyable {
         clients = Slab(capacity: configuration.maxConnections)
         upstreams = Slab(capacity: configuration.maxConnections * 2 + 1024)
         holders = Slab(capacity: 65_536)
+        providerExchanges = Slab(capacity: configuration.maxConnections)
         pool = BufferPool(cacheLimitBytes: 32 << 20)
         now = Clock.monotonicMilliseconds()
         wheel = TimerWheel(capacity: configuration.maxConnections * 3 + 2048, nowMilliseconds: now)

@@ -9,7 +9,7 @@ struct ModelResolution: BitwiseCopyable {
 
     static func entry(_ index: Int) -> ModelResolution {
         ModelResolution(
-            entry: Int32(index), single: Candidate(provider: -1, group: 0, price: -1, model: .empty))
+            entry: Int32(index), single: Candidate(provider: -1, group: 0, price: -1, metric: 0, model: .empty))
     }
 }
 
@@ -37,6 +37,7 @@ extension ProviderTable {
         guard provider >= 0 else { return nil }
         let model = Bytes(p + slash + 1, name.count - slash - 1)
         return Candidate(
-            provider: Int32(provider), group: 0, price: Int32(price(provider, model)), model: model)
+            provider: Int32(provider), group: 0, price: Int32(price(provider, model)),
+            metric: metric(provider, model), model: model)
     }
 }

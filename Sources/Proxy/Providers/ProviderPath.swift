@@ -3,41 +3,52 @@ import Reactor
 /// Joins a provider's base URL and a client's path so that the version segment stands there once.
 struct ProviderPath: BitwiseCopyable, @unchecked Sendable {
     /// The base URL's path without a slash at its end: "", "/v1", "/api/v1", "/v1beta/openai".
-    let base: Bytes
-    /// The base's query, which every request carries (Azure's api-version); empty = none.
-    let query: Bytes
+    var base: Bytes
     /// The base names its version: the client's own is taken off.
-    let hasVersion: Bool
-    /// What stands before a path without a version, if the base has none either: "/v1", "/v1beta", "/openai/v1".
-    let defaultVersion: Bytes
-    /// What stands before a path that has a version, if the base has none: Azure's "/openai".
-    let versionPrefix: Bytes
+    var hasVersion: Bool
+    /// Stands before a path without a version, if the base has none either: "/v1", "/v1beta", "/openai/v1".
+    var defaultVersion: Bytes
+    /// Stands before a path with a version, if the base has none: Azure's "/openai".
+    var versionPrefix: Bytes
+    /// Azure's own paths (`/openai/deployments/…`) have their version in the query.
+    var keepsOpenAIPaths: Bool
 
-    /// - Parameter isNative: the path is of the provider's own kind (Gemini's `models/…`), else of OpenAI's or Anthropic's.
+    /// Where the path that the provider gets begins within `path`, and what stands before it.
+    func split(_ path: Bytes) -> (lead: Bytes, start: Int) {
+        let version = Self.version(in: path)
+        if hasVersion { return (.empty, version.upperBound) }
+        if !version.isEmpty { return (versionPrefix, version.lowerBound) }
+        if keepsOpenAIPaths && Self.begins(path, "/openai/") { return (.empty, 0) }
+        return (defaultVersion, 0)
+    }
+
+    /// The provider's path. `emit` is called with each run of bytes.
     @inline(__always)
     func write(_ path: Bytes, emit: (Bytes) -> Void) {
+        let (lead, start) = split(path)
         emit(base)
-        let version = Self.leadingVersion(path)
-        if hasVersion { return emit(Self.dropping(path, version)) }
-        if version > 0 {
-            emit(versionPrefix)
-        } else {
-            emit(defaultVersion)
+        emit(lead)
+        if start < path.count { emit(Bytes(path.pointer.unsafelyUnwrapped + start, path.count - start)) }
+    }
+
+    /// The first version segment of a path, with the slash before it; empty if there is none.
+    static func version(in path: Bytes) -> Range<Int> {
+        guard let p = path.pointer else { return 0..<0 }
+        var start = 0
+        while start < path.count {
+            var end = start + 1
+            while end < path.count && p[end] != UInt8(ascii: "/") { end += 1 }
+            if p[start] == UInt8(ascii: "/"), VersionSegment.matches(Bytes(p + start + 1, end - start - 1)) {
+                return start..<end
+            }
+            start = end
         }
-        if path.count > 0 && path.pointer.unsafelyUnwrapped[0] != UInt8(ascii: "/") { emit(Bytes("/")) }
-        emit(path)
+        return 0..<0
     }
 
-    private static func dropping(_ path: Bytes, _ n: Int) -> Bytes {
-        Bytes(path.pointer.map { $0 + n }, path.count - n)
-    }
-
-    /// Length of the version that `path` begins with, its slash included ("/v1", "/v1beta"); 0 if there is none.
-    static func leadingVersion(_ path: Bytes) -> Int {
-        guard let p = path.pointer, path.count >= 3, p[0] == UInt8(ascii: "/") else { return 0 }
-        var end = 1
-        while end < path.count && p[end] != UInt8(ascii: "/") { end += 1 }
-        return VersionSegment.matches(Bytes(p + 1, end - 1)) ? end : 0
+    private static func begins(_ path: Bytes, _ prefix: StaticString) -> Bool {
+        path.count >= prefix.utf8CodeUnitCount
+            && bytesEqual(path.pointer, prefix.utf8Start, prefix.utf8CodeUnitCount)
     }
 }
 

@@ -15,8 +15,10 @@ struct CompiledProvider: BitwiseCopyable, @unchecked Sendable {
     var weight: Int32
     var path: ProviderPath
     var load: LoadCell
-    /// Place in the workers' provider counters.
-    var metricID: Int32
+    /// `headers` set an anthropic-version.
+    var hasVersionHeader: Bool
+    /// Place in the workers' counters for models that nobody lists.
+    var otherMetric: Int32
 }
 
 /// One of a provider's keys. The secret itself stands only in its route's header lines.
@@ -38,6 +40,8 @@ struct Candidate: BitwiseCopyable, @unchecked Sendable {
     var group: Int32
     /// Index into the prices; -1: unknown.
     var price: Int32
+    /// Place in the workers' counters of models.
+    var metric: Int32
     var model: Bytes
 }
 
@@ -61,6 +65,9 @@ struct ProviderTable: BitwiseCopyable, @unchecked Sendable {
     var prices: List<CompiledPrice>
     /// `provider/model`.
     var priceNames: NameIndex
+    /// `provider/model` of those whose metrics are kept apart; the places are in `metricIDs`.
+    var metricNames: NameIndex
+    var metricIDs: List<Int32>
     /// By index of the callers' keys.
     var callers: List<CallerPolicy>
     var settings: ProviderPolicy
@@ -79,6 +86,12 @@ struct ProviderTable: BitwiseCopyable, @unchecked Sendable {
         if own >= 0 { return own }
         let kind = priceNames.find(providers[provider].kind, model)
         return kind >= 0 ? kind : priceNames.find(.empty, model)
+    }
+
+    /// Place in the workers' counters of models: its own if anybody lists it, else one for all others.
+    func metric(_ provider: Int, _ model: Bytes) -> Int32 {
+        let found = metricNames.find(providers[provider].name, model)
+        return found < 0 ? providers[provider].otherMetric : metricIDs[found]
     }
 }
 
