@@ -101,6 +101,7 @@ extension AdminFailure {
         case .timedOut:
             self = .server(
                 "query_timed_out", "the query took too long; narrow the time range", status: 503)
+        case .locked(let reason): self = .server("master_key_locked", reason, status: 503)
         case .sqlite, .refused, .system: self = .server("database_error", error.description)
         }
     }

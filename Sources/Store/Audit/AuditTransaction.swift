@@ -13,15 +13,18 @@ struct AuditTransaction: ~Copyable {
     private(set) var inserted = 0
     private(set) var rejected = 0
     private(set) var orphaned = 0
+    private(set) var insertedUsage = 0
 
     private let connection: Connection
     private var statements: AuditStatementCache
     private var usage = KeyUsage()
     private var rollups = RollupTable()
+    private var settlement: UsageSettlement
     private var isCareful = true
 
     init(connection: Connection) {
         self.connection = connection
+        settlement = UsageSettlement(connection: connection)
         statements = AuditStatementCache(connection: connection)
     }
 
@@ -36,6 +39,7 @@ struct AuditTransaction: ~Copyable {
         inserted = 0
         rejected = 0
         orphaned = 0
+        insertedUsage = 0
         self.isCareful = isCareful
         if isCareful {
             for index in batch.rows.indices {
@@ -51,6 +55,11 @@ struct AuditTransaction: ~Copyable {
         }
         try usage.write(to: connection, timeZoneOffsetMinutes: binder.timeZoneOffsetMinutes)
         try rollups.write(to: connection)
+        if !batch.usage.isEmpty || !batch.providerKeyStates.isEmpty {
+            try settlement.write(batch, &binder, isCareful: isCareful, onProgress: onProgress)
+            insertedUsage = settlement.inserted
+            rejected += settlement.rejected
+        }
         if inserted > 0 {
             let count = try connection.statement(
                 "UPDATE store_counters SET value = value + ?1 WHERE name = 'audit_rows'")

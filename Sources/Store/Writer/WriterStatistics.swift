@@ -2,6 +2,8 @@
 public struct WriterStatistics: Sendable, Equatable {
     /// Audit rows that this writer has inserted.
     public var committedRows = 0
+    /// Usage records that this writer has inserted and settled.
+    public var committedUsageRecords = 0
     /// Ring records that are in the database for good.
     public var committedEvents = 0
     /// Ring records whose bytes were damaged, or that no version has written.
@@ -14,6 +16,7 @@ public struct WriterStatistics: Sendable, Equatable {
     public var recoveredInFlight = 0
     /// Rows that retention has deleted.
     public var expiredRows = 0
+    public var expiredUsageRecords = 0
     /// Bytes in the rings that are not in the database yet.
     public var pendingBytes = 0
     /// The fullest ring, of 1.
