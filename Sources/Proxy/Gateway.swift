@@ -194,15 +194,7 @@ public final class Gateway: GatewayControl {
 
     /// What the store cannot know: whether the provider's address and headers can be used.
     public func validate(_ provider: ProviderRecord) -> RouteProblem? {
-        let settings = state.withLock { $0.settings }
-        let compiler = ProviderCompiler(arena: Arena(), settings: settings, registry: Registry())
-        do throws(RouteFailure) {
-            _ = try ProviderCompiler.address(try ProviderCompiler.baseURL(provider))
-            _ = try compiler.rewrite(provider, .openai, nil)
-            return nil
-        } catch {
-            return RouteProblem(field: error.field, message: error.message)
-        }
+        RouteCheck.problem(provider, settings: state.withLock { $0.settings })
     }
 
     public func providerStatus() -> [ProviderStatus] {

@@ -55,11 +55,11 @@ struct ProviderExchange: BitwiseCopyable {
     /// Monotonic milliseconds: from then on nothing is held back any more.
     var holdUntil: UInt64 = 0
     var filter = UsageChunkFilter()
+    /// What the filter holds back.
+    var hold = Buffer.empty
     /// The chunk that reports usage is taken out of the stream.
     var isFiltering = false
     var isCompressed = false
     var inflater = StreamInflater(.gzip, workspace: UnsafeMutableRawPointer(bitPattern: 16).unsafelyUnwrapped)
     var workspace = Buffer.empty
-    /// The last two bytes of a stream that went out: whether it stands between two events.
-    var lastBytes: UInt16 = 0x0A0A
 }

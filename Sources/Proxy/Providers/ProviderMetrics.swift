@@ -155,7 +155,9 @@ struct ProviderMetrics: BitwiseCopyable, @unchecked Sendable {
                     ModelMetrics(
                         provider: label.provider, model: label.model, currency: label.currency,
                         operation: operation.name,
-                        tokens: TokenType.allCases.map { (type: $0.name, count: sum($0.rawValue)) },
+                        tokens: TokenType.allCases.map {
+                            ModelMetrics.TokenCount(type: $0.name, count: sum($0.rawValue))
+                        },
                         costMicros: sum(costWord), unpriced: sum(unpricedWord),
                         inputTokens: histogram(inputWord, tokenBounds, 1),
                         outputTokens: histogram(outputWord, tokenBounds, 1),
@@ -167,14 +169,20 @@ struct ProviderMetrics: BitwiseCopyable, @unchecked Sendable {
 }
 
 /// What one model at one provider was used for since the start, for one kind of operation.
-public struct ModelMetrics: Sendable {
+public struct ModelMetrics: Sendable, Equatable {
+    public struct TokenCount: Sendable, Equatable {
+        /// `prompt`, `completion`, `cached`, `cache_write` or `reasoning`.
+        public var type: String
+        public var count: UInt64
+    }
+
     /// "other" stands for what no provider lists.
     public var provider: String
     public var model: String
     public var currency: String
     /// `gen_ai.operation.name`.
     public var operation: String
-    public var tokens: [(type: String, count: UInt64)]
+    public var tokens: [TokenCount]
     public var costMicros: UInt64
     /// Exchanges whose cost is not known, as the model has no price.
     public var unpriced: UInt64
@@ -185,8 +193,8 @@ public struct ModelMetrics: Sendable {
 }
 
 /// How a provider is at the moment.
-public struct ProviderStatus: Sendable {
-    public struct Key: Sendable {
+public struct ProviderStatus: Sendable, Equatable {
+    public struct Key: Sendable, Equatable {
         public var keyID: String
         /// `ok`, `cooling` or `disabled`.
         public var state: String

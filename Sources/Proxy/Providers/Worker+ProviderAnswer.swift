@@ -76,7 +76,6 @@ extension Worker {
         side.pointee.lookDecoder = ChunkedDecoder()
         side.pointee.lookIsComplete = false
         side.pointee.readAhead = 0
-        side.pointee.lastBytes = 0x0A0A
         let type = responseValue(.contentType, p, response)
         side.pointee.framing = Framing.of(contentType: type)
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
@@ -89,7 +88,12 @@ extension Worker {
         side.pointee.isFiltering =
             side.pointee.asksForUsage && side.pointee.framing == .sse && !side.pointee.isCompressed
             && side.pointee.isReading && response.status == 200 && c.pointee.exchange.clientMinorVersion > 0
-        if side.pointee.isFiltering { side.pointee.filter = UsageChunkFilter() }
+        if side.pointee.isFiltering {
+            side.pointee.filter = UsageChunkFilter()
+            if !side.pointee.hold.isAllocated {
+                side.pointee.hold = pool.take(atLeast: UsageChunkFilter.holdCapacity)
+            }
+        }
     }
 
     private mutating func setCoding(_ side: UnsafeMutablePointer<ProviderExchange>, _ value: Bytes) {
@@ -199,11 +203,6 @@ extension Worker {
         let known = min(n, side.pointee.readAhead)
         side.pointee.readAhead -= known
         if side.pointee.isReading { feed(side, p + known, n - known) }
-        if n > 1 {
-            side.pointee.lastBytes = UInt16(p[n - 2]) << 8 | UInt16(p[n - 1])
-        } else if n == 1 {
-            side.pointee.lastBytes = side.pointee.lastBytes << 8 | UInt16(p[0])
-        }
     }
 
     // MARK: Errors
@@ -332,9 +331,8 @@ extension Worker {
         else { return true }
         let dataAt = Self.chunkLineRoom
         var writer = HeadWriter(out + dataAt, capacity: 4096)
-        if side.pointee.lastBytes != 0x0A0A {
-            writer.append(side.pointee.lastBytes & 0xFF == 0x0A ? "\n" : "\n\n")
-        }
+        // What was begun cannot be taken back: the empty line ends it, and it is no whole event.
+        if !side.pointee.reader.isAtEventBoundary { writer.append("\n\n") }
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
         let key = providers.keys.pointer(Int(side.pointee.key))
         ClosingEvent.write(

@@ -12,22 +12,23 @@ extension Worker {
         let slot = UInt32(c.pointee.exchange.provider)
         let side = providerExchanges.pointer(slot)
         c.pointee.exchange.provider = -1
-        let error = c.pointee.exchange.error
-        var failed = side.pointee.attempts
-        if side.pointee.isUnderWay {
-            endAttempt(c, side, outcome(error), retryAfter: nil)
-            if error != .none { failed = side.pointee.attempts }
+        // The provider ended its stream with an error of its own: the client has it, and the records say so.
+        if c.pointee.exchange.error == .none, side.pointee.isAnswered, side.pointee.reader.fault != .none {
+            c.pointee.exchange.error = .errorInAnswer
         }
+        let error = c.pointee.exchange.error
+        if side.pointee.isUnderWay { endAttempt(c, side, outcome(error), retryAfter: nil) }
         var usage: TokenUsage?
         if side.pointee.isReading && side.pointee.isAnswered {
-            side.pointee.reader.finish()
-            usage = side.pointee.reader.settled(promptEstimate: side.pointee.facts.promptTokens)
+            usage = side.pointee.reader.settled(
+                promptEstimate: side.pointee.facts.promptTokens, isWhole: error == .none)
         }
         let cost = usage.flatMap { self.cost(c, side, $0) }
         settleAccount(c, side, usage, cost)
-        if side.pointee.attempts.count > 0 { record(c, side, failed, usage, cost) }
+        if side.pointee.attempts.count > 0 { record(c, side, usage, cost) }
         pool.give(&side.pointee.name)
         pool.give(&side.pointee.workspace)
+        pool.give(&side.pointee.hold)
         providerExchanges.release(slot)
     }
 
@@ -86,7 +87,7 @@ extension Worker {
     /// One usage record for every exchange that reached a provider.
     private mutating func record(
         _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
-        _ failed: ProviderAttempts, _ usage: TokenUsage?, _ cost: Cost?
+        _ usage: TokenUsage?, _ cost: Cost?
     ) {
         let snapshot = c.pointee.exchange.snapshot.unsafelyUnwrapped
         let providers = snapshot.pointee.providers
@@ -104,7 +105,7 @@ extension Worker {
         let outcome = usageOutcome(c.pointee.exchange.error, isBilled: usage != nil)
         let mayRecord = c.pointee.exchange.isAudited
         side.pointee.reader.withServedModel { served in
-            let attempts = writeAttempts(c, side, failed)
+            let attempts = writeAttempts(c, side)
             let fields = UsageFields(
                 requestID: requestID, keyID: caller.keyID, sourcePath: caller.sourcePath,
                 provider: provider.pointee.name, providerKeyID: key.pointee.keyID, modelRequested: requested,
@@ -133,13 +134,13 @@ extension Worker {
 
     /// The failed attempts, as the record keeps them, in the worker's scratch.
     private func writeAttempts(
-        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
-        _ attempts: ProviderAttempts
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>
     ) -> Bytes {
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
         var count = 0
-        for i in 0..<attempts.count where attempts[i].outcome != .answered {
-            let attempt = attempts[i]
+        for i in 0..<side.pointee.attempts.count {
+            let attempt = side.pointee.attempts[i]
+            if attempt.outcome == .answered || attempt.outcome == .abandoned { continue }
             let key = providers.keys.pointer(Int(attempt.key))
             count += UsageAttempt.write(
                 provider: providers.providers.pointer(Int(key.pointee.provider)).pointee.name,

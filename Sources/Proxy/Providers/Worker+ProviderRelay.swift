@@ -44,9 +44,7 @@ extension Worker {
         _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
         _ writer: inout HeadWriter
     ) {
-        var reader = side.pointee.reader
-        reader.finish()
-        guard let usage = reader.settled(promptEstimate: side.pointee.facts.promptTokens),
+        guard let usage = side.pointee.reader.settled(promptEstimate: side.pointee.facts.promptTokens),
             let cost = cost(c, side, usage)
         else { return }
         writer.append("x-fastgate-cost: ")
@@ -153,6 +151,32 @@ extension Worker {
         }
         if result.isLast { result.count += flushFilter(side, at: dataAt + result.count) }
         return result
+    }
+
+    /// Copies what the filter lets through of `p` to `at` in `out`.
+    private func filter(
+        _ side: UnsafeMutablePointer<ProviderExchange>, _ p: UnsafePointer<UInt8>, _ n: Int, at: Int
+    ) -> Int {
+        let hold = side.pointee.hold.base.unsafelyUnwrapped
+        var count = 0
+        while true {
+            switch side.pointee.filter.next(p, n, hold: hold) {
+            case .end: return count
+            case .pass(let start, let length):
+                (out + at + count).update(from: p + start, count: length)
+                count += length
+            case .passHeld(let length):
+                (out + at + count).update(from: hold, count: length)
+                count += length
+            }
+        }
+    }
+
+    /// The stream has ended: what the filter still holds.
+    private func flushFilter(_ side: UnsafeMutablePointer<ProviderExchange>, at: Int) -> Int {
+        guard case .passHeld(let length) = side.pointee.filter.finish() else { return 0 }
+        (out + at).update(from: side.pointee.hold.base.unsafelyUnwrapped, count: length)
+        return length
     }
 
     /// The same bytes again, for the reader: all of them.

@@ -177,3 +177,19 @@ extension Bytes {
         return Bytes(pointer + start, end - start)
     }
 }
+
+/// What a provider's request says, and the body that a candidate gets.
+extension Worker {
+    mutating func readFacts(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
+        _ request: RequestView
+    ) -> ExchangeError {
+        .missingModel
+    }
+
+    mutating func rewriteForProvider(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
+        _ candidate: Candidate
+    ) {
+    }
+}
