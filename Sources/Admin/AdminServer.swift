@@ -26,8 +26,8 @@ public final class AdminServer: Sendable {
     ///   - adminToken: What callers must present; not empty.
     ///   - version: Shown in /health, /openapi.json and the metrics.
     public static func start(
-        settings: Settings, gateway: any GatewayControl, writer: StoreWriter, databasePath: String, adminToken: String,
-        version: String
+        settings: Settings, gateway: any GatewayControl, writer: StoreWriter, vault: KeyVault,
+        databasePath: String, adminToken: String, version: String
     ) throws(AdminServerError) -> AdminServer {
         guard !adminToken.isEmpty else { throw AdminServerError(description: "the admin token is empty") }
         let place = "\(settings.admin.host):\(settings.admin.port)"
@@ -39,7 +39,8 @@ public final class AdminServer: Sendable {
             throw AdminServerError(
                 description: "the admin port \(place): \(SystemError(errno: listener, operation: "listen"))")
         }
-        let shared = AdminShared(settings: settings, gateway: gateway, writer: writer, version: version)
+        let shared = AdminShared(
+            settings: settings, gateway: gateway, writer: writer, vault: vault, version: version)
         do throws(SystemError) {
             let mailbox = try Mailbox<ReactorMessage>()
             let executors = try ExecutorPool(shared: shared, mailbox: mailbox, databasePath: databasePath)

@@ -173,7 +173,8 @@ extension Worker {
         let client = upstreams.pointer(upstream).pointee.client
         let c = clients.pointer(client)
         if c.pointee.exchange.sendsChunked {
-            guard sendChunk(client, 0, 0, last: true, trailers: .empty) else { return }
+            let rest = c.pointee.exchange.provider >= 0 ? heldByFilter(c) : 0
+            guard sendChunk(client, 0, rest, last: true, trailers: .empty) else { return }
         }
         responseIsComplete(upstream)
     }

@@ -1,3 +1,4 @@
+import LLM
 import Reactor
 
 /// The candidates that a name stands for.
@@ -29,13 +30,9 @@ extension ProviderTable {
 
     /// `provider/model`, split at the first slash.
     func single(_ name: Bytes) -> Candidate? {
-        guard let p = name.pointer else { return nil }
-        var slash = 0
-        while slash < name.count && p[slash] != UInt8(ascii: "/") { slash += 1 }
-        guard slash > 0 && slash + 1 < name.count else { return nil }
-        let provider = providerNames.find(Bytes(p, slash))
+        guard let (first, model) = ModelName.split(name) else { return nil }
+        let provider = providerNames.find(first)
         guard provider >= 0 else { return nil }
-        let model = Bytes(p + slash + 1, name.count - slash - 1)
         return Candidate(
             provider: Int32(provider), group: 0, price: Int32(price(provider, model)),
             metric: metric(provider, model), model: model)

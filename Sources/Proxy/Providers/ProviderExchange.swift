@@ -30,7 +30,7 @@ struct ProviderExchange: BitwiseCopyable {
     var status: UInt16 = 0
 
     // The request.
-    var facts = RequestFacts()
+    var request = RequestReader()
     /// The answer is to report usage although the client did not ask for it.
     var asksForUsage = false
 

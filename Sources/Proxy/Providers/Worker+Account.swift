@@ -110,7 +110,9 @@ extension Worker {
     private mutating func writeModel(_ index: UInt32, _ id: Bytes, _ body: inout HeadWriter) -> Bool {
         let c = clients.pointer(index)
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
-        guard id.count <= 1024, let count = PercentEncoding.decode(id, into: patternScratch) else { return false }
+        guard id.count <= 1024 else { return false }
+        let count = ModelName.decode(id, into: patternScratch)
+        guard count > 0 else { return false }
         let name = Bytes(UnsafePointer(patternScratch), count)
         guard let resolution = providers.resolve(name) else { return false }
         if resolution.entry >= 0 {

@@ -158,7 +158,7 @@ extension Worker {
             let index = Int(set.candidates[i].price)
             let known = index >= 0 ? providers.prices[index].maxOutputTokens : 0
             let usage = TokenUsage(
-                prompt: side.pointee.facts.promptTokens,
+                prompt: side.pointee.request.promptEstimate,
                 completion: outputLimit(side, known: known))
             worst.tokens = max(worst.tokens, usage.total)
             if index >= 0, providers.prices[index].currency.elementsEqual(caller.pointee.currency) {
@@ -170,9 +170,8 @@ extension Worker {
 
     private func outputLimit(_ side: UnsafeMutablePointer<ProviderExchange>, known: Int64) -> Int64 {
         guard side.pointee.endpoint.endpoint.generates else { return 0 }
-        let facts = side.pointee.facts
-        let each = facts.maxOutputTokens ?? (known > 0 ? known : Self.assumedOutputTokens)
-        return each.multipliedReportingOverflow(by: max(facts.answers, 1)).partialValue
+        let limit = side.pointee.request.maxTokens ?? (known > 0 ? known : Self.assumedOutputTokens)
+        return min(limit, TokenUsage.limit) &* min(side.pointee.request.choices, 1000)
     }
 
     // MARK: Attempts

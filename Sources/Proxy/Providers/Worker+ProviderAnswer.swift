@@ -218,7 +218,7 @@ extension Worker {
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
         let key = providers.keys.pointer(Int(side.pointee.key))
         let apiType = providers.providers.pointer(Int(key.pointee.provider)).pointee.apiType
-        let fault = FaultClassifier.classify(apiType: apiType, status: response.status, body: text)
+        let fault = FaultClassifier.classify(apiType, status: Int(response.status), body: text)
         guard fault.mayBeRetried else { return pass(c, side) }
         if failOver(index, side, AttemptOutcome(fault, inAnswer: false), p, response) { return .over }
         return c.pointee.exchange.provider < 0 ? .over : pass(c, side)
@@ -320,26 +320,23 @@ extension Worker {
     }
 
     /// The provider broke off in the middle of a stream: the client is told, in the stream's own language, before the
-    /// connection's end tells it again. Never does such a stream end as if it were whole.
+    /// connection's end tells it again. Never does such a stream end as if it were whole. In the middle of an event there
+    /// is no place for another: then the connection's end has to do.
     ///
     /// - Returns: false if the client is gone.
     mutating func tellOfBreak(_ client: UInt32, _ error: ExchangeError) -> Bool {
         let c = clients.pointer(client)
         let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
-        guard side.pointee.framing == .sse, side.pointee.isReading, !side.pointee.isCompressed,
-            c.pointee.exchange.sendsChunked, !side.pointee.reader.isFinished
+        guard side.pointee.isReading, !side.pointee.isCompressed, c.pointee.exchange.sendsChunked,
+            !side.pointee.reader.isFinished,
+            side.pointee.reader.isAtEventBoundary || (side.pointee.isFiltering && side.pointee.filter.held > 0)
         else { return true }
-        let dataAt = Self.chunkLineRoom
-        var writer = HeadWriter(out + dataAt, capacity: 4096)
-        // What was begun cannot be taken back: the empty line ends it, and it is no whole event.
-        if !side.pointee.reader.isAtEventBoundary { writer.append("\n\n") }
-        let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
-        let key = providers.keys.pointer(Int(side.pointee.key))
-        ClosingEvent.write(
-            endpoint: side.pointee.endpoint.endpoint,
-            apiType: providers.providers.pointer(Int(key.pointee.provider)).pointee.apiType,
-            code: error.code, message: error.message, &writer)
-        return sendChunk(client, 0, writer.count, last: false, trailers: .empty)
+        let event = ClosingEvent.bytes(
+            endpoint: side.pointee.endpoint.endpoint, framing: side.pointee.framing,
+            reason: error == .readTimeout ? .timedOut : .interrupted)
+        guard let p = event.pointer else { return true }
+        (out + Self.chunkLineRoom).update(from: p, count: event.count)
+        return sendChunk(client, 0, event.count, last: false, trailers: .empty)
     }
 }
 

@@ -21,7 +21,7 @@ extension Worker {
         var usage: TokenUsage?
         if side.pointee.isReading && side.pointee.isAnswered {
             usage = side.pointee.reader.settled(
-                promptEstimate: side.pointee.facts.promptTokens, isWhole: error == .none)
+                promptEstimate: side.pointee.request.promptEstimate, isWhole: error == .none)
         }
         let cost = usage.flatMap { self.cost(c, side, $0) }
         settleAccount(c, side, usage, cost)

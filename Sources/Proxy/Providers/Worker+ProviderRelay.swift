@@ -44,7 +44,7 @@ extension Worker {
         _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
         _ writer: inout HeadWriter
     ) {
-        guard let usage = side.pointee.reader.settled(promptEstimate: side.pointee.facts.promptTokens),
+        guard let usage = side.pointee.reader.settled(promptEstimate: side.pointee.request.promptEstimate),
             let cost = cost(c, side, usage)
         else { return }
         writer.append("x-fastgate-cost: ")
@@ -170,6 +170,12 @@ extension Worker {
                 count += length
             }
         }
+    }
+
+    /// The end of the connection ends the stream: puts what is still held where a chunk's data stands.
+    func heldByFilter(_ c: UnsafeMutablePointer<ClientConnection>) -> Int {
+        let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
+        return side.pointee.isFiltering ? flushFilter(side, at: Self.chunkLineRoom) : 0
     }
 
     /// The stream has ended: what the filter still holds.

@@ -138,35 +138,6 @@ enum PercentEncoding {
             }
         }
     }
-
-    /// Decodes into `out`, which has room for as many bytes as `text` has. Returns how many it wrote; nil for a `%` that
-    /// no two digits follow.
-    static func decode(_ text: Bytes, into out: UnsafeMutablePointer<UInt8>) -> Int? {
-        var written = 0
-        var i = 0
-        while i < text.count {
-            let p = text.pointer.unsafelyUnwrapped
-            if p[i] == UInt8(ascii: "%") {
-                guard i + 2 < text.count, let high = digit(p[i + 1]), let low = digit(p[i + 2]) else { return nil }
-                out[written] = high << 4 | low
-                i += 3
-            } else {
-                out[written] = p[i]
-                i += 1
-            }
-            written += 1
-        }
-        return written
-    }
-
-    private static func digit(_ c: UInt8) -> UInt8? {
-        switch c {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): c - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): c - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): c - UInt8(ascii: "A") + 10
-        default: nil
-        }
-    }
 }
 
 extension Bytes {
@@ -178,18 +149,52 @@ extension Bytes {
     }
 }
 
-/// What a provider's request says, and the body that a candidate gets.
+/// What the request says, and the body that a candidate gets.
 extension Worker {
+    /// Reads the whole request: which model it names, how much it may come to.
     mutating func readFacts(
         _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
         _ request: RequestView
     ) -> ExchangeError {
-        .missingModel
+        let body = request.body
+        if let p = body.pointer { side.pointee.request.feed(p, body.count) }
+        let match = side.pointee.endpoint
+        if match.endpoint.hasModelInPath {
+            let text = ModelName.withoutCollection(request.path.from(match.modelStart, to: match.modelEnd))
+            guard text.count <= RequestReader.modelCapacity * 3 else { return .modelNotFound }
+            side.pointee.endpoint.modelStart = match.modelEnd - text.count
+            side.pointee.name = pool.take(atLeast: text.count)
+            let count = ModelName.decode(text, into: side.pointee.name.writePointer)
+            guard count > 0 else { return .modelNotFound }
+            side.pointee.name.produce(count)
+            return .none
+        }
+        guard side.pointee.request.isWhole, !side.pointee.request.isMalformed else { return .missingModel }
+        if side.pointee.request.modelsDisagree { return .conflictingMembers }
+        if side.pointee.request.modelIsTooLong { return .modelNotFound }
+        if side.pointee.request.streams { c.pointee.exchange.isStream = true }
+        side.pointee.request.withModel { pool.append(&side.pointee.name, $0.pointer ?? UnsafePointer(scratch), $0.count) }
+        guard !side.pointee.name.isEmpty else { return .missingModel }
+        side.pointee.asksForUsage = RequestEdit.needsUsageOption(side.pointee.request, endpoint: match.endpoint)
+        return .none
     }
 
+    /// Writes the body anew if this candidate has the model under another name, or has to be asked for usage.
     mutating func rewriteForProvider(
         _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
         _ candidate: Candidate
     ) {
+        pool.give(&c.pointee.exchange.rewrittenBody)
+        if side.pointee.endpoint.endpoint.hasModelInPath { return }
+        let asked = Bytes(side.pointee.name.readPointer, side.pointee.name.count)
+        let isOther = !candidate.model.elementsEqual(asked)
+        guard isOther || side.pointee.asksForUsage else { return }
+        let body = body(c)
+        let room = RequestEdit.capacity(bodyCount: body.count, modelCount: candidate.model.count)
+        c.pointee.exchange.rewrittenBody = pool.take(atLeast: room)
+        let written = RequestEdit.apply(
+            body, side.pointee.request, model: isOther ? candidate.model : nil,
+            includeUsage: side.pointee.asksForUsage, into: c.pointee.exchange.rewrittenBody.writePointer)
+        c.pointee.exchange.rewrittenBody.produce(written)
     }
 }
