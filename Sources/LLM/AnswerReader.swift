@@ -18,6 +18,9 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     /// A last event, a reason to finish or the end of the JSON text was seen.
     public internal(set) var sawEnd = false
 
+    /// What the error calls itself; `.none` if that says nothing.
+    private(set) var namedFault = Fault.none
+
     var walk = JSONWalk(root: FG_LLM_ROOT)
     /// Of the object that is being read.
     var fields = UsageFields()
@@ -119,6 +122,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
             case .literal: if found.place == UInt8(FG_LLM_DONE), found.value == 1 { eventFinishes = true }
             case .begin: begin(found.place)
             case .end: if found.place == UInt8(FG_LLM_SIDE_USAGE) { skipsFields = false }
+            case .array: break
             case .cleared: clear(found.place)
             case .document:
                 commit()
@@ -215,7 +219,10 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     private mutating func commit() {
         if documents < .max { documents &+= 1 }
         if eventHasError || event == .error || event == .failed {
-            if fault == .none { fault = eventFault == .none ? .serverError : eventFault }
+            if fault == .none {
+                namedFault = eventFault
+                fault = eventFault == .none ? .serverError : eventFault
+            }
             if event == .failed { sawEnd = true }
         }
         if eventFinishes || event == .last { sawEnd = true }

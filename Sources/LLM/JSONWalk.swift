@@ -12,8 +12,10 @@ struct WalkEvent: BitwiseCopyable {
         case number
         /// `true` (1) or `false` (0) that is wanted, in `value`.
         case literal
-        /// An object that is wanted begins or ends here.
+        /// An object that is wanted begins or ends here; of what is only counted, the beginning.
         case begin, end
+        /// An array of such objects begins here.
+        case array
         /// Something else stands in a place than what is wanted there.
         case cleared
         /// A whole object of the root place has ended.
@@ -50,7 +52,7 @@ struct JSONWalk: BitwiseCopyable, Sendable {
     var muted: UInt8 = 0
     private var literal: UInt8 = 0
     private var tokenLength: UInt8 = 0
-    private var tokenIsCut = false
+    private(set) var tokenIsCut = false
     private var codeUnit: UInt16 = 0
     private var highSurrogate: UInt16 = 0
     private var number = TokenNumber()
@@ -61,8 +63,10 @@ struct JSONWalk: BitwiseCopyable, Sendable {
     /// The open containers: their places, and `objectBit` for an object.
     private var stack: InlineArray<16, UInt8> = .init(repeating: 0)
     private var nest = cscan_json_nest()
-    private(set) var token: InlineArray<64, UInt8> = .init(repeating: 0)
+    private(set) var token: InlineArray<128, UInt8> = .init(repeating: 0)
 
+    /// The longest string that is kept when it comes in pieces; of a longer one its start.
+    static var tokenCapacity: Int { 128 }
     private static var objectBit: UInt8 { 0x80 }
     private static var maxDepth: UInt8 { 16 }
     private static var inside: UInt8 { 1 }
@@ -255,6 +259,7 @@ struct JSONWalk: BitwiseCopyable, Sendable {
             } else {
                 phase = .string
                 detail = Self.inside
+                if wants & UInt8(FG_WANT_EDGES) != 0 { return WalkEvent(kind: .begin, place: place) }
             }
         case UInt8(ascii: "{"), UInt8(ascii: "["):
             let isObject = c == UInt8(ascii: "{")
@@ -263,11 +268,14 @@ struct JSONWalk: BitwiseCopyable, Sendable {
                 stack[Int(depth)] = isObject ? place | Self.objectBit : place
                 depth &+= 1
                 phase = isObject ? .firstName : .firstElement
-                if isObject, wants & UInt8(FG_WANT_EDGES) != 0 { return WalkEvent(kind: .begin, place: place) }
-                return nil
+                if wants & UInt8(FG_WANT_EDGES) == 0 { return nil }
+                return WalkEvent(kind: isObject ? .begin : .array, place: place)
             }
             phase = .nested
             cscan_json_nest_open(&nest, isObject ? 1 : 0)
+            if wants & UInt8(FG_WANT_RAW | FG_WANT_EDGES) == UInt8(FG_WANT_RAW | FG_WANT_EDGES) {
+                return WalkEvent(kind: .begin, place: place)
+            }
         case UInt8(ascii: "t"), UInt8(ascii: "f"), UInt8(ascii: "n"):
             wanted = c == UInt8(ascii: "n") ? 0 : UInt8(FG_WANT_LITERAL)
             phase = .literal
@@ -323,7 +331,7 @@ extension JSONWalk {
     }
 
     private mutating func push(_ byte: UInt8) {
-        if Int(tokenLength) == 64 {
+        if Int(tokenLength) == Self.tokenCapacity {
             tokenIsCut = true
         } else {
             token[Int(tokenLength)] = byte

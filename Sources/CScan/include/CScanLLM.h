@@ -91,7 +91,7 @@ enum {
     FG_WANT_RAW = 8,       ///< the size of an object or array as written
     FG_WANT_NUMBER = 16,
     FG_WANT_LITERAL = 32,  ///< true, false
-    FG_WANT_EDGES = 64,    ///< be told where objects begin and end
+    FG_WANT_EDGES = 64,    ///< be told where it begins, and where an object ends
 };
 
 static inline uint8_t fg_llm_wants(uint8_t place) {
@@ -129,7 +129,7 @@ static inline uint8_t fg_llm_wants(uint8_t place) {
         [FG_LLM_ERROR_TYPE] = FG_WANT_STRING,
         [FG_LLM_ERROR_STATUS] = FG_WANT_STRING | FG_WANT_NUMBER,
         [FG_LLM_ERROR_REASON] = FG_WANT_STRING,
-        [FG_LLM_REQUEST] = FG_WANT_DESCEND,
+        [FG_LLM_REQUEST] = FG_WANT_DESCEND | FG_WANT_EDGES,
         [FG_LLM_REQUEST_MODEL] = FG_WANT_STRING,
         [FG_LLM_REQUEST_STREAM] = FG_WANT_LITERAL,
         [FG_LLM_STREAM_OPTIONS] = FG_WANT_DESCEND | FG_WANT_EDGES,
@@ -140,7 +140,7 @@ static inline uint8_t fg_llm_wants(uint8_t place) {
         [FG_LLM_COUNT] = FG_WANT_NUMBER,
         [FG_LLM_BEST_OF] = FG_WANT_NUMBER,
         [FG_LLM_PROMPT] = FG_WANT_DESCEND,
-        [FG_LLM_MEDIA] = FG_WANT_RAW | FG_WANT_COUNT,
+        [FG_LLM_MEDIA] = FG_WANT_RAW | FG_WANT_COUNT | FG_WANT_EDGES,
     };
     return place < FG_LLM_FIELD ? wants[place] : FG_WANT_NUMBER;
 }
