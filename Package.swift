@@ -39,7 +39,7 @@ let package = Package(
         module("Admin", ["Reactor", "HTTP", "JSON", "Config", "Log", "Store", "Proxy"]),
         .executableTarget(
             name: "FastGate",
-            dependencies: ["Reactor", "HTTP", "JSON", "Config", "Log", "Store", "Proxy", "Admin"],
+            dependencies: ["Reactor", "HTTP", "JSON", "LLM", "Config", "Log", "Store", "Proxy", "Admin"],
             swiftSettings: strict),
 
         // Load and comparison tools; no part of the gateway.

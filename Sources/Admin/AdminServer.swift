@@ -26,7 +26,7 @@ public final class AdminServer: Sendable {
     ///   - adminToken: What callers must present; not empty.
     ///   - version: Shown in /health, /openapi.json and the metrics.
     public static func start(
-        settings: Settings, gateway: any GatewayControl, writer: StoreWriter, vault: KeyVault,
+        settings: Settings, gateway: any GatewayControl, writer: StoreWriter, vault: KeyVault? = nil,
         databasePath: String, adminToken: String, version: String
     ) throws(AdminServerError) -> AdminServer {
         guard !adminToken.isEmpty else { throw AdminServerError(description: "the admin token is empty") }

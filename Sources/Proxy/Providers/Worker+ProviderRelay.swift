@@ -32,7 +32,9 @@ extension Worker {
             writer.append(candidate.model)
             writer.append("\r\n")
         }
-        if side.pointee.isReading && side.pointee.lookIsComplete { writeCost(c, side, &writer) }
+        // Of a stream it is not known yet, though now and then all of a short one is here.
+        let isKnown = side.pointee.isReading && side.pointee.lookIsComplete && side.pointee.framing == .json
+        if isKnown { writeCost(c, side, &writer) }
         writer.append("server-timing: provider;dur=")
         Self.append(milliseconds: side.pointee.firstByteNanoseconds, &writer)
         writer.append(", total;dur=")
