@@ -259,7 +259,9 @@ struct JSONWalk: BitwiseCopyable, Sendable {
             } else {
                 phase = .string
                 detail = Self.inside
-                if wants & UInt8(FG_WANT_EDGES) != 0 { return WalkEvent(kind: .begin, place: place) }
+                if wants & UInt8(FG_WANT_COUNT | FG_WANT_EDGES) == UInt8(FG_WANT_COUNT | FG_WANT_EDGES) {
+                    return WalkEvent(kind: .begin, place: place)
+                }
             }
         case UInt8(ascii: "{"), UInt8(ascii: "["):
             let isObject = c == UInt8(ascii: "{")

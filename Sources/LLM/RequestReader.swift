@@ -123,7 +123,9 @@ public struct RequestReader: BitwiseCopyable, Sendable {
 
     private mutating func begin(_ place: UInt8, _ end: UInt64) {
         switch Int(place) {
-        case FG_LLM_REQUEST: opening = opening ?? end
+        case FG_LLM_REQUEST:
+            // Objects in an array are no request.
+            if walk.depth == 1 { opening = opening ?? end } else { isMalformed = true }
         case FG_LLM_STREAM_OPTIONS:
             optionsOpening = end
             (optionsValue, includeUsage, includeUsageSpan) = (nil, nil, nil)

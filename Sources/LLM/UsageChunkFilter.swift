@@ -41,6 +41,8 @@ public struct UsageChunkFilter: BitwiseCopyable, Sendable {
     private var documents: UInt8 = 0
     /// Bytes matched of "data:" at a line's start; 5 in a data line, then `other` or `comment`.
     private var column: UInt8 = 0
+    /// The event has begun, with more than comments.
+    private var hasLines = false
     private var hasData = false
     private var lineFeed = LineFeed.none
     // Offsets in the piece: looked at, dealt with, and where the event began.
@@ -62,10 +64,10 @@ public struct UsageChunkFilter: BitwiseCopyable, Sendable {
     ) -> Piece {
         while looked < n {
             if let piece = look(p, n) { return piece }
+            if verdict == .pass, let piece = release() { return piece }
         }
         if settled < n {
-            let isOpen = verdict == .open && (held > 0 || eventStart < n) && column != Self.comment
-            if isOpen {
+            if hasLines && verdict == .open {
                 let from = max(eventStart, settled)
                 if held &+ n &- from <= Self.holdCapacity {
                     memcpy(hold + held, p + from, n &- from)
@@ -114,13 +116,7 @@ public struct UsageChunkFilter: BitwiseCopyable, Sendable {
         }
         if column < Self.dataColumn, !matchColumn(p, n) { return nil }
         let end = fg_find_line_end(p, looked, n)
-        if column == Self.dataColumn, verdict == .open, end > looked {
-            judge(p + looked, end &- looked)
-            if verdict == .pass, held > 0 {
-                looked = end
-                return release()
-            }
-        }
+        if column == Self.dataColumn, verdict == .open, end > looked { judge(p + looked, end &- looked) }
         looked = end
         guard looked < n else { return nil }
         let isReturn = p[looked] == 0x0D
@@ -129,7 +125,7 @@ public struct UsageChunkFilter: BitwiseCopyable, Sendable {
         let wasEmpty = column == 0
         let wasComment = column == Self.comment
         column = 0
-        if wasComment, held == 0, !hasData, verdict == .open {
+        if wasComment, !hasLines {
             eventStart = looked
             if isReturn { lineFeed = .event }
             return nil
@@ -147,6 +143,7 @@ public struct UsageChunkFilter: BitwiseCopyable, Sendable {
                 column = Self.comment
                 return true
             }
+            hasLines = true
             if c != name.utf8Start[Int(column)] {
                 column = Self.other
                 return true
@@ -198,7 +195,7 @@ public struct UsageChunkFilter: BitwiseCopyable, Sendable {
         verdict = .open
         hasEmptyChoices = false
         documents = 0
-        hasData = false
+        (hasLines, hasData) = (false, false)
         let start = settled
         let began = max(eventStart, settled)
         eventStart = looked

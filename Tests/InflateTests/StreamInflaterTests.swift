@@ -34,7 +34,9 @@ struct StreamInflaterTests {
         var inflated: UInt64 = 0
     }
 
-    static func inflate(_ body: [UInt8], _ coding: Inflater.Coding, piece: Int, room: Int = 512, keep: Bool = true) -> Result {
+    static func inflate(_ body: [UInt8], _ coding: Inflater.Coding, piece: Int, room: Int = 512, keep: Bool = true)
+        -> Result
+    {
         let workspace = UnsafeMutableRawPointer.allocate(byteCount: StreamInflater.workspaceSize, alignment: 16)
         let out = UnsafeMutablePointer<UInt8>.allocate(capacity: room)
         defer {

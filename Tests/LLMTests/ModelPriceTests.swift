@@ -29,7 +29,9 @@ struct ModelPriceTests {
         #expect(price.cost(of: TokenUsage(completion: 1000, reasoning: 400)) == 600 + 1200)
     }
 
-    @Test(arguments: [(Int64(1), Int64(499_999), Int64(0)), (1, 500_000, 1), (3, 500_000, 2), (3, 150_000, 0), (10, 150_000, 2)])
+    @Test(arguments: [
+        (Int64(1), Int64(499_999), Int64(0)), (1, 500_000, 1), (3, 500_000, 2), (3, 150_000, 0), (10, 150_000, 2),
+    ])
     func theSumIsRoundedOnceHalfUp(tokens: Int64, price: Int64, micros: Int64) {
         #expect(ModelPrice(input: price, output: 0).cost(of: TokenUsage(prompt: tokens)) == micros)
     }

@@ -60,8 +60,10 @@ struct RequestTests {
 
     @Test func mediaDoNotCountByTheirSize() {
         let picture = String(repeating: "A", count: 400_000)
-        let openai = #"{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,\#(picture)"}}]}]}"#
-        let anthropic = #"{"messages":[{"content":[{"type":"image","source":{"type":"base64","data":"\#(picture)"}}]}]}"#
+        let openai =
+            #"{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,\#(picture)"}}]}]}"#
+        let anthropic =
+            #"{"messages":[{"content":[{"type":"image","source":{"type":"base64","data":"\#(picture)"}}]}]}"#
         let gemini = #"{"contents":[{"parts":[{"inlineData":{"mimeType":"image/png","data":"\#(picture)"}}]}]}"#
         for text in [openai, anthropic, gemini] {
             for piece in [1000, .max] {
@@ -72,7 +74,8 @@ struct RequestTests {
     }
 
     @Test(arguments: [
-        "", "[]", "[{\"model\":\"a\"}]", "{\"model\":\"a\"", "nonsense", "{\"model\":\"a\"}{}", "{\"model\":\"a\"} x", "\"model\"",
+        "", "[]", "[{\"model\":\"a\"}]", "{\"model\":\"a\"", "nonsense", "{\"model\":\"a\"}{}", "{\"model\":\"a\"} x",
+        "\"model\"",
     ])
     func whatIsNotOneObjectIsSeen(text: String) {
         let request = requestReading(text)
@@ -88,11 +91,20 @@ struct RequestTests {
     }
 
     @Test(arguments: [
-        (#"{"model":"a","stream":true}"#, #"{"stream_options":{"include_usage":true},"model":"b/c:free","stream":true}"#),
+        (
+            #"{"model":"a","stream":true}"#,
+            #"{"stream_options":{"include_usage":true},"model":"b/c:free","stream":true}"#
+        ),
         (#"{"stream_options":{},"model":"a"}"#, #"{"stream_options":{"include_usage":true},"model":"b/c:free"}"#),
-        (#"{"model":"a","stream_options":{ "x":1}}"#, #"{"model":"b/c:free","stream_options":{"include_usage":true, "x":1}}"#),
+        (
+            #"{"model":"a","stream_options":{ "x":1}}"#,
+            #"{"model":"b/c:free","stream_options":{"include_usage":true, "x":1}}"#
+        ),
         (#"{"model":"a","stream_options":null}"#, #"{"model":"b/c:free","stream_options":{"include_usage":true}}"#),
-        (#"{"model":"a","stream_options":{"include_usage":false}}"#, #"{"model":"b/c:free","stream_options":{"include_usage":true}}"#),
+        (
+            #"{"model":"a","stream_options":{"include_usage":false}}"#,
+            #"{"model":"b/c:free","stream_options":{"include_usage":true}}"#
+        ),
         (#"{"stream_options":"x","model":"a"}"#, #"{"stream_options":"x","model":"b/c:free"}"#),
     ])
     func editsTouchNothingElse(text: String, wanted: String) {

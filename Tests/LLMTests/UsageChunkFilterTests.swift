@@ -106,7 +106,8 @@ struct UsageChunkFilterTests {
     }
 
     @Test func anEventThatDoesNotFitPasses() {
-        let long = #"data: {"x":""# + String(repeating: "y", count: 20_000) + #"","choices":[],"usage":{"total_tokens":1}}"#
+        let long =
+            #"data: {"x":""# + String(repeating: "y", count: 20_000) + #"","choices":[],"usage":{"total_tokens":1}}"#
         let text = Array((long + "\n\n" + Self.usage + "\n\n").utf8)
         for piece in [100, 5000] {
             let found = Self.filtered(text) { min($0, piece) }
@@ -116,7 +117,7 @@ struct UsageChunkFilterTests {
     }
 
     @Test func whatIsHeldAtTheEndPasses() {
-        for tail in [Self.usage.dropLast(3), "dat", "data: {\"choices\":[]"] {
+        for tail in [String(Self.usage.dropLast(3)), "dat", "data: {\"choices\":[]"] {
             let text = Array((Self.content + "\n\n" + tail).utf8)
             #expect(Self.filtered(text) { min($0, 11) }.text == text)
         }
