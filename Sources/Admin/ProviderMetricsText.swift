@@ -21,8 +21,8 @@ enum ProviderMetricsText {
 
     private static func tokens(_ models: [ModelMetrics], _ out: inout PrometheusText) {
         var names: [Name] = []
-        var sums: [Name: [(type: String, count: UInt64)]] = [:]
-        var costs: [Name: [(currency: String, micros: UInt64)]] = [:]
+        var sums: [Name: [(String, UInt64)]] = [:]
+        var costs: [Name: [(String, UInt64)]] = [:]
         var unpriced: [Name: UInt64] = [:]
         for entry in models {
             let name = Name(entry)
@@ -82,10 +82,11 @@ enum ProviderMetricsText {
         }
     }
 
-    /// The semantic conventions' names, as Prometheus writes them.
+    /// The semantic conventions' names, as Prometheus writes them. A model whose price has changed its currency is one here.
     private static func conventions(_ models: [ModelMetrics], _ out: inout PrometheusText) {
         let usage = "gen_ai_client_token_usage"
         out.family(usage, .histogram, "Tokens of an exchange, input and output.")
+        let models = merged(models)
         for entry in models {
             for (type, histogram) in [("input", entry.inputTokens), ("output", entry.outputTokens)] {
                 self.histogram(usage, labels(entry) + [("gen_ai_token_type", type)], histogram, &out)
@@ -94,6 +95,23 @@ enum ProviderMetricsText {
         let first = "gen_ai_server_time_to_first_token"
         out.family(first, .histogram, "Seconds from a request to the provider to the first byte of its answer.")
         for entry in models { histogram(first, labels(entry), entry.timeToFirstToken, &out) }
+    }
+
+    private static func merged(_ models: [ModelMetrics]) -> [ModelMetrics] {
+        var result: [ModelMetrics] = []
+        for entry in models {
+            let same = result.firstIndex {
+                Name($0) == Name(entry) && $0.operation == entry.operation
+            }
+            guard let same else {
+                result.append(entry)
+                continue
+            }
+            result[same].inputTokens.add(entry.inputTokens)
+            result[same].outputTokens.add(entry.outputTokens)
+            result[same].timeToFirstToken.add(entry.timeToFirstToken)
+        }
+        return result
     }
 
     private static func labels(_ entry: ModelMetrics) -> [(String, String)] {
@@ -109,5 +127,14 @@ enum ProviderMetricsText {
         out.histogram(
             name, labels, boundsSeconds: histogram.bucketsSeconds, counts: histogram.counts, sum: histogram.sum,
             count: histogram.count)
+    }
+}
+
+extension Histogram {
+    /// Adds another one with the same bounds.
+    fileprivate mutating func add(_ other: Histogram) {
+        for index in counts.indices where index < other.counts.count { counts[index] += other.counts[index] }
+        sum += other.sum
+        count += other.count
     }
 }

@@ -120,6 +120,28 @@ final class ProviderSession {
         if !isThere { throw CommandFailure(message: "there is no alias \(name)") }
     }
 
+    /// - Returns: what was done, for people.
+    func importPrices(_ path: String) throws(CommandFailure) -> String {
+        let contents: PriceFile.Contents
+        do {
+            let bytes = try readFile(path, limit: 64 << 20)
+            contents = try bytes.withUnsafeBytes { try PriceFile.read($0) }
+        } catch {
+            throw CommandFailure(message: "\(path): \(error)")
+        }
+        let records = contents.entries.map { entry in
+            PriceRecord(
+                provider: entry.provider, model: entry.model, input: entry.price.input, output: entry.price.output,
+                cachedInput: entry.price.cachedInput, cacheWrite: entry.price.cacheWrite,
+                reasoning: entry.price.reasoning, currency: entry.currency,
+                maxInputTokens: entry.maxInputTokens.map(Int.init),
+                maxOutputTokens: entry.maxOutputTokens.map(Int.init))
+        }
+        let done = try write { connection throws(StoreError) in try connection.importPrices(records) }
+        return "\(done.added) added, \(done.changed) changed, \(done.unchanged) unchanged, \(done.kept) set by hand and "
+            + "kept, \(contents.skipped) without a price by the token"
+    }
+
     func prices() throws(CommandFailure) -> [JSONValue] {
         let records = try read { reader throws(StoreError) in try reader.prices().items }
         return records.map { record in

@@ -76,7 +76,7 @@ struct ProviderTool {
         case ("aliases", "list"): try list(words, session.aliases())
         case ("aliases", "remove"): try session.removeAlias(try words.required("NAME"))
         case ("prices", "list"): try list(words, session.prices())
-        //PRICES
+        case ("prices", "import"): console.print(try session.importPrices(try words.required("FILE")))
         default: throw CommandFailure(message: "unknown command\n\(Self.usage)", exitCode: ExitCode.usage)
         }
         try words.finish()

@@ -127,7 +127,7 @@ extension Worker {
         side.pointee.isHolding = false
         if side.pointee.status < 200 || side.pointee.status >= 300 {
             side.pointee.isReading = false
-        } else if side.pointee.reader.fault == .none {
+        } else if side.pointee.reader.fault == .none || side.pointee.reader.contentSeen {
             answerBegan(c, side)
         }
         return .pass

@@ -56,13 +56,16 @@ class Providers:
 
     def prices(self, table: dict):
         """`{(provider, model): (input, output)}` in dollars per million tokens."""
-        self.command("prices", "list")
-        with sqlite3.connect(self.gateway.database_file, timeout=20) as database:
-            for (provider, model), (taken, given) in table.items():
-                database.execute(
-                    "INSERT INTO model_prices (provider, model, input, output, currency, max_output_tokens, imported,"
-                    " updated_at) VALUES (?, ?, ?, ?, 'USD', 1000, 0, '2026-01-01T00:00:00.000+00:00')",
-                    (provider, model, int(taken * 1e6), int(given * 1e6)))
+        entries = {
+            f"{provider}/{model}" if provider else model: {
+                "litellm_provider": provider, "mode": "chat", "input_cost_per_token": taken / 1e6,
+                "output_cost_per_token": given / 1e6, "max_output_tokens": 1000,
+            }
+            for (provider, model), (taken, given) in table.items()
+        }
+        file = self.gateway.folder / "prices.json"
+        file.write_text(json.dumps(entries))
+        self.command("prices", "import", str(file))
 
     def start(self) -> "Providers":
         self.gateway.start()
@@ -115,7 +118,7 @@ class Providers:
     def attempts(self, request_id: str) -> list[tuple[str, str, int | None]]:
         """The failed attempts of a request: provider, reason, status."""
         record = self.usage(request_id)
-        rows = self.gateway.query("SELECT * FROM usage_attempts WHERE usage_id = ? ORDER BY position", record["id"])
+        rows = self.gateway.query("SELECT * FROM usage_attempts WHERE id = ? ORDER BY position", record["id"])
         return [(row["provider"], row["reason"], row["status_code"]) for row in rows]
 
     def key_states(self, provider: str) -> list[str]:
