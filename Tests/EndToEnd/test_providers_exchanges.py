@@ -32,6 +32,9 @@ KINDS = {
 
 def usable(record) -> bool:
     """Requests that name a model where a provider is chosen by it, and that are here as they were sent."""
+    # What was made up by hand are errors: those cost nothing.
+    if record["id"].startswith("syn-"):
+        return False
     if record["endpoint"] not in KINDS or record["status"] != 200 or record["method"] != "POST":
         return False
     if not isinstance(record["request_body"], dict) or record.get("request_trimmed") or record.get("path_inferred"):
@@ -98,9 +101,8 @@ def ask(record):
         head, _, tail = path.partition("/models/")
         return f"{head}/models/{provider}%2F{tail}", body
     body["model"] = f"{provider}/{body['model']}"
-    prefix = PATHS.get(provider, "")
-    if prefix and path.startswith(prefix):
-        path = "/v1" + path[len(prefix):]
+    if "/deployments/" not in path:
+        path = "/v1/" + record["endpoint"].replace(".", "/")
     return path, body
 
 
