@@ -62,7 +62,7 @@ let package = Package(
         tests("Config"),
         tests("Log"),
         tests("Inflate", ["Reactor", "CZlib"]),
-        tests("LLM", ["Reactor", "JSON", "Inflate"]),
+        tests("LLM", ["Reactor", "JSON", "Inflate", "CZlib"]),
         tests("Store", ["Reactor", "JSON"]),
         tests("Proxy", ["Reactor", "HTTP", "JSON", "LLM", "Config", "Store"]),
         tests("Admin", ["Reactor", "HTTP", "JSON", "Config", "Store", "Proxy"]),

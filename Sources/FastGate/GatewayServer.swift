@@ -47,10 +47,15 @@ final class GatewayServer {
             gateway = try Gateway.start(
                 settings: settings, rings: rings.rings, keys: reader.activeKeys(),
                 routes: reader.activeRoutes(), providers: ProviderSet.load(from: reader, vault: vault),
-                version: fastGateVersion, onRingPressure: { writer.expedite() })
+                version: fastGateVersion, onRingPressure: { writer.expedite() }, onPressure: { Self.log($0) })
         } catch {
             writer.stop()
             throw error
+        }
+        if gateway.connectionLimit < settings.limits.maxConnections {
+            Logger.shared.info(
+                "the limit on open files allows fewer connections than limits.max_connections",
+                [("connections", .init(gateway.connectionLimit))])
         }
         for (routeID, problem) in gateway.routeProblems {
             Logger.shared.error(
@@ -88,15 +93,29 @@ final class GatewayServer {
         return isDone
     }
 
+    private static func log(_ notice: PressureNotice) {
+        switch notice {
+        case .descriptors: Logger.shared.warn("no file descriptor is left: what is open is served, newcomers wait")
+        case .connections: Logger.shared.warn("there are as many connections as may be: newcomers wait")
+        case .memory: Logger.shared.warn("limits.max_buffered_bytes are in use: new requests are answered with 503")
+        }
+    }
+
     /// Creates or migrates the database, and says so: a backup of an old one holds what the old one held. Then finds the
     /// master key of the providers' keys; without it the gateway starts all the same.
     private static func openDatabase(_ settings: Settings) throws -> KeyVault {
         let database = try Database.open(
             path: settings.database.path, timeZoneOffsetMinutes: settings.app.timezone.minutes)
         if let backup = database.backupPath {
-            Logger.shared.warn(
-                "the database was migrated; its backup may hold keys in plain text: keep it safe or delete it",
-                [("backup", .string(backup))])
+            if database.migratedFromVersion == 0 {
+                Logger.shared.warn(
+                    "the database was migrated; its backup may hold keys in plain text: keep it safe or delete it",
+                    [("backup", .string(backup))])
+            } else {
+                Logger.shared.info(
+                    "the database was migrated; a backup of it as it was lies beside it",
+                    [("backup", .string(backup))])
+            }
         }
         let vault = try KeyVault.open(database, environment: processEnvironment()[MasterKey.environmentName])
         if let warning = vault.warning { Logger.shared.warn(warning) }
@@ -110,6 +129,7 @@ final class GatewayServer {
         WriterOptions(
             flushIntervalMilliseconds: settings.audit.flushIntervalMilliseconds,
             timeZoneOffsetMinutes: settings.app.timezone.minutes,
-            auditBodyMaxBytes: settings.proxy.auditBodyMaxBytes, retentionDays: settings.audit.retentionDays)
+            auditBodyMaxBytes: settings.proxy.auditBodyMaxBytes, retentionDays: settings.audit.retentionDays,
+            usageRetentionDays: settings.audit.usageRetentionDays)
     }
 }

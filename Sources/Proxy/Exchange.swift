@@ -31,6 +31,7 @@ struct Exchange: BitwiseCopyable {
     /// What the client asked for; what becomes of it is decided with the response.
     var keepsAlive = false
     var isAudited = false
+    /// The ring has the first byte's record, and with it the target's URL and the response's head.
     var firstByteIsAudited = false
     /// It is among the streams that the metrics count as open.
     var isCountedStream = false
@@ -38,6 +39,8 @@ struct Exchange: BitwiseCopyable {
     var wantsUpgrade = false
     /// The query holds a `key` parameter that goes no further.
     var hidesQueryKey = false
+    /// The path can be read in another way than it is written.
+    var pathIsAmbiguous = false
     var expectsContinue = false
     /// The body was found to be no JSON object.
     var bodyIsNoObject = false
@@ -113,7 +116,8 @@ struct Exchange: BitwiseCopyable {
     var events = SSECounter()
     var lines = LineCounter()
 
-    /// The target's URL and the response's head as the audit keeps them; empty while both can still be read elsewhere.
+    /// The target's URL and the response's head as the end's record needs them, where the first byte's record does not
+    /// say it all; empty while both can still be read elsewhere.
     var auditTail = Buffer.empty
     var targetURLLength: UInt32 = 0
     var requestCapture = Buffer.empty
@@ -139,6 +143,7 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
     case notImplemented, expectationFailed, noCapacity, bodyNotObject, missingLength
     case missingModel, modelNotFound, modelNotAllowed, outOfTokens, outOfMoney, tooManyOpen, noHealthyKey
     case providerFailed, errorInAnswer
+    case connectUnreachable, dnsTimeout, ambiguousPath, noMemory, trailersTooLarge
 
     /// The audit's error_message; empty for none.
     var message: StaticString {
@@ -174,7 +179,7 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .malformedRequest: "the request is not valid HTTP"
         case .notImplemented: "the gateway does not implement this method"
         case .expectationFailed: "the Expect header asks for something unknown"
-        case .noCapacity: "the gateway has no room for more connections"
+        case .noCapacity: "the gateway can open no more connections"
         case .bodyNotObject: "the route sets members of a JSON body, but the body is not a JSON object"
         case .missingLength: "the request's length is needed"
         case .missingModel: "the request names no model"
@@ -186,6 +191,11 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .noHealthyKey: "no provider of this model has a usable key at the moment"
         case .providerFailed: "every provider that was tried has failed"
         case .errorInAnswer: "the provider reported an error in the middle of its answer"
+        case .connectUnreachable: "the upstream's network or host cannot be reached"
+        case .dnsTimeout: "timed out while looking up the upstream's name"
+        case .ambiguousPath: "the path can be read in two ways that lead to different routes"
+        case .noMemory: "the gateway has no room for more buffers"
+        case .trailersTooLarge: "the request's trailers are too large"
         }
     }
 
@@ -233,6 +243,11 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .noHealthyKey: "no_healthy_key"
         case .providerFailed: "provider_failed"
         case .errorInAnswer: "provider_error"
+        case .connectUnreachable: "upstream_unreachable"
+        case .dnsTimeout: "upstream_dns_timeout"
+        case .ambiguousPath: "ambiguous_path"
+        case .noMemory: "no_memory"
+        case .trailersTooLarge: "trailers_too_large"
         }
     }
 
@@ -241,15 +256,15 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         switch self {
         case .none: 500
         case .clientGone: 499
-        case .connectRefused, .dnsFailed, .dnsTemporary, .tlsExpired, .tlsWrongName, .tlsUnknownCA, .tlsFailed,
-            .closedBeforeResponse, .malformedResponse, .cutShort, .providerFailed, .errorInAnswer:
+        case .connectRefused, .connectUnreachable, .dnsFailed, .dnsTemporary, .tlsExpired, .tlsWrongName, .tlsUnknownCA,
+            .tlsFailed, .closedBeforeResponse, .malformedResponse, .cutShort, .providerFailed, .errorInAnswer:
             502
-        case .connectTimeout, .responseTimeout, .readTimeout: 504
+        case .connectTimeout, .dnsTimeout, .responseTimeout, .readTimeout: 504
         case .requestTimeout: 408
         case .bodyTooLarge: 413
-        case .malformedBody, .conflictingMembers, .malformedRequest, .bodyNotObject, .missingModel: 400
+        case .malformedBody, .conflictingMembers, .malformedRequest, .bodyNotObject, .ambiguousPath, .missingModel: 400
         case .sendTimeout: 499
-        case .gatewayStopping, .noCapacity, .noHealthyKey: 503
+        case .gatewayStopping, .noCapacity, .noMemory, .noHealthyKey: 503
         case .missingKey, .invalidKey, .inactiveKey, .expiredKey: 401
         case .notPermitted, .modelNotAllowed: 403
         case .rateLimited, .outOfTokens, .outOfMoney, .tooManyOpen: 429
@@ -257,13 +272,25 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .notImplemented: 501
         case .expectationFailed: 417
         case .missingLength: 411
+        case .trailersTooLarge: 431
+        }
+    }
+
+    /// What a fault in a request body's chunks comes to.
+    init(body failure: HTTPFailure) {
+        switch failure.status {
+        case 413: self = .bodyTooLarge
+        case 431: self = .trailersTooLarge
+        default: self = .malformedBody
         }
     }
 
     /// True where what the client sent cannot be trusted to be framed as it seems: nothing more of it is read.
     var endsConnection: Bool {
         switch self {
-        case .malformedRequest, .malformedBody, .conflictingMembers, .notImplemented, .expectationFailed: true
+        case .malformedRequest, .malformedBody, .conflictingMembers, .notImplemented, .expectationFailed,
+            .trailersTooLarge:
+            true
         default: false
         }
     }
@@ -271,9 +298,9 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
     /// The word that `fastgate_upstream_errors_total` counts it under; nil if it is not the upstream's doing.
     var upstreamReason: UpstreamReason? {
         switch self {
-        case .connectRefused: .connect
+        case .connectRefused, .connectUnreachable: .connect
         case .connectTimeout, .responseTimeout, .readTimeout: .timeout
-        case .dnsFailed, .dnsTemporary: .dns
+        case .dnsFailed, .dnsTemporary, .dnsTimeout: .dns
         case .tlsExpired, .tlsWrongName, .tlsUnknownCA, .tlsFailed: .tls
         case .closedBeforeResponse, .cutShort: .reset
         case .malformedResponse: .protocol

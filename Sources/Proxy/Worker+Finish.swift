@@ -136,7 +136,7 @@ extension Worker {
                 c.pointee.exchange.status = error.status
             }
             if auditScratchOwner != clients.token(kind: Kind.client, client)
-                && !c.pointee.exchange.auditTail.isAllocated
+                && !c.pointee.exchange.auditTail.isAllocated && !c.pointee.exchange.firstByteIsAudited
             {
                 describeForAudit(client)
             }
@@ -157,7 +157,9 @@ extension Worker {
         pool.give(&c.pointee.inbound)
         pool.give(&c.pointee.outbound)
         if reset { Socket.closeWithReset(c.pointee.fd) } else { Socket.close(c.pointee.fd) }
+        limiter.leave(c.pointee.peer)
         clients.release(client)
         metrics.clientClosed()
+        roomIsFree()
     }
 }

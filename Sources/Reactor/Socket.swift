@@ -20,6 +20,11 @@ public enum Socket {
         return accepted
     }
 
+    /// For a connection that never leaves the machine; sockets of `connect` and those accepted by a listener on a loopback
+    /// address have it already.
+    @inlinable
+    public static func useLocalCongestionControl(_ fd: Int32) { fg_use_local_congestion_control(fd) }
+
     /// A socket whose connection is under way: it becomes writable when it is decided, see `connectError`.
     @inlinable
     public static func connect(_ address: SocketAddress) -> Int32 {
@@ -42,6 +47,10 @@ public enum Socket {
     public static func send(_ fd: Int32, _ p: UnsafePointer<UInt8>, _ n: Int) -> Int {
         fg_send(fd, p, n)
     }
+
+    /// Bytes in the socket's buffer that the peer has not acknowledged; 0 if the kernel does not say.
+    @inlinable
+    public static func unsent(_ fd: Int32) -> Int32 { fg_unsent(fd) }
 
     /// Says to the peer that no more bytes will come.
     @inlinable

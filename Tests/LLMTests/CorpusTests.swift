@@ -25,6 +25,69 @@ struct CorpusTests {
         }
     }
 
+    /// Generated text is counted wherever it stands, since estimates live on it.
+    @Test func contentIsCounted() {
+        let ours: Set = [
+            "chat.completions", "completions", "responses", "messages", "generateContent", "streamGenerateContent",
+        ]
+        var (estimated, reported) = (Int64(0), Int64(0))
+        for exchange in Corpus.exchanges where ours.contains(exchange.endpoint) && exchange.status == 200 {
+            let reader = read(exchange, exchange.body) { $0 }
+            if exchange.textSize > 0 {
+                #expect(Int(reader.contentBytes) >= exchange.textSize, "\(exchange.id)")
+                #expect(reader.contentSeen)
+            }
+            guard let usage = reader.reported, usage.reasoning == 0, exchange.textSize > 0 else { continue }
+            estimated += Int64(reader.contentBytes + 3) / 4
+            reported += usage.completion
+        }
+        print("estimated \(estimated) tokens where \(reported) were reported")
+        if reported > 0 { #expect(estimated > reported / 2 && estimated < reported * 2) }
+    }
+
+    /// An answer that ended as its format says is known to have.
+    @Test func wholeAnswersAreKnownToBe() {
+        for exchange in Corpus.exchanges where exchange.usage != nil && !Self.isForeign(exchange) {
+            let reader = read(exchange, exchange.body) { $0 }
+            if exchange.id == "syn-anthropic-stream-overloaded" {
+                #expect(!reader.isFinished && reader.fault == .overloaded)
+            } else {
+                #expect(reader.isFinished, "\(exchange.id)")
+                #expect(reader.settled(promptEstimate: 1)?.estimated == false, "\(exchange.id)")
+            }
+            let cut = read(exchange, Array(exchange.body.prefix(exchange.body.count / 3))) { $0 }
+            #expect(
+                cut.settled(promptEstimate: 1, isWhole: false)?.estimated != false || cut.isFinished, "\(exchange.id)")
+        }
+    }
+
+    /// Served models, as far as they fit.
+    @Test func servedModels() {
+        for exchange in Corpus.exchanges where !exchange.model.isEmpty && !Self.isForeign(exchange) {
+            let reader = read(exchange, exchange.body) { $0 }
+            #expect(reader.servedModel == exchange.model, "\(exchange.id)")
+        }
+    }
+
+    /// Cut at each byte, for some of each kind.
+    @Test func everyCut() {
+        var seen: [String: Int] = [:]
+        for exchange in Corpus.exchanges
+        where !Self.isForeign(exchange) && exchange.usage != nil && exchange.body.count < 2500 {
+            let kind = "\(exchange.provider) \(exchange.endpoint) \(exchange.isStream)"
+            seen[kind, default: 0] += 1
+            if seen[kind]! > 1 { continue }
+            for cut in 1..<exchange.body.count {
+                var isFirst = true
+                let reader = read(exchange, exchange.body) { rest in
+                    defer { isFirst = false }
+                    return isFirst ? cut : rest
+                }
+                check(exchange, reader, "cut at \(cut)")
+            }
+        }
+    }
+
     /// The recordings are all there, or none: a reader that fails must not look like one that has nothing to read.
     @Test func thereAreRecordings() {
         let all = Corpus.exchanges

@@ -321,12 +321,12 @@ static inline uint8_t fg_llm_root_member(const uint8_t *p, size_t n) {
     case 12:
         FG_LLM_NAME("modelVersion", FG_LLM_MODEL)
         return 0;
-    case 14:
-        FG_LLM_NAME("promptFeedback", FG_LLM_CANDIDATE)
-        return 0;
     case 13:
         FG_LLM_NAME("usageMetadata", FG_LLM_GEMINI_USAGE)
         FG_LLM_NAME("content_block", FG_LLM_PART)
+        return 0;
+    case 14:
+        FG_LLM_NAME("promptFeedback", FG_LLM_CANDIDATE)
         return 0;
     case 17:
         FG_LLM_NUMBER("prompt_eval_count", FG_USAGE_PROMPT)

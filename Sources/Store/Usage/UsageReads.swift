@@ -174,7 +174,7 @@ extension ReadConnection {
                 "SELECT \(Self.recordColumns) FROM usage_records \(condition) ORDER BY id DESC LIMIT :limit")
             UsageSource.bind(filter, select)
             select.bind(":start", filter.startMilliseconds.map { UsageSource.id($0) })
-            select.bind(":end", filter.endMilliseconds.map { UsageSource.id($0 + 1) })
+            select.bind(":end", filter.endMilliseconds.map { UsageSource.id($0 == .max ? $0 : $0 + 1) })
             select.bind(":cursor", cursor)
             select.bind(":limit", Int64(limit) + 1)
             var items: [UsageRecord] = []

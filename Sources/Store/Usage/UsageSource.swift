@@ -12,8 +12,8 @@ struct UsageSource {
         let width = UsageRollupTable.quartersPerBucket
         // Of the records of each end: the bucket they belong to.
         var bucketOfRange: [Int64] = []
-        let end = filter.endMilliseconds.map { $0 == .max ? $0 : $0 + 1 }
-        if let start = filter.startMilliseconds {
+        let end = filter.endMilliseconds.map { Self.clamped($0) + 1 }
+        if let start = filter.startMilliseconds.map(Self.clamped) {
             let bucket = UsageRollupTable.bucket(start, offsetMinutes: offsetMinutes)
             buckets.first = bucket
             if bucket * quarter != start {
@@ -85,7 +85,12 @@ struct UsageSource {
 
     /// The first id of an instant.
     static func id(_ milliseconds: Int64) -> String {
-        AuditID(high: UInt64(min(max(0, milliseconds), 1 << 47)) << 16, low: 0).text
+        AuditID(high: UInt64(max(0, clamped(milliseconds))) << 16, low: 0).text
+    }
+
+    /// Within the years that times are written for: nothing was accepted outside them.
+    private static func clamped(_ milliseconds: Int64) -> Int64 {
+        min(max(milliseconds, Timestamp.earliest), Timestamp.latest)
     }
 }
 
