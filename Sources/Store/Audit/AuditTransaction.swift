@@ -27,6 +27,9 @@ struct AuditTransaction: ~Copyable {
         usage = KeyUsageLedger(connection)
         settlement = UsageSettlement(connection: connection)
         statements = AuditStatementCache(connection: connection)
+        let isRequired = try? connection.scalarInt(
+            "SELECT \"notnull\" FROM pragma_table_info('audit_logs') WHERE name = 'stream_chunks'")
+        binder.unknownChunksAreNull = isRequired == 0
     }
 
     /// Writes the batch; the caller has begun a transaction.
