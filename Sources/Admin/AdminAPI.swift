@@ -13,6 +13,8 @@ final class AdminShared: Sendable {
     let version: String
     let startedNanoseconds = Clock.monotonicNanoseconds()
     private let currentSettings: Mutex<Settings>
+    /// Told when providers have changed.
+    private let providersChanged = Mutex<(@Sendable () -> Void)?>(nil)
     /// Held over a change of the database and its publication, so that an older state is never published over a
     /// newer one.
     let mutation = Mutex(())
@@ -27,6 +29,9 @@ final class AdminShared: Sendable {
         self.vault = vault
         self.version = version
     }
+
+    func onProvidersChanged(_ body: @escaping @Sendable () -> Void) { providersChanged.withLock { $0 = body } }
+    func tellOfProviders() { providersChanged.withLock { $0 }?() }
 
     /// The settings in effect; a reload replaces them.
     var settings: Settings {
@@ -98,6 +103,7 @@ final class HandlerContext {
             }
             do throws(GatewayError) {
                 try gateway.publish(providers: providers)
+                shared.tellOfProviders()
             } catch {
                 throw .server("not_published", "the change is stored, but could not be made effective: \(error)")
             }

@@ -31,6 +31,31 @@ public struct RouteExplanation: Sendable, Equatable {
         }
     }
 
+    /// One provider that could take a request that no route takes.
+    public struct ProviderCandidate: Sendable, Equatable {
+        public var provider: String
+        /// The name that the provider would be asked for.
+        public var model: String
+        /// Candidates of one group share the load; a later group comes in when an earlier one cannot serve.
+        public var group: Int
+        public var isUsable: Bool
+        /// What speaks against it, or by which rule it is chosen among.
+        public var reason: String
+    }
+
+    /// Which provider takes the request; nil if a route does, or it names no model on a path where that counts.
+    public struct ProviderChoice: Sendable, Equatable {
+        public var model: String
+        /// The name is an alias.
+        public var isAlias: Bool
+        public var candidates: [ProviderCandidate]
+        /// What decides among several, in words.
+        public var rule: String
+        /// Why nobody takes it; nil if somebody does.
+        public var error: String?
+    }
+
+    public var provider: ProviderChoice?
     /// The route that takes the request; nil if none does.
     public var matchedRouteID: String?
     /// Where the request would be sent, query included.

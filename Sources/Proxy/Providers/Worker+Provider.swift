@@ -25,6 +25,10 @@ extension Worker {
         guard request.method == .post else { return false }
         let match = Endpoint.of(path: request.path)
         guard match.endpoint.namesModel else { return false }
+        if c.pointee.exchange.pathIsAmbiguous && !readingsAgree(c, request) {
+            refuse(index, .ambiguousPath)
+            return true
+        }
         guard c.pointee.exchange.requestIsComplete else {
             // It may have to be changed, and sent again elsewhere.
             c.pointee.exchange.phase = .readingBody
