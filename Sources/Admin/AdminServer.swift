@@ -39,19 +39,22 @@ public final class AdminServer: Sendable {
             throw AdminServerError(
                 description: "the admin port \(place): \(SystemError(errno: listener, operation: "listen"))")
         }
-        let shared = AdminShared(settings: settings, gateway: gateway, writer: writer, version: version)
+        let port = SocketAddress.local(of: listener)?.port ?? settings.admin.port
+        let shared = AdminShared(
+            settings: settings, gateway: gateway, writer: writer, version: version,
+            gatekeeper: Gatekeeper(access: AccessControl(token: adminToken), cookie: SessionCookie(port: port)))
+        // Compressed now, not while somebody waits.
+        _ = DashboardAssets.shared
         do throws(SystemError) {
             let mailbox = try Mailbox<ReactorMessage>()
             let executors = try ExecutorPool(shared: shared, mailbox: mailbox, databasePath: databasePath)
             do throws(SystemError) {
                 // Made here, so that what fails is told to the caller; from then on only its thread touches it.
                 nonisolated(unsafe) let reactor = try AdminReactor(
-                    listener: listener, shared: shared, mailbox: mailbox, executors: executors,
-                    access: AccessControl(token: adminToken))
+                    listener: listener, shared: shared, mailbox: mailbox, executors: executors)
                 let thread = try WorkerThread.start(name: "admin", cpu: nil) { reactor.run() }
                 return AdminServer(
-                    boundPort: SocketAddress.local(of: listener)?.port ?? settings.admin.port, shared: shared,
-                    mailbox: mailbox, executors: executors, reactorThread: thread)
+                    boundPort: port, shared: shared, mailbox: mailbox, executors: executors, reactorThread: thread)
             } catch {
                 executors.stop()
                 throw error

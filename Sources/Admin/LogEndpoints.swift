@@ -14,6 +14,7 @@ extension AdminAPI {
             #"{"type":"string","pattern":"^(\#(statusPart)(,\#(statusPart)){0,31})?$"}"#,
             "A status, a class (4xx), a range (400-499), none (no status yet), or several with commas."),
         .init("is_stream", #"{"type":"boolean"}"#, "Only streams, or none."),
+        .init("request_id", #"{"type":"string"}"#, "The x-request-id of an answer."),
         .init("api_key", #"{"type":"string"}"#, "The key_id."),
         .init("source_path", #"{"type":"string"}"#, "The source of the key."),
         .init("method", #"{"type":"string"}"#, "The request's method."),
@@ -98,6 +99,7 @@ extension AdminAPI {
             query.status = filter
         }
         query.isStream = try reader.bool("is_stream")
+        query.requestID = reader.string("request_id")
         query.apiKey = reader.string("api_key")
         query.sourcePath = reader.string("source_path")
         query.method = reader.string("method")

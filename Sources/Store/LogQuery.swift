@@ -6,6 +6,7 @@ public struct LogQuery: Sendable, Equatable {
     public var endTimeMilliseconds: Int64?
     public var status: StatusFilter?
     public var isStream: Bool?
+    public var requestID: String?
     /// A key's id.
     public var apiKey: String?
     public var sourcePath: String?
@@ -118,6 +119,7 @@ struct LogConditions {
         }
         if let status = query.status { addStatus(status) }
         if let isStream = query.isStream { add("is_stream =", .integer(isStream ? 1 : 0)) }
+        if let requestID = query.requestID { add("request_id =", .text(requestID)) }
         if let key = query.apiKey { add("api_key =", .text(key)) }
         if let source = query.sourcePath { add("source_path =", .text(source)) }
         if let method = query.method { add("method = upper(", .text(method), ")") }
