@@ -10,6 +10,7 @@ PAGES = ["overview", "keys", "routes", "logs", "reports", "settings"]
 
 
 class Dashboard:
+
     def __init__(self, driver, gateway):
         self.driver = driver
         self.gateway = gateway
@@ -19,11 +20,11 @@ class Dashboard:
     # Getting there
 
     def reset(self):
-        # Where no script runs, so that nothing is asked for between.
-        self.driver.get(f"http://127.0.0.1:{self.gateway.admin_port}/health")
-        self.driver.delete_all_cookies()
-        self.script("localStorage.clear()")
         self.size(1280)
+        self.driver.delete_all_cookies()
+        self.open()
+        self.script("localStorage.clear()")
+        self.driver.delete_all_cookies()
         self.driver.get_log("browser")
 
     def open(self, place: str = ""):
@@ -39,18 +40,19 @@ class Dashboard:
 
     def sign_in(self, place: str = ""):
         """Through the API, as signing in has tests of its own."""
-        self.driver.get(f"http://127.0.0.1:{self.gateway.admin_port}/health")
-        status = self.script(
-            "return fetch('/admin/session', {method: 'POST', headers: {'x-fastgate-dashboard': '1'},"
-            f" body: JSON.stringify({{token: '{ADMIN_TOKEN}'}})}}).then(answer => answer.status)")
+        status, headers, _ = self.gateway.admin_raw(
+            "POST", "/admin/session", {"token": ADMIN_TOKEN}, {"x-fastgate-dashboard": "1"}, token=None)
         assert status == 201
+        name, value = headers["set-cookie"].split(";")[0].split("=", 1)
+        self.driver.add_cookie({"name": name, "value": value})
         self.open(place)
-        self.wait("#menu")
+        self.settle()
 
     def go(self, page: str, ready: str = "h1"):
         self.script(f"location.hash = '#/{page}'")
         name = page.split("/")[0].split("?")[0]
-        self.wait(f"#menu a[data-page={name}][aria-current]")
+        # On a phone the menu is folded.
+        wait_until(lambda: self.all(f"#menu a[data-page={name}][aria-current]"), f"{name} is marked in the menu")
         self.settle(ready)
 
     def settle(self, ready: str = "h1"):
@@ -96,6 +98,10 @@ class Dashboard:
 
     def choose(self, label: str, option: str, within: str = ""):
         Select(self.field(label, within)).select_by_visible_text(option)
+
+    def choose_by_label(self, label: str, option: str):
+        """In a list that has its name as an attribute."""
+        Select(self.wait(f"select[aria-label={label}]")).select_by_visible_text(option)
 
     def field(self, label: str, within: str = ""):
         def look():

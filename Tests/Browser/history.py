@@ -42,8 +42,9 @@ def write(database: Path, target: str, hours: int = 24, seed: int = 7):
             connection.execute(
                 "INSERT INTO api_keys VALUES (?,?,?,?,?,?,?,?,?,?)",
                 (f"key_{index:016x}", value, source, json.dumps([[], ["chat", "messages"], ["embeddings"], ["/v1/*"]][index]),
-                 text(now - timedelta(days=40 - index)), text(now + timedelta(days=325 + index)), index != 3, 0,
-                 [None, 600, 60, 0][index], None))
+                 text(now - timedelta(days=40 - index)), text(now + timedelta(days=325 + index)), index != 3,
+                 [18342, 9127, 611, 40][index], [None, 600, 60, 0][index],
+                 text(now - timedelta(minutes=[2, 9, 47, 4000][index]))))
         for number in range(38 * hours):
             hour = number % hours
             # More by day than by night.

@@ -13,7 +13,8 @@ extension AdminAPI {
             method: "POST", path: "/admin/session", operationID: "beginSession", tag: "system",
             summary: "Signs a browser in: the answer's cookie stands for the token. Needs x-fastgate-dashboard.",
             access: .open, body: .init(schemaName: ObjectShape.signIn.name),
-            answers: [.json("Signed in.", status: 201, schema: sessionSchema)], failures: [400, 401, 403, 415, 422, 429],
+            answers: [.json("Signed in.", status: 201, schema: sessionSchema)],
+            failures: [400, 401, 403, 415, 422, 429],
             handler: .reactor(beginSession)),
         Endpoint(
             method: "GET", path: "/admin/session", operationID: "getSession", tag: "system",
@@ -21,7 +22,8 @@ extension AdminAPI {
             answers: [.json("The state.", schema: sessionSchema)],
             handler: .reactor { (shared, request) in
                 let now = Clock.monotonicMilliseconds()
-                return state(shared.gatekeeper.withLock { $0.useSession(request.headers, nowMilliseconds: now) }, shared)
+                return state(
+                    shared.gatekeeper.withLock { $0.useSession(request.headers, nowMilliseconds: now) }, shared)
             }),
         Endpoint(
             method: "DELETE", path: "/admin/session", operationID: "endSession", tag: "system",
@@ -75,7 +77,9 @@ extension AdminAPI {
         }
     }
 
-    private static func state(_ lastsMilliseconds: UInt64?, _ shared: AdminShared, status: UInt16 = 200) -> AdminResponse {
+    private static func state(_ lastsMilliseconds: UInt64?, _ shared: AdminShared, status: UInt16 = 200)
+        -> AdminResponse
+    {
         let end = lastsMilliseconds.map { HandlerContext.nowMilliseconds() + Int64($0) }
         return .json(
             .members([

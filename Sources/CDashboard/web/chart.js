@@ -10,7 +10,7 @@ const margin = { top: 10, right: 8, bottom: 24, left: 52 };
  * A chart over time. `times` are the texts of the steps, `series` are `{ name, kind, values }` where `kind` names the
  * colour in the style sheet. Bars are stacked. The pointer, or the arrow keys, show a step's values.
  */
-export function timeChart({ label, type, times, axisTimes = times, series, format, height = 220 }) {
+export function timeChart({ label, type, times, axisTimes = times, series, format, axisFormat = format, height = 220 }) {
   const plot = h("div", { class: "plot" });
   const tip = h("div", { class: "tip", hidden: true });
   const legend = h("ul", { class: "legend" }, series.map(one => h("li", {}, h("span", { class: `swatch ${one.kind}` }), one.name)));
@@ -41,7 +41,7 @@ export function timeChart({ label, type, times, axisTimes = times, series, forma
     },
     ticks.map(value => h("g", { class: "tick" },
       h("line", { x1: margin.left, x2: width - margin.right, y1: y(value), y2: y(value) }),
-      h("text", { x: margin.left - 8, y: y(value) + 4, "text-anchor": "end" }, format(value)))),
+      h("text", { x: margin.left - 8, y: y(value) + 4, "text-anchor": "end" }, axisFormat(value)))),
     guide,
     type === "bars" ? bars(x, y, step) : lines(x, y, step),
     // Counted from the end: the last step is now.

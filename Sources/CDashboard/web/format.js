@@ -27,10 +27,17 @@ export function percent(ratio) {
 
 export function duration(milliseconds) {
   if (milliseconds === null || milliseconds === undefined) return none;
+  if (milliseconds === 0) return "0 ms";
   if (milliseconds < 10) return `${milliseconds.toFixed(milliseconds < 1 ? 2 : 1)} ms`;
   if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
   if (milliseconds < 60000) return `${(milliseconds / 1000).toFixed(2)} s`;
   return `${Math.floor(milliseconds / 60000)} min ${Math.round(milliseconds / 1000) % 60} s`;
+}
+
+/** For an axis: no more digits than the round values there need. */
+export function roundDuration(milliseconds) {
+  const [value, unit] = milliseconds < 1000 ? [milliseconds, "ms"] : milliseconds < 60000 ? [milliseconds / 1000, "s"] : [milliseconds / 60000, "min"];
+  return `${whole.format(Number(value.toFixed(3)))} ${unit}`;
 }
 
 export function bytes(count) {

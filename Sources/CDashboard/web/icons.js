@@ -3,7 +3,7 @@ import { h } from "./dom.js";
 
 const paths = {
   overview: "M4 13h6V4H4zM14 20h6v-9h-6zM4 20h6v-3H4zM14 7h6V4h-6z",
-  key: "M15 4a5 5 0 1 0-4.6 7L4 17.5V20h3v-2.5h2.5V15H12l1-1M16.5 7.5v.01",
+  key: "M8 16.5a4.5 4.5 0 1 0 0-9 4.5 4.5 0 0 0 0 9zM12.5 12H21v3.5M17 12v2.5",
   route: "M6 19a2 2 0 1 0 0-4 2 2 0 0 0 0 4zM18 9a2 2 0 1 0 0-4 2 2 0 0 0 0 4zM8 17h6a4 4 0 0 0 0-8h-4a4 4 0 0 1-4-4M6 5V3",
   log: "M8 6h12M8 12h12M8 18h12M4 6v.01M4 12v.01M4 18v.01",
   report: "M4 20V4M4 20h16M8 16v-4M12 16V8M16 16v-6",

@@ -23,7 +23,7 @@ export function showSignIn({ ended, onSignedIn }) {
   const message = h("p", { class: "problem", role: "alert" }, ended ? t.ended : "");
   const input = h("input", {
     type: "password", id: "token", name: "token", required: true, autocomplete: "current-password",
-    "aria-describedby": "token-help", autofocus: true,
+    "aria-describedby": "token-help",
   });
   const button = h("button", { class: "button primary" }, t.submit);
 

@@ -13,7 +13,7 @@ const t = texts({
     title: "Overview", requests: "Requests", lastHour: count => `${count} in the last hour`, success: "Success", errors: count => `${count} errors`,
     latency: "Response time", median: "p50", tail: "p99", first: "First byte", firstText: "average", streams: "Active streams",
     connections: count => `${count} client connections`, keys: "Active keys", routes: "Active routes", manage: "Manage",
-    day: "Last 24 hours", fine: "well", failed: "errors", latest: "Latest requests", all: "All logs", none: "No requests yet",
+    day: "Last 24 hours", fine: "ok", failed: "errors", latest: "Latest requests", all: "All logs", none: "No requests yet",
     noneText: "Make a key and a route, then send a request to the gateway. It shows up here at once.", makeKey: "Make a key", makeRoute: "Make a route",
   },
   zh: {

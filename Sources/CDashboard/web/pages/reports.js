@@ -60,7 +60,8 @@ function report(points, metrics, isDaily) {
   return [
     h("section", { class: "card" }, h("h2", {}, t.requests), requestChart(points, t.requests, isDaily)),
     h("section", { class: "card" }, h("h2", {}, t.latency), timeChart({
-      label: t.latency, type: "lines", times: points.map(time), axisTimes: points.map(point => isDaily ? point.time.slice(5, 10) : point.time.slice(11, 16)), format: format.duration,
+      label: t.latency, type: "lines", times: points.map(time), axisTimes: points.map(point => isDaily ? point.time.slice(5, 10) : point.time.slice(11, 16)),
+      format: format.duration, axisFormat: format.roundDuration,
       series: [
         { name: "p50", kind: "primary", values: ofBusy("p50_ms") },
         { name: "p95", kind: "second", values: ofBusy("p95_ms") },

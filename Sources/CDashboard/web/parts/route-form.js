@@ -31,7 +31,7 @@ const t = texts({
 
 const methods = ["ANY", "GET", "POST", "GET,POST", "PUT", "PATCH", "DELETE"];
 
-function groups(route = {}) {
+function groups(route) {
   return [
     { fields: [
       textField("route_name", { label: t.name, value: route.route_name }),
@@ -67,7 +67,7 @@ function groups(route = {}) {
 /** Opens the form: for a new route, or for one that the API gave. */
 export function openRouteForm(route, onsaved) {
   const dialog = openDialog({ title: route ? t.edit : t.create, kind: "side" }, form({
-    fields: groups(route), action: t.save, cancel: () => dialog.close(),
+    fields: groups(route ?? {}), action: t.save, cancel: () => dialog.close(),
     async submit(values) {
       const body = { ...values, remove_headers: values.remove_headers.split(",").map(name => name.trim()).filter(name => name !== "") };
       if (body.description === "") body.description = null;

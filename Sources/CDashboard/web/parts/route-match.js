@@ -10,12 +10,12 @@ const t = texts({
   en: {
     title: "Which route takes it?", method: "Method", path: "Path", headers: "Headers", headersHelp: "Name to value.", body: "Body", bodyHelp: "JSON, or any text.",
     action: "Find the route", takes: (name, target) => `${name} takes it: ${target}`, none: "No route takes it.", refused: "It would be refused: ",
-    yes: "takes it", no: "no",
+    takesIt: "takes it", matches: "matches", no: "no",
   },
   zh: {
     title: "由哪个路由处理？", method: "方法", path: "路径", headers: "请求头", headersHelp: "名称到值。", body: "请求体", bodyHelp: "JSON 或任意文本。",
     action: "查找路由", takes: (name, target) => `由 ${name} 处理：${target}`, none: "没有路由处理该请求。", refused: "请求会被拒绝：",
-    yes: "处理", no: "否",
+    takesIt: "处理", matches: "匹配", no: "否",
   },
 });
 
@@ -47,8 +47,11 @@ function explanation(answer) {
       : [badge("✕", "warn"), t.none];
   return [
     h("p", { class: "verdict-line" }, verdict),
-    h("ol", { class: "candidates" }, answer.candidates.map(one =>
-      h("li", { class: one.matched ? "matched" : null }, h("strong", {}, one.route_name), badge(one.matched ? t.yes : t.no, one.matched ? "good" : ""),
-        h("p", { class: "quiet" }, one.reason)))),
+    h("ol", { class: "candidates" }, answer.candidates.map(one => {
+      const takesIt = one.matched && one.route_id === answer.route_id;
+      return h("li", { class: takesIt ? "matched" : null }, h("strong", {}, one.route_name),
+        badge(takesIt ? t.takesIt : one.matched ? t.matches : t.no, takesIt ? "good" : one.matched ? "info" : ""),
+        h("p", { class: "quiet" }, one.reason));
+    })),
   ];
 }
