@@ -63,7 +63,7 @@ let package = Package(
         tests("Log"),
         tests("Store", ["Reactor", "JSON"]),
         tests("Proxy", ["Reactor", "HTTP", "JSON", "Config", "Store"]),
-        tests("Admin", ["Reactor", "HTTP", "JSON", "Config", "Store", "Proxy", "CZlib"]),
+        tests("Admin", ["Reactor", "HTTP", "JSON", "Config", "Store", "Proxy"]),
         tests("FastGate", ["Reactor", "JSON", "Config", "Log", "Store", "Proxy", "Admin"]),
     ],
     swiftLanguageModes: [.v6],

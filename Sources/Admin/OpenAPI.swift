@@ -42,7 +42,10 @@ enum OpenAPI {
                     ),
                 ])
             ),
-            ("security", .array([.members([("bearer", .array([]))]), .members([("queryToken", .array([]))]), .members([("session", .array([]))])])),
+            (
+                "security",
+                .array(["bearer", "queryToken", "session"].map { .members([($0, .array([]))]) })
+            ),
         ])
     }
 

@@ -98,11 +98,23 @@ def dashboard(browser, gateway):
     dashboard.check_console()
 
 
-@pytest.fixture(scope="session")
-def screenshots():
-    """Where pictures for the docs go, or None: SCREENSHOTS=1 asks for them."""
-    if not os.environ.get("SCREENSHOTS"):
-        return None
-    folder = ROOT / "docs" / "images"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+# Those that the docs show.
+DOCS = {"overview-en-light-1280": "overview", "reports-zh-dark-1280": "reports", "keys-en-light-390": "phone", "request": "request"}
+
+
+@pytest.fixture
+def picture(browser):
+    """Takes pictures if SCREENSHOTS asks for them: 1 takes those of the docs, a folder gets all."""
+    wanted = os.environ.get("SCREENSHOTS")
+
+    def take(name: str):
+        if wanted == "1" and name in DOCS:
+            file = ROOT / "docs" / "images" / f"{DOCS[name]}.png"
+        elif wanted and wanted != "1":
+            file = Path(wanted) / f"{name}.png"
+        else:
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        browser.save_screenshot(str(file))
+
+    return take

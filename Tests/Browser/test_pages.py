@@ -22,7 +22,7 @@ VIEWS = [*itertools.product(["en", "zh"], ["light", "dark"], [1280, 390]), ("en"
 
 
 @pytest.mark.parametrize("language, theme, width", VIEWS)
-def test_pages(dashboard, screenshots, language, theme, width):
+def test_pages(dashboard, picture, language, theme, width):
     dashboard.prefer(language, theme)
     dashboard.size(width, 844 if width < 600 else 900)
     dashboard.sign_in()
@@ -31,8 +31,7 @@ def test_pages(dashboard, screenshots, language, theme, width):
         assert dashboard.wait("h1").text == title
         wait_until(lambda: all(one.find_elements("css selector", "svg") for one in dashboard.all(".plot")), "charts are drawn")
         dashboard.check_layout(f"{page} {language} {theme} {width}")
-        if screenshots and width != 360:
-            dashboard.driver.save_screenshot(str(screenshots / f"{page}-{language}-{theme}-{width}.png"))
+        picture(f"{page}-{language}-{theme}-{width}")
     background = dashboard.script("return getComputedStyle(document.body).backgroundColor")
     assert (background == "rgb(16, 20, 26)") == (theme == "dark")
     assert dashboard.script("return document.documentElement.lang") == {"en": "en", "zh": "zh-CN"}[language]

@@ -22,11 +22,7 @@ def send(gateway, key: str, request_id: str, path: str = "/v1/chat/completions",
         return connection.request("POST", path, headers, body).status
 
 
-def test_from_sign_in_to_sign_out(dashboard, gateway, upstream, screenshots):
-    def picture(name: str):
-        if screenshots:
-            dashboard.driver.save_screenshot(str(screenshots / f"{name}.png"))
-
+def test_from_sign_in_to_sign_out(dashboard, gateway, upstream, picture):
     dashboard.open()
     dashboard.type("Admin token", ADMIN_TOKEN)
     picture("sign-in")
