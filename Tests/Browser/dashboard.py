@@ -122,8 +122,9 @@ class Dashboard:
 
     def check_layout(self, what: str):
         """Nothing sticks out to the right, nothing that can be pressed is without a name."""
-        width, most = self.script("return [document.documentElement.clientWidth, document.documentElement.scrollWidth]")
-        assert most <= width, f"{what}: {most} px wide in a window of {width}: {self.script(WIDEST)}"
+        for place in ("html", "dialog[open]"):
+            sizes = self.script("const one = document.querySelector(arguments[0]); return one && [one.clientWidth, one.scrollWidth]", place)
+            assert sizes is None or sizes[1] <= sizes[0], f"{what}: {place} has {sizes[1]} px in {sizes[0]}: {self.script(WIDEST)}"
         nameless = self.script(NAMELESS)
         assert not nameless, f"{what}: without a name: {nameless}"
 

@@ -269,6 +269,24 @@ def test_menu_on_a_phone(dashboard):
     assert not dashboard.all("#menu a")[0].is_displayed(), "it folds when a page was chosen"
 
 
+def test_dialogs_on_a_phone(dashboard, gateway, picture):
+    key = gateway.make_key("phone/test")["key_value"]
+    assert send(gateway, key, "req-phone", stream=True) == 200
+    gateway.audit("req-phone")
+    dashboard.prefer("zh", "dark")
+    dashboard.size(360, 740)
+    dashboard.sign_in()
+    for page, button in (("keys", "#new-key"), ("routes", "#new-route"), ("routes", "#match-route"), ("logs/req-phone", "")):
+        dashboard.go(page)
+        if button:
+            dashboard.press(button)
+        dashboard.wait("dialog[open] .facts" if not button else "dialog[open] form")
+        dashboard.check_layout(f"{page} {button}")
+        picture(f"phone-{page.replace('/', '-')}{button}")
+        dashboard.press("dialog header button")
+        dashboard.gone("dialog")
+
+
 def test_language_and_theme_are_remembered(dashboard):
     dashboard.open()
     dashboard.wait(".sign-in")

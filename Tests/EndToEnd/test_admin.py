@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -472,6 +473,9 @@ def test_prometheus_text(site):
         assert one.startswith("#") or line.fullmatch(one), one
     assert "# TYPE fastgate_requests_total counter" in text
     assert "# TYPE fastgate_request_duration_seconds histogram" in text
+    limit = Path(f"/proc/{site.gateway.process.pid}/limits").read_text()
+    open_files = re.search(r"Max open files +(\d+)", limit)
+    assert open_files is None or f"process_max_fds {open_files[1]}" in text.splitlines()
 
 
 def test_prometheus_counts(site):

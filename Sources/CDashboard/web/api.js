@@ -1,7 +1,7 @@
 // The admin API. The session's cookie goes along by itself; the header shows that the dashboard is asking.
 
 /** What the API answers when it refuses: `error.code`, `error.param`, `error.status` say what and where. */
-export class APIError extends Error {
+class APIError extends Error {
   constructor(status, details) {
     super(details.message);
     Object.assign(this, { status, code: details.code, param: details.param });

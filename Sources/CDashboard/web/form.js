@@ -126,9 +126,12 @@ function parseJSON(text) {
   try {
     return JSON.parse(text);
   } catch (error) {
-    const match = /position (\d+)/.exec(error.message);
-    if (!match) throw t.notJSON;
-    const before = text.slice(0, Number(match[1])).split("\n");
+    // Browsers say where in one of two ways.
+    const place = /line (\d+) column (\d+)/.exec(error.message);
+    if (place) throw `${t.notJSON}: ${t.place(place[1], place[2])}`;
+    const position = /position (\d+)/.exec(error.message);
+    if (!position) throw t.notJSON;
+    const before = text.slice(0, Number(position[1])).split("\n");
     throw `${t.notJSON}: ${t.place(before.length, before.at(-1).length + 1)}`;
   }
 }

@@ -87,7 +87,7 @@ export function relative(text, now = Date.now()) {
 }
 
 /** A moment as the clock on the wall of a zone ("+08:00", "Z") shows it: "2026-06-06T11:26:55". */
-export function inZone(date, offset) {
+function inZone(date, offset) {
   const match = /^([+-])(\d\d):(\d\d)$/.exec(offset);
   const minutes = match ? (match[1] + 1) * (match[2] * 60 + Number(match[3])) : 0;
   return new Date(date.getTime() + minutes * 60000).toISOString().slice(0, 19);

@@ -120,7 +120,8 @@ function actions(key, load) {
   }, icon(image));
   return [
     button(key.is_active ? t.toggleOff : t.toggleOn, "power", async () => {
-      await api.post(`${path}/toggle`);
+      // What the button says, whatever somebody else did meanwhile.
+      await api.patch(path, { is_active: !key.is_active });
       await load();
     }),
     button(t.edit, "edit", async () => editKey(await api.get(path), load)),

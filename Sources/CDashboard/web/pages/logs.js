@@ -1,6 +1,5 @@
 // The audit: filters, rows a page at a time, one row whole.
 import { api } from "../api.js";
-import { closeDialogs } from "../dialog.js";
 import { h, fill } from "../dom.js";
 import * as format from "../format.js";
 import { texts } from "../i18n.js";
@@ -13,15 +12,15 @@ import { badge, emptyState, errorState, loadingState, statusBadge, table } from 
 const t = texts({
   en: {
     title: "Logs", none: "No request matches", noneText: "Take filters away, or send a request through the gateway.",
-    time: "Time", status: "Status", method: "Method", path: "Path", source: "Source", took: "Took", first: "First byte", size: "Size",
-    id: "Request id", stream: "stream", newer: "Newest", older: "Older", count: (shown, total) => `${shown} of ${total}`, atLeast: "at least ",
-    refresh: "Refresh",
+    time: "Time", status: "Status", method: "Method", path: "Path", source: "Source", took: "Took", size: "Size",
+    stream: "stream", newer: "Newest", older: "Older", count: (shown, total) => `${shown} of ${total}`, atLeast: "at least ",
+    refresh: "Refresh", off: "The audit is switched off", offText: "No request is recorded: audit.enabled is false in the configuration.",
   },
   zh: {
     title: "日志", none: "没有匹配的请求", noneText: "请减少筛选条件，或通过网关发送请求。",
-    time: "时间", status: "状态", method: "方法", path: "路径", source: "来源", took: "耗时", first: "首字节", size: "大小",
-    id: "请求 ID", stream: "流", newer: "最新", older: "更早", count: (shown, total) => `${shown} / ${total}`, atLeast: "至少 ",
-    refresh: "刷新",
+    time: "时间", status: "状态", method: "方法", path: "路径", source: "来源", took: "耗时", size: "大小",
+    stream: "流", newer: "最新", older: "更早", count: (shown, total) => `${shown} / ${total}`, atLeast: "至少 ",
+    refresh: "刷新", off: "审计已关闭", offText: "请求不会被记录：配置中 audit.enabled 为 false。",
   },
 });
 
@@ -43,7 +42,7 @@ async function show(view) {
     if (rows.childElementCount === 0) fill(rows, loadingState());
     try {
       const page = await api.get("/admin/logs", { ...apiQuery(filters), limit: pageSize, cursor: cursors.at(-1) }, { signal });
-      fill(rows, page.items.length === 0 ? emptyState({ title: t.none, text: t.noneText }) : [
+      fill(rows, page.items.length === 0 ? await nothing({ title: t.none, text: t.noneText }, signal) : [
         logTable(page.items, openRow, filters), pager(page),
       ]);
     } catch (error) {
@@ -74,14 +73,17 @@ async function show(view) {
         replace("logs", [], filters);
         load();
       },
-      onopen(id) {
-        closeDialogs();
-        openRow(id);
-      },
+      onopen: openRow,
     }),
     rows);
   if (rest[0]) openRow(rest[0]);
   await load();
+}
+
+/** What stands where no rows are: `state`, unless none are written at all. Also on the overview. */
+export async function nothing(state, signal) {
+  const { audit } = await api.get("/admin/config", {}, { signal });
+  return emptyState(audit.enabled === false ? { title: t.off, text: t.offText } : state);
 }
 
 /** Rows of the audit; `onopen` shows one whole. Also on the overview. */

@@ -5,14 +5,14 @@ import { h, fill } from "../dom.js";
 import * as format from "../format.js";
 import { texts } from "../i18n.js";
 import { link } from "../router.js";
-import { emptyState, errorState, loadingState } from "../table.js";
-import { logTable } from "./logs.js";
+import { errorState, loadingState } from "../table.js";
+import { logTable, nothing } from "./logs.js";
 
 const t = texts({
   en: {
     title: "Overview", requests: "Requests", lastHour: count => `${count} in the last hour`, success: "Success", errors: count => `${count} errors`,
     latency: "Response time", median: "p50", tail: "p99", first: "First byte", firstText: "average", streams: "Active streams",
-    connections: count => `${count} client connections`, keys: "Active keys", routes: "Active routes", manage: "Manage",
+    connections: count => `${count} open to clients`, keys: "Active keys", routes: "Active routes", manage: "Manage",
     day: "Last 24 hours", fine: "ok", failed: "errors", latest: "Latest requests", all: "All logs", none: "No requests yet",
     noneText: "Make a key and a route, then send a request to the gateway. It shows up here at once.", makeKey: "Make a key", makeRoute: "Make a route",
   },
@@ -52,10 +52,10 @@ async function show(view) {
     const state = JSON.stringify(items.map(row => [row.id, row.status_code, row.response_time_ms]));
     if (state === newest) return;
     newest = state;
-    fill(latest, items.length > 0 ? logTable(items, id => { location.hash = link("logs", [id]); }) : emptyState({
+    fill(latest, items.length > 0 ? logTable(items, id => { location.hash = link("logs", [id]); }) : await nothing({
       title: t.none, text: t.noneText, action: h("div", { class: "actions" },
         h("a", { class: "button", href: link("keys", ["new"]) }, t.makeKey), h("a", { class: "button", href: link("routes", ["new"]) }, t.makeRoute)),
-    }));
+    }, signal));
   }
 
   // While the gateway is away the last figures stay; a page that never had any says why.

@@ -13,13 +13,11 @@ const t = texts({
     title: "Reports", range: "Time", hours: count => `${count} hours, by hour`, days: count => `${count} days, by day`, requests: "Requests", latency: "Response time", first: "First byte, average",
     statuses: "Status codes, since the audit began", paths: "Top paths, last 24 hours", sources: "Top sources, last 24 hours", series: "In figures",
     time: "Beginning", errors: "Errors", success: "Success", streams: "Streams", sent: "Sent", received: "Received", nothing: "Nothing yet", noStatus: "no answer",
-    total: "In this time",
   },
   zh: {
     title: "报表", range: "时间", hours: count => `${count} 小时（按小时）`, days: count => `${count} 天（按天）`, requests: "请求数", latency: "响应时间", first: "首字节平均",
     statuses: "状态码（审计以来）", paths: "热门路径（24 小时）", sources: "热门来源（24 小时）", series: "数据明细",
     time: "起始", errors: "错误", success: "成功率", streams: "流", sent: "响应字节", received: "请求字节", nothing: "暂无数据", noStatus: "无响应",
-    total: "该时段合计",
   },
 });
 

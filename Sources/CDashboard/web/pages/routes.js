@@ -16,7 +16,7 @@ const t = texts({
     order: "Tried from the top down; equal priorities share the load by weight. Drag a row, or change its number.",
     priority: "Priority", name: "Route", path: "Requests", target: "Target", state: "State", on: "on", off: "off", actions: "Actions", weight: "weight", conditions: "conditions",
     drag: "Drag to reorder", priorityOf: name => `Priority of ${name}`, moved: (name, priority) => `${name} has priority ${priority} now`,
-    toggleOn: "Turn on", toggleOff: "Turn off", edit: "Edit", copy: "Duplicate", test: "Test the connection", remove: "Delete", deleted: "Deleted",
+    toggleOn: "Turn on", toggleOff: "Turn off", edit: "Edit", test: "Test the connection", remove: "Delete", deleted: "Deleted",
     removeTitle: "Delete this route?", removeText: name => `Requests that ${name} took go to the next route that matches, or are refused. This cannot be undone.`,
     testing: "Testing…", testTitle: name => `Connection of ${name}`, works: "The target answers", fails: "The target does not answer", resolved: "Addresses", connect: "Connect", tls: "TLS", secure: "handshake and certificate hold", insecure: "does not hold", first: "First byte", status: "Status", error: "Error",
     unused: "not used",
@@ -26,7 +26,7 @@ const t = texts({
     order: "自上而下依次尝试；相同优先级按权重分担。可拖动行或修改数字调整顺序。",
     priority: "优先级", name: "路由", path: "匹配请求", target: "目标", state: "状态", on: "启用", off: "停用", actions: "操作", weight: "权重", conditions: "附加条件",
     drag: "拖动排序", priorityOf: name => `${name} 的优先级`, moved: (name, priority) => `${name} 的优先级现为 ${priority}`,
-    toggleOn: "启用", toggleOff: "停用", edit: "编辑", copy: "复制", test: "测试连接", remove: "删除", deleted: "已删除",
+    toggleOn: "启用", toggleOff: "停用", edit: "编辑", test: "测试连接", remove: "删除", deleted: "已删除",
     removeTitle: "删除该路由？", removeText: name => `原由 ${name} 处理的请求将由下一个匹配的路由处理，或被拒绝。此操作无法撤销。`,
     testing: "测试中…", testTitle: name => `${name} 的连接`, works: "目标有响应", fails: "目标无响应", resolved: "地址", connect: "建立连接", tls: "TLS", secure: "握手与证书有效", insecure: "无效", first: "首字节", status: "状态码", error: "错误",
     unused: "未使用",
@@ -95,7 +95,8 @@ function actions(route, load) {
   return [
     button(t.test, "play", () => testRoute(route, path)),
     button(route.is_active ? t.toggleOff : t.toggleOn, "power", async () => {
-      await api.post(`${path}/toggle`);
+      // What the button says, whatever somebody else did meanwhile.
+      await api.patch(path, { is_active: !route.is_active });
       await load();
     }),
     button(t.edit, "edit", async () => openRouteForm(await api.get(path), load)),

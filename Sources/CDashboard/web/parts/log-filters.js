@@ -31,6 +31,10 @@ export const filterNames = [
 /** What the API is asked for the filters of an address. */
 export function apiQuery(filters) {
   const { range, ...query } = filters;
+  for (const name of ["start_time", "end_time"]) {
+    // Browsers leave out seconds that are zero.
+    if (query[name]?.length === 16) query[name] += ":00";
+  }
   if (range in hours) {
     query.start_time = new Date(Date.now() - hours[range] * 3600000).toISOString();
     delete query.end_time;
