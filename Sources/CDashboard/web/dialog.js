@@ -31,6 +31,8 @@ export function openDialog({ title, kind = "", onclose }, ...children) {
   });
   document.body.append(dialog);
   dialog.showModal();
+  // Into the form, if there is one; not on a phone, where a keyboard would cover half of it.
+  if (matchMedia("(min-width: 761px)").matches) dialog.querySelector("form input, form textarea")?.focus();
   return dialog;
 }
 
