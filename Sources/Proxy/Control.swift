@@ -151,7 +151,9 @@ public struct GatewayMetrics: Sendable, Equatable {
     public var upstreamErrors: [UpstreamErrorCount] = []
     public var retries: [RetryCount] = []
     public var rateLimited: UInt64 = 0
+    /// Events that exchanges gave rise to: those in the rings, those written since, and the dropped.
     public var auditAccepted: UInt64 = 0
+    /// Events for which there was no room.
     public var auditDropped: UInt64 = 0
     /// Bytes waiting in all workers' rings.
     public var ringUsedBytes: UInt64 = 0

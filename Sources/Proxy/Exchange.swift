@@ -37,6 +37,10 @@ struct Exchange: BitwiseCopyable {
     var isCountedStream = false
     var isStream = false
     var wantsUpgrade = false
+    /// Its time in the gateway is measured, see `Worker.noteTime`.
+    var isTimed = false
+    /// A stream in a coding: its events cannot be counted in passing.
+    var hidesChunks = false
     /// The query holds a `key` parameter that goes no further.
     var hidesQueryKey = false
     var expectsContinue = false
@@ -77,6 +81,8 @@ struct Exchange: BitwiseCopyable {
     var firstResponseTime: UInt64 = 0
     /// Monotonic nanoseconds.
     var startedAt: UInt64 = 0
+    /// Nanoseconds in the gateway so far, if `isTimed`.
+    var overhead: UInt64 = 0
     var status: UInt16 = 0
     /// The client's own request id, or ours, with its length.
     var requestIDLength: UInt8 = 0

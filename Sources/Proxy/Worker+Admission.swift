@@ -32,6 +32,7 @@ extension Worker {
             bootNonce: bootNonce,
             sequence: sequence)
         openExchanges += 1
+        c.pointee.exchange.isTimed = sequence & Self.timedMask == 1
         setRequestID(c)
         switch head.framing {
         case .contentLength(let n): c.pointee.exchange.requestLength = n
@@ -67,7 +68,7 @@ extension Worker {
                 return
             }
         }
-        let number = nextRandom()
+        let number = RequestNumber.make(unixSeconds: realtime / 1_000_000_000, worker: self.index, sequence: sequence)
         withUnsafeMutableBytes(of: &c.pointee.exchange.requestID) {
             RequestID.write(number, into: $0.baseAddress!.assumingMemoryBound(to: UInt8.self))
         }

@@ -325,9 +325,11 @@ extension Worker {
             if MediaType.isEventStream(value) {
                 c.pointee.exchange.isStream = true
                 c.pointee.exchange.countsEvents = !response.known.contains(.contentEncoding)
+                c.pointee.exchange.hidesChunks = !c.pointee.exchange.countsEvents
             } else if MediaType.isNDJSON(value) {
                 c.pointee.exchange.isStream = true
                 c.pointee.exchange.countsLines = !response.known.contains(.contentEncoding)
+                c.pointee.exchange.hidesChunks = !c.pointee.exchange.countsLines
             }
             return
         }

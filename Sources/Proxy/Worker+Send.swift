@@ -42,6 +42,7 @@ extension Worker {
     private mutating func transmitHead(_ index: UInt32, _ upstream: UInt32, _ count: Int) -> Bool {
         let u = upstreams.pointer(upstream)
         let sent = transmit(u, out, count)
+        if clients.pointer(index).pointee.exchange.isTimed { noteTime(index) }
         if sent == count { return true }
         if sent < 0 && sent != -EAGAIN {
             sendFailed(upstream)

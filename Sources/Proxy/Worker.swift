@@ -165,6 +165,8 @@ struct Worker: ~Copyable {
         var seed: UInt64 = 0
         SecureRandom.fill(&seed, 8)
         random = seed | 1
+        // So that the request ids of a restart within one second are others; the low bits say who is measured.
+        sequence = UInt32(truncatingIfNeeded: seed) & ~Self.timedMask
         currentHolder = 0
         current = configuration.snapshot.view
         adopt(configuration.snapshot)

@@ -60,6 +60,7 @@ import Reactor
     public var requestSize: UInt64
     /// Body bytes.
     public var responseSize: UInt64
+    /// Events or lines; `unknownChunks`: the worker saw only compressed bytes.
     public var streamChunks: UInt32
     /// 0: none.
     public var status: UInt16
@@ -122,6 +123,8 @@ public enum AuditEvent {
     }
 
     public static let version: UInt8 = 1
+    /// In `CompletedFields.streamChunks`.
+    public static let unknownChunks = UInt32.max
     /// Bytes of the common header.
     public static let headerSize = 24
 

@@ -72,7 +72,7 @@ public final class Database: Sendable {
         case .refused(let difference):
             throw .refused("\(path) cannot be used: \(difference)")
         case .current:
-            break
+            try connection.transaction { () throws(StoreError) in try RollupTable.addUp(in: connection) }
         case .empty:
             // Rows with headers take a kilobyte or two: small pages would put their ends on pages of their own.
             try connection.execute("PRAGMA page_size = 16384")

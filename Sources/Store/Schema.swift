@@ -53,7 +53,7 @@ enum Schema {
                 user_agent TEXT,
                 ip_address TEXT,
                 is_stream INTEGER NOT NULL DEFAULT 0,
-                stream_chunks INTEGER NOT NULL DEFAULT 0,
+                stream_chunks INTEGER DEFAULT 0,
                 error_message TEXT,
                 request_headers TEXT,
                 request_body TEXT,
@@ -93,7 +93,8 @@ enum Schema {
             """)
 
     /// Sums over ended exchanges, so that totals and series need not read the audit. A bucket is 15 minutes, which
-    /// every zone's days and hours are made of; a latency class is a step of an eighth of an octave.
+    /// every zone's days and hours are made of, and -1 holds all of them together; a latency class is a step of an eighth
+    /// of an octave.
     static let auditRollups = Table(
         name: "audit_rollups",
         sql: """

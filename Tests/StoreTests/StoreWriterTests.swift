@@ -172,7 +172,7 @@ struct StoreWriterTests {
         #expect(writer.statistics.isHealthy && writer.statistics.lastError != nil)
         writer.stop()
         #expect(try count() == 100)
-        #expect(try count("SELECT sum(requests) FROM audit_rollups") == 100)
+        #expect(try count("SELECT sum(requests) FROM audit_rollups WHERE bucket >= 0") == 100)
     }
 
     @Test func aFullDiskDelaysAndLosesNothing() throws {

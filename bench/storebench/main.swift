@@ -21,14 +21,21 @@ struct Arguments {
     var rounds = 3
     var cases = Case.allCases
     var folder = "/tmp/storebench.\(getpid())"
+    /// Where to leave a filled database, instead of measuring.
+    var database: String?
+    var spanDays = 7
 
     static let usage = """
         usage: storebench [--rows N] [--rounds N] [--case plain|headers|bodies|late] [--folder PATH]
+               storebench --fill DATABASE [--rows N] [--span-days N]
 
         Prints the writer's CPU time a row, user and system, of each round. The folder is made, used and deleted;
         it should lie on the disk of interest. For instructions, which noise does not move:
 
             valgrind --tool=callgrind --toggle-collect='*AuditFlusher*5flush*' storebench --rounds 1 --case plain
+
+        With --fill it writes a database of so many rows, spread evenly over the last days, and leaves it there:
+        something to search in.
 
         """
 
@@ -48,6 +55,10 @@ struct Arguments {
                 guard let one = Case(rawValue: value) else { return nil }
                 cases = [one]
             case "--folder": folder = value
+            case "--fill": database = value
+            case "--span-days":
+                guard let number = Int(value), number > 0 else { return nil }
+                spanDays = number
             default: return nil
             }
             index += 2
@@ -216,6 +227,11 @@ func run(_ kind: Case, _ arguments: Arguments) throws {
 guard let arguments = Arguments(CommandLine.arguments) else {
     complain(Arguments.usage)
     exit(2)
+}
+
+if let database = arguments.database {
+    do { try fill(database, rows: arguments.rows, spanDays: arguments.spanDays) } catch { fail("\(error)") }
+    exit(0)
 }
 
 for _ in 0..<arguments.rounds {

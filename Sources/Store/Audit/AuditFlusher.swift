@@ -57,6 +57,9 @@ final class AuditFlusher {
         transaction.binder.bodyLimit = options.auditBodyMaxBytes
     }
 
+    /// Records that were released without being in the database.
+    var refusedEvents: Int { unreadableRecords + rejectedRecords }
+
     /// Makes good what a crash has left undone beside the rings.
     func recover() throws(StoreError) {
         try connection.transaction { () throws(StoreError) in try KeyUsageLedger.recover(connection) }

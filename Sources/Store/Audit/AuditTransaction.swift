@@ -24,6 +24,9 @@ struct AuditTransaction: ~Copyable {
         self.connection = connection
         usage = KeyUsageLedger(connection)
         statements = AuditStatementCache(connection: connection)
+        let isRequired = try? connection.scalarInt(
+            "SELECT \"notnull\" FROM pragma_table_info('audit_logs') WHERE name = 'stream_chunks'")
+        binder.unknownChunksAreNull = isRequired == 0
     }
 
     /// Writes the batch; the caller has begun a transaction.

@@ -15,6 +15,8 @@ final class WriterLoop {
     private var options: WriterOptions
     private var priority = WriterPriorityPolicy()
     private var retryDelayMilliseconds = 0
+    /// Refused records of the process before.
+    private var recoveredRefusals = 0
     private var nextFlush: UInt64 = 0
     private var nextRetention: UInt64 = 0
 
@@ -66,7 +68,11 @@ final class WriterLoop {
                         """)
                     return connection.changes
                 }
-                gate.withLock { $0.statistics.recoveredInFlight = marked }
+                gate.withLock {
+                    $0.statistics.recoveredInFlight = marked
+                    $0.statistics.recoveredEvents = flusher.committedEvents
+                    recoveredRefusals = flusher.refusedEvents
+                }
                 publish(flushNanoseconds: nil)
                 return
             } catch {
@@ -149,6 +155,7 @@ final class WriterLoop {
         gate.withLock {
             $0.statistics.committedRows = flusher.committedRows
             $0.statistics.committedEvents = flusher.committedEvents
+            $0.statistics.refusedEvents = flusher.refusedEvents - recoveredRefusals
             $0.statistics.corruptRecords = flusher.corruptRecords
             $0.statistics.rejectedRecords = flusher.rejectedRecords
             $0.statistics.orphanedCompletions = flusher.orphanedCompletions

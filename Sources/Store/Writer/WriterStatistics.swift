@@ -4,6 +4,10 @@ public struct WriterStatistics: Sendable, Equatable {
     public var committedRows = 0
     /// Ring records that are in the database for good.
     public var committedEvents = 0
+    /// Of those, the ones that a process before this one had left in the rings.
+    public var recoveredEvents = 0
+    /// Ring records that reached the writer but not the database: see `rejectedRecords` and what no version has written.
+    public var refusedEvents = 0
     /// Ring records whose bytes were damaged, or that no version has written.
     public var corruptRecords = 0
     /// Records that SQLite will not take, whatever is tried (a value beyond its size limit).

@@ -15,12 +15,14 @@ const t = texts({
     time: "Time", status: "Status", method: "Method", path: "Path", source: "Source", took: "Took", size: "Size",
     stream: "stream", newer: "Newest", older: "Older", count: (shown, total) => `${shown} of ${total}`, atLeast: "at least ",
     refresh: "Refresh", off: "The audit is switched off", offText: "No request is recorded: audit.enabled is false in the configuration.",
+    searched: time => `Searched back to ${time}`, searchedText: "Nothing matches so far. A range of time makes the search shorter.", further: "Search on",
   },
   zh: {
     title: "日志", none: "没有匹配的请求", noneText: "请减少筛选条件，或通过网关发送请求。",
     time: "时间", status: "状态", method: "方法", path: "路径", source: "来源", took: "耗时", size: "大小",
     stream: "流", newer: "最新", older: "更早", count: (shown, total) => `${shown} / ${total}`, atLeast: "至少 ",
     refresh: "刷新", off: "审计已关闭", offText: "请求不会被记录：配置中 audit.enabled 为 false。",
+    searched: time => `已搜索到 ${time}`, searchedText: "目前没有匹配的请求。缩小时间范围可加快搜索。", further: "继续搜索",
   },
 });
 
@@ -42,12 +44,24 @@ async function show(view) {
     if (rows.childElementCount === 0) fill(rows, loadingState());
     try {
       const page = await api.get("/admin/logs", { ...apiQuery(filters), limit: pageSize, cursor: cursors.at(-1) }, { signal });
-      fill(rows, page.items.length === 0 ? await nothing({ title: t.none, text: t.noneText }, signal) : [
+      fill(rows, page.items.length === 0 ? await noRows(page) : [
         logTable(page.items, openRow, filters), pager(page),
       ]);
     } catch (error) {
       if (error.name !== "AbortError") fill(rows, errorState(error, load));
     }
+  }
+
+  /** Nothing at all, or nothing yet: a page looks at so many rows and no more. */
+  async function noRows(page) {
+    if (!page.next_cursor) return nothing({ title: t.none, text: t.noneText }, signal);
+    return emptyState({
+      title: t.searched(format.time(page.searched_up_to)), text: t.searchedText, image: "search",
+      action: h("button", { type: "button", class: "button", onclick: () => {
+        cursors.push(page.next_cursor);
+        load();
+      } }, t.further),
+    });
   }
 
   function pager(page) {
@@ -57,7 +71,7 @@ async function show(view) {
       load().then(() => rows.scrollIntoView({ block: "nearest" }));
     };
     return h("nav", { class: "pager", "aria-label": t.title },
-      h("span", { class: "quiet" }, t.count(page.items.length, total)),
+      h("span", { class: "quiet" }, t.count(page.items.length, total), page.searched_up_to && ` · ${t.searched(format.time(page.searched_up_to))}`),
       h("button", { type: "button", class: "button", disabled: cursors.length === 1, onclick: () => move(() => { cursors = [""]; }) }, t.newer),
       h("button", { type: "button", class: "button", disabled: !page.next_cursor, onclick: () => move(() => cursors.push(page.next_cursor)) },
         t.older, icon("forward")));

@@ -43,14 +43,8 @@ export async function showLog(name, { signal, onclose }) {
 }
 
 async function find(name, signal) {
-  let id = name;
-  if (!/^[0-9a-f]{32}$/.test(name)) {
-    const { items } = await api.get("/admin/logs", { request_id: name, limit: 1 }, { signal });
-    if (items.length === 0) return null;
-    id = items[0].id;
-  }
   try {
-    return await api.get(`/admin/logs/${id}`, {}, { signal });
+    return await api.get(`/admin/logs/${encodeURIComponent(name)}`, {}, { signal });
   } catch (error) {
     if (error.status === 404) return null;
     throw error;
