@@ -281,7 +281,7 @@ final class TestClient {
         var response = try parseHead(headEnd!)
         input.removeFirst(headEnd! + 4)
         let status = response.status
-        if isHead || status == 204 || status < 200 { return response }
+        if isHead || [204, 304].contains(status) || status < 200 { return response }
         if let length = response["content-length"].flatMap({ Int($0) }) {
             response.body = try take(length)
         } else if response["transfer-encoding"] == "chunked" {
