@@ -108,6 +108,7 @@ extension AdminFailure {
                 "query_timed_out",
                 "the query took longer than it may (10 s; 2 s to look for a request_id); narrow the time range",
                 status: 503)
+        case .locked(let reason): self = .server("master_key_locked", reason, status: 503)
         case .sqlite, .refused, .system: self = .server("database_error", error.description)
         }
     }

@@ -59,6 +59,17 @@ enum GatewayMetricsText {
         out.family("fastgate_open_connections", .gauge, "Open connections by side.")
         out.sample("fastgate_open_connections", labels: [("side", "client")], gateway.openConnectionsClient)
         out.sample("fastgate_open_connections", labels: [("side", "upstream")], gateway.openConnectionsUpstream)
+        out.family("fastgate_connections_limit", .gauge, "Client connections that are taken at most.")
+        out.sample("fastgate_connections_limit", gateway.connectionLimit)
+        out.family("fastgate_limits_met_total", .counter, "Times a limit turned somebody away or made them wait.")
+        for entry in gateway.limitsMet {
+            out.sample("fastgate_limits_met_total", labels: [("limit", entry.limit)], entry.count)
+        }
+        out.family("fastgate_buffered_bytes", .gauge, "Memory of buffers in use.")
+        out.sample("fastgate_buffered_bytes", gateway.bufferedBytes)
+        out.family(
+            "fastgate_upstream_unsolicited_total", .counter, "Idle upstream connections that spoke unasked.")
+        out.sample("fastgate_upstream_unsolicited_total", gateway.unsolicitedResponses)
         out.family("fastgate_active_streams", .gauge, "Streams being relayed.")
         out.sample("fastgate_active_streams", gateway.activeStreams)
     }

@@ -51,6 +51,10 @@ enum Explanation {
         if let failure = TargetPolicy.check(base + Int(head.pathOffset), Int(head.pathLength)) {
             return RouteExplanation(error: "\(failure.code.message)")
         }
+        let other = UnsafeMutablePointer<UInt8>.allocate(capacity: Int(head.pathLength) + 1)
+        defer { other.deallocate() }
+        guard let otherCount = TargetPolicy.normalForm(base + Int(head.pathOffset), Int(head.pathLength), into: other)
+        else { return RouteExplanation(error: "\(HTTPFailureCode.dotSegment.message)") }
         var request = RequestView(
             base: base, fields: fields, fieldCount: Int(head.fieldCount), method: head.method,
             methodName: Bytes(base + Int(head.methodOffset), Int(head.methodLength)),
@@ -62,6 +66,14 @@ enum Explanation {
             let state = scanner.feed(p, body.count, table: view.pointee.memberNames, captures: captures)
             if state == .finished { request.captures = captures } else { request.bodyIsNoObject = true }
         }
+        var reread = request
+        reread.path = Bytes(other, otherCount)
+        let table = view.pointee.table
+        let untried = TriedRoutes()
+        guard
+            table.firstMatch(from: 0, request, tried: untried, scratch: scratch)
+                == table.firstMatch(from: 0, reread, tried: untried, scratch: scratch)
+        else { return RouteExplanation(error: "\(ExchangeError.ambiguousPath.message)") }
         return describe(view, routes, request, head, scratch)
     }
 

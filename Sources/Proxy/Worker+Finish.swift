@@ -156,7 +156,9 @@ extension Worker {
         pool.give(&c.pointee.inbound)
         pool.give(&c.pointee.outbound)
         if reset { Socket.closeWithReset(c.pointee.fd) } else { Socket.close(c.pointee.fd) }
+        limiter.leave(c.pointee.peer)
         clients.release(client)
         metrics.clientClosed()
+        roomIsFree()
     }
 }

@@ -10,7 +10,7 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
     private enum Slot: Int, CaseIterable {
         case clientsOpened, clientsClosed, upstreamsOpened, upstreamsClosed, streamsBegan, streamsEnded
         case rateLimited, auditAccepted, auditCompleted, auditFirstBytes, auditDropped, auditWaited
-        case acceptFailures
+        case refusedDescriptors, refusedConnections, refusedAddress, shed, unsolicited, bufferedBytes
     }
 
     /// Upper bounds of the latency histograms, in microseconds: 100 µs to 10 min.
@@ -84,7 +84,17 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
     func streamBegan() { count(.streamsBegan) }
     func streamEnded() { count(.streamsEnded) }
     func rateLimited() { count(.rateLimited) }
-    func acceptFailed() { count(.acceptFailures) }
+    func acceptPaused(_ notice: PressureNotice) {
+        count(notice == .descriptors ? .refusedDescriptors : .refusedConnections)
+    }
+    func descriptorsMissed() { count(.refusedDescriptors) }
+    func addressRefused() { count(.refusedAddress) }
+    func shed() { count(.shed) }
+    func unsolicited() { count(.unsolicited) }
+    @inline(__always)
+    func buffered(bytes: Int) {
+        singles[Slot.bufferedBytes.rawValue].store(UInt64(truncatingIfNeeded: bytes), ordering: .relaxed)
+    }
     func audit(accepted n: UInt64) { count(.auditAccepted, n) }
     func audit(completed n: UInt64) { count(.auditCompleted, n) }
     func auditedFirstByte() { count(.auditFirstBytes) }
@@ -163,6 +173,12 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
         result.activeStreams = Int(truncatingIfNeeded: sum(.streamsBegan) &- sum(.streamsEnded))
         result.rateLimited = sum(.rateLimited)
         result.auditDropped = sum(.auditDropped)
+        result.limitsMet = [
+            ("descriptors", sum(.refusedDescriptors)), ("connections", sum(.refusedConnections)),
+            ("address", sum(.refusedAddress)), ("memory", sum(.shed)),
+        ].map { GatewayMetrics.LimitCount(limit: $0.0, count: $0.1) }
+        result.unsolicitedResponses = sum(.unsolicited)
+        result.bufferedBytes = sum(.bufferedBytes)
         result.auditAccepted =
             sum(.auditAccepted) &+ sum(.auditFirstBytes) &+ sum(.auditCompleted) &+ result.auditDropped
         result.firstByteHistogram = histogram(workers.map(\.firstBytes), boundsMicroseconds)

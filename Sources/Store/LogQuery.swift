@@ -27,7 +27,7 @@ public struct LogQuery: Sendable, Equatable {
     /// A cursor costs the same on every page, an offset does not.
     public static let maximumOffset = 10_000
     /// Rows that one page's search looks at, at most. What it found until then is the page; its cursor goes on from there.
-    public static let searchedRows = 15_000
+    public static let searchedRows = 10_000
     static let maximumPatternBytes = 2048
 
     /// By time.

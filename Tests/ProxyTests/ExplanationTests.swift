@@ -159,4 +159,14 @@ import Testing
         let result = explain([.make("bad", path: "x"), .make("good")], "GET", "/")
         #expect(result.candidates.map(\.routeID) == ["good"])
     }
+
+    @Test func twoReadings() {
+        let routes: [RouteRecord] = [.make("1-admin", path: "/admin/*"), .make("2-all")]
+        for path in ["//admin/x", "/%61dmin/x", "/admin%2fx", "/admin;a/x"] {
+            #expect(explain(routes, "GET", path).error != nil, "\(path)")
+        }
+        #expect(explain(routes, "GET", "/admin//x").matchedRouteID == "1-admin")
+        #expect(explain(routes, "GET", "/files/a%2Fb").matchedRouteID == "2-all")
+        #expect(explain(routes, "GET", "/a/%252e%252e/b").error != nil)
+    }
 }

@@ -11,6 +11,8 @@ import Testing
         let metrics = WorkerMetrics.collect([WorkerMetrics(), WorkerMetrics()], labels: labels)
         var expected = GatewayMetrics()
         expected.firstByteHistogram = metrics.firstByteHistogram
+        expected.limitsMet = metrics.limitsMet
+        #expect(metrics.limitsMet.allSatisfy { $0.count == 0 })
         expected.overheadHistogram = metrics.overheadHistogram
         #expect(metrics == expected)
         #expect(metrics.firstByteHistogram.count == 0 && metrics.overheadHistogram.count == 0)
@@ -36,7 +38,15 @@ import Testing
         a.audit(completed: 3)
         a.auditedFirstByte()
         a.audit(waiting: 1)
-        a.acceptFailed()
+        a.acceptPaused(.descriptors)
+        b.acceptPaused(.connections)
+        b.descriptorsMissed()
+        b.addressRefused()
+        a.shed()
+        a.unsolicited()
+        a.buffered(bytes: 4096)
+        a.buffered(bytes: 1024)
+        b.buffered(bytes: 2048)
         let metrics = WorkerMetrics.collect([a, b], labels: labels)
         #expect(metrics.openConnectionsClient == 6)
         #expect(metrics.openConnectionsUpstream == 1)
@@ -44,6 +54,10 @@ import Testing
         #expect(metrics.rateLimited == 2)
         #expect(metrics.auditAccepted == 15 + 3 + 1 + 2)
         #expect(metrics.auditDropped == 2)
+        #expect(metrics.limitsMet.map(\.limit) == ["descriptors", "connections", "address", "memory"])
+        #expect(metrics.limitsMet.map(\.count) == [2, 1, 1, 1])
+        #expect(metrics.unsolicitedResponses == 1)
+        #expect(metrics.bufferedBytes == 3072)
     }
 
     @Test func timeInTheGatewayHasBucketsOfItsOwn() {

@@ -55,7 +55,7 @@ struct LogSearchTests {
     }
 
     @Test func aSearchStopsAndGoesOnFromThere() throws {
-        let pages = Self.rows / LogQuery.searchedRows
+        let pages = (Self.rows + LogQuery.searchedRows - 1) / LogQuery.searchedRows
         var query = LogQuery()
         query.path = "/none"
         let page = try reader.logs(query)

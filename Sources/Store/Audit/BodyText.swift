@@ -1,3 +1,4 @@
+import Inflate
 import Reactor
 
 /// Recorded bodies on their way into the database.

@@ -2,6 +2,8 @@
 public struct WriterStatistics: Sendable, Equatable {
     /// Audit rows that this writer has inserted.
     public var committedRows = 0
+    /// Usage records that this writer has inserted and settled.
+    public var committedUsageRecords = 0
     /// Ring records that are in the database for good.
     public var committedEvents = 0
     /// Of those, the ones that a process before this one had left in the rings.
@@ -18,6 +20,7 @@ public struct WriterStatistics: Sendable, Equatable {
     public var recoveredInFlight = 0
     /// Rows that retention has deleted.
     public var expiredRows = 0
+    public var expiredUsageRecords = 0
     /// Bytes in the rings that are not in the database yet.
     public var pendingBytes = 0
     /// The fullest ring, of 1.
