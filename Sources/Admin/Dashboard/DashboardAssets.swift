@@ -1,7 +1,6 @@
 import CDashboard
-import HTTP
+import Inflate
 import Reactor
-import Store
 
 /// The dashboard's files out of the binary, compressed once. They lie under a path that names their content, so that a
 /// browser keeps them for good and never mixes two versions: modules refer to each other by relative URLs.

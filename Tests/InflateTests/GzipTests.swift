@@ -1,7 +1,7 @@
 import Reactor
 import Testing
 
-@testable import Store
+@testable import Inflate
 
 @Suite struct GzipTests {
     @Test(arguments: [0, 1, 100, 100_000])
