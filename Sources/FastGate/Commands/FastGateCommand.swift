@@ -6,6 +6,9 @@ struct FastGateCommand {
     let environment: [String: String]
 
     func run(_ arguments: [String]) -> Int32 {
+        if let first = arguments.first, ProviderTool.names.contains(first) {
+            return ProviderTool(console: console, environment: environment).run(arguments)
+        }
         do throws(UsageError) {
             return perform(try Invocation(arguments))
         } catch {
