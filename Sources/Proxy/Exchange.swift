@@ -31,6 +31,7 @@ struct Exchange: BitwiseCopyable {
     /// What the client asked for; what becomes of it is decided with the response.
     var keepsAlive = false
     var isAudited = false
+    /// The ring has the first byte's record, and with it the target's URL and the response's head.
     var firstByteIsAudited = false
     /// It is among the streams that the metrics count as open.
     var isCountedStream = false
@@ -111,7 +112,8 @@ struct Exchange: BitwiseCopyable {
     var events = SSECounter()
     var lines = LineCounter()
 
-    /// The target's URL and the response's head as the audit keeps them; empty while both can still be read elsewhere.
+    /// The target's URL and the response's head as the end's record needs them, where the first byte's record does not
+    /// say it all; empty while both can still be read elsewhere.
     var auditTail = Buffer.empty
     var targetURLLength: UInt32 = 0
     var requestCapture = Buffer.empty

@@ -134,7 +134,7 @@ extension Worker {
                 c.pointee.exchange.status = error.status
             }
             if auditScratchOwner != clients.token(kind: Kind.client, client)
-                && !c.pointee.exchange.auditTail.isAllocated
+                && !c.pointee.exchange.auditTail.isAllocated && !c.pointee.exchange.firstByteIsAudited
             {
                 describeForAudit(client)
             }

@@ -33,7 +33,24 @@ import Reactor
     }
 }
 
-/// What is known when an exchange has ended.
+/// What is known when the response has begun of an exchange that goes on beyond that moment.
+@frozen public struct FirstByteFields: BitwiseCopyable {
+    /// Unix time.
+    public var firstResponseTimeNanoseconds: UInt64
+    public var targetURL: Bytes
+    /// Raw `Name: value\r\n` lines, secrets already masked.
+    public var responseHeaders: Bytes
+
+    @inlinable
+    public init(firstResponseTimeNanoseconds: UInt64, targetURL: Bytes = .empty, responseHeaders: Bytes = .empty) {
+        self.firstResponseTimeNanoseconds = firstResponseTimeNanoseconds
+        self.targetURL = targetURL
+        self.responseHeaders = responseHeaders
+    }
+}
+
+/// What is known when an exchange has ended. The target's URL and the response's headers are empty if the first byte's
+/// record has told them.
 @frozen public struct CompletedFields: BitwiseCopyable {
     /// Unix time; 0: no byte came.
     public var firstResponseTimeNanoseconds: UInt64
@@ -84,13 +101,13 @@ import Reactor
 ///     common     u8 kind, u8 version, u16 flags, u32 0, u64 idHigh, u64 idLow                       24 bytes
 ///     accepted   u64 requestTime; u16-counted requestID, keyID, sourcePath, method, userAgent, ip;
 ///                u32-counted path, requestHeaders
-///     firstByte  u64 firstResponseTime
+///     firstByte  u64 firstResponseTime; u32-counted targetURL, responseHeaders (absent in rings of FastGate 0.1)
 ///     completed  u64 firstResponseTime, u64 responseTime, u64 requestSize, u64 responseSize, u32 streamChunks,
 ///                u16 status, u8 isStream, u8 0; u32-counted targetURL, errorMessage, responseHeaders,
 ///                requestBody, responseBody
 public enum AuditEvent {
     case accepted(AuditID, AcceptedFields)
-    case firstByte(AuditID, firstResponseTimeNanoseconds: UInt64)
+    case firstByte(AuditID, FirstByteFields)
     case completed(AuditID, CompletedFields)
 
     public enum Kind {
@@ -127,9 +144,13 @@ public enum AuditEvent {
             guard !reader.failed else { return nil }
             self = .accepted(id, fields)
         case Kind.firstByte:
-            let time: UInt64 = reader.integer()
+            var fields = FirstByteFields(firstResponseTimeNanoseconds: reader.integer())
+            if !reader.isAtEnd {
+                fields.targetURL = reader.long()
+                fields.responseHeaders = reader.long()
+            }
             guard !reader.failed else { return nil }
-            self = .firstByte(id, firstResponseTimeNanoseconds: time)
+            self = .firstByte(id, fields)
         case Kind.completed:
             var fields = CompletedFields(
                 firstResponseTimeNanoseconds: reader.integer(), responseTimeNanoseconds: reader.integer(),
@@ -152,6 +173,7 @@ private struct FieldReader {
     var position: Int
     let end: Int
     var failed = false
+    var isAtEnd: Bool { position == end }
 
     @inline(__always)
     mutating func integer<T: FixedWidthInteger & BitwiseCopyable>() -> T {

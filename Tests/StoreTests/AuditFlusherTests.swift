@@ -102,6 +102,31 @@ struct AuditFlusherTests {
         try checkCounts(rows: 1, completed: 1)
     }
 
+    /// A stream's first byte tells the target's URL and the response's headers, its end need not.
+    @Test(arguments: [0, 1, 2, 3], [false, true])
+    func whatTheFirstByteToldStays(flushesBetween: Int, careful: Bool) throws {
+        let ring = try folder.ring()
+        var producer = RingProducer(ring)
+        var exchange = Exchange(0)
+        exchange.responseHeaders = "A: b\r\n"
+        let flusher = flusher(ring)
+        if !careful { _ = try flusher.flush() }
+        _ = exchange.accept(&producer)
+        if flushesBetween & 1 != 0 { _ = try flusher.flush() }
+        _ = exchange.firstByte(&producer)
+        if flushesBetween & 2 != 0 {
+            _ = try flusher.flush()
+            let row = try #require(try folder.reader().log(exchange.id.text))
+            #expect(row.targetURL == "http://upstream:1/v1" && row.responseHeaders == #"{"A":"b"}"#)
+            #expect(row.statusCode == nil)
+        }
+        _ = exchange.complete(&producer, isDescribed: true)
+        _ = try flusher.flush()
+        let row = try #require(try folder.reader().log(exchange.id.text))
+        #expect(row.targetURL == "http://upstream:1/v1" && row.responseHeaders == #"{"A":"b"}"#)
+        #expect(row.statusCode == 200 && row.durationMilliseconds == 1.5)
+    }
+
     @Test func aCrashBetweenCommitAndReleaseChangesNothing() throws {
         var producer = RingProducer(try folder.ring())
         let done = Exchange(0)

@@ -51,6 +51,6 @@ SCENARIOS = {s.name: s for s in (
     Scenario("routes", "1,000 routes by path, 10,000 keys, both random for each request",
              ("nginx", "haproxy", "fastgate"), path="/{{route}}/v1/chat/completions", keys=10_000, routes=1_000,
              adapts="nginx: a map of keys and a location a route; haproxy: a map file of each"),
-    Scenario("latency", "json at a fixed 4,000 requests a second, latency from when each was due (open loop)",
-             ("direct", *FORWARDING), load=("--rate", 4000)),
+    Scenario("latency", "json at a fixed 15,000 requests a second, latency from when each was due (open loop)",
+             ("direct", *FORWARDING), load=("--rate", 15000)),
 )}

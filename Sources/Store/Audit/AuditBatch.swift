@@ -7,8 +7,8 @@ struct AuditBatch: ~Copyable {
     struct Row: BitwiseCopyable {
         var id: AuditID
         var accepted: AcceptedFields
-        /// Of the first-byte event; 0: none.
-        var firstResponseTimeNanoseconds: UInt64 = 0
+        /// Of the first-byte event; its time is 0 if there was none.
+        var firstByte = FirstByteFields(firstResponseTimeNanoseconds: 0)
         /// Index into `completions`, -1: still in flight.
         var completion: Int32 = -1
     }
@@ -20,7 +20,7 @@ struct AuditBatch: ~Copyable {
 
     struct FirstByte: BitwiseCopyable {
         var id: AuditID
-        var timeNanoseconds: UInt64
+        var fields: FirstByteFields
     }
 
     private(set) var rows: [Row] = []
@@ -75,16 +75,18 @@ struct AuditBatch: ~Copyable {
         case .accepted(let id, let fields):
             // A record that comes twice within a batch cannot be, but must not become two rows.
             if find(id) == nil { insert(Row(id: id, accepted: fields)) }
-        case .firstByte(let id, let time):
+        case .firstByte(let id, let fields):
             if let row = find(id) {
-                rows[row].firstResponseTimeNanoseconds = time
+                rows[row].firstByte = fields
             } else {
-                lateFirstBytes.append(FirstByte(id: id, timeNanoseconds: time))
+                lateFirstBytes.append(FirstByte(id: id, fields: fields))
             }
-        case .completed(let id, let fields):
+        case .completed(let id, var fields):
             let index = Int32(completions.count)
             if let row = find(id) {
                 guard rows[row].completion < 0 else { return }
+                if fields.targetURL.count == 0 { fields.targetURL = rows[row].firstByte.targetURL }
+                if fields.responseHeaders.count == 0 { fields.responseHeaders = rows[row].firstByte.responseHeaders }
                 completions.append(Completion(id: id, fields: fields))
                 rows[row].completion = index
             } else {

@@ -14,9 +14,11 @@ struct AuditBinder: ~Copyable {
     mutating func bindOpen(_ row: borrowing AuditBatch.Row, _ statement: OpaquePointer, _ base: Int32) {
         bindRequest(row, statement, base)
         bindTime(row.accepted.requestTimeNanoseconds, statement, base + 6)
-        bindTime(row.firstResponseTimeNanoseconds, statement, base + 7)
+        bindTime(row.firstByte.firstResponseTimeNanoseconds, statement, base + 7)
         bindClient(row, statement, base + 8)
         bindHeaders(row.accepted.requestHeaders, statement, base + 10)
+        bindOptionalText(row.firstByte.targetURL, statement, base + 11)
+        bindHeaders(row.firstByte.responseHeaders, statement, base + 12)
     }
 
     /// The parameters of `AuditStatements.Shape.brief`, with which those of `.full` begin; `base` is the first.
@@ -29,7 +31,7 @@ struct AuditBinder: ~Copyable {
         bindTime(row.accepted.requestTimeNanoseconds, statement, base + 8)
         bindResponse(
             fields, requestTimeNanoseconds: row.accepted.requestTimeNanoseconds,
-            firstResponseTimeNanoseconds: row.firstResponseTimeNanoseconds, statement, base + 9)
+            firstResponseTimeNanoseconds: row.firstByte.firstResponseTimeNanoseconds, statement, base + 9)
         bindClient(row, statement, base + 14)
         bindEnd(fields, statement, base + 16)
     }

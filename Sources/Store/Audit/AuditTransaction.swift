@@ -45,7 +45,7 @@ struct AuditTransaction: ~Copyable {
         } else {
             try writeFast(onProgress)
         }
-        for late in batch.lateFirstBytes { try writeFirstByte(late.id, late.timeNanoseconds) }
+        for late in batch.lateFirstBytes { try writeFirstByte(late.id, late.fields) }
         for index in batch.lateCompletions {
             do throws(StoreError) { try writeLate(batch.completions[Int(index)]) } catch { try reject(error) }
         }
@@ -137,17 +137,17 @@ struct AuditTransaction: ~Copyable {
             addToSums(row)
             return
         }
-        if row.firstResponseTimeNanoseconds != 0 {
-            try writeFirstByte(row.id, row.firstResponseTimeNanoseconds)
-        }
+        if row.firstByte.firstResponseTimeNanoseconds != 0 { try writeFirstByte(row.id, row.firstByte) }
         if row.completion >= 0 { try writeLate(batch.completions[Int(row.completion)]) }
     }
 
-    private mutating func writeFirstByte(_ id: AuditID, _ timeNanoseconds: UInt64) throws(StoreError) {
+    private mutating func writeFirstByte(_ id: AuditID, _ fields: FirstByteFields) throws(StoreError) {
         let update = try statements.firstByte()
         binder.arena.reset()
         binder.bindID(id, update.handle, 1)
-        binder.bindTime(timeNanoseconds, update.handle, 2)
+        binder.bindTime(fields.firstResponseTimeNanoseconds, update.handle, 2)
+        binder.bindOptionalText(fields.targetURL, update.handle, 3)
+        binder.bindHeaders(fields.responseHeaders, update.handle, 4)
         try update.run()
     }
 
@@ -201,7 +201,7 @@ struct AuditTransaction: ~Copyable {
         addToRollups(
             batch.completions[Int(row.completion)].fields,
             requestTimeNanoseconds: row.accepted.requestTimeNanoseconds,
-            firstResponseTimeNanoseconds: row.firstResponseTimeNanoseconds)
+            firstResponseTimeNanoseconds: row.firstByte.firstResponseTimeNanoseconds)
     }
 
     private mutating func addToRollups(
