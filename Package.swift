@@ -59,7 +59,7 @@ let package = Package(
         tests("JSON"),
         tests("Config"),
         tests("Log"),
-        tests("Store", ["Reactor", "JSON"]),
+        tests("Store", ["Reactor", "JSON", "Log"]),
         tests("Proxy", ["Reactor", "HTTP", "JSON", "Config", "Store"]),
         tests("Admin", ["Reactor", "HTTP", "JSON", "Config", "Store", "Proxy"]),
         tests("FastGate", ["Reactor", "JSON", "Config", "Log", "Store", "Proxy", "Admin"]),

@@ -207,7 +207,9 @@ extension Worker {
             requestSize: c.pointee.exchange.requestReceived, responseSize: c.pointee.exchange.responseBytes,
             streamChunks: c.pointee.exchange.events.events &+ c.pointee.exchange.lines.lines,
             status: c.pointee.exchange.status, isStream: c.pointee.exchange.isStream,
-            flags: isTruncated ? AuditEvent.Flags.bodyTruncated : 0, targetURL: url,
+            flags: isTruncated ? AuditEvent.Flags.bodyTruncated : 0,
+            routeNumber: c.pointee.exchange.routeIndex < 0
+                ? 0 : UInt32(truncatingIfNeeded: route(c).pointee.metricID), targetURL: url,
             errorMessage: error == .none ? .empty : Bytes(message), responseHeaders: lines,
             requestBody: Self.contents(c.pointee.exchange.requestCapture),
             responseBody: Self.contents(c.pointee.exchange.responseCapture))

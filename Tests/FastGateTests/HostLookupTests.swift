@@ -36,10 +36,4 @@ import Testing
             try choice.access(createsDatabase: false)
         } throws: { ($0 as? CommandFailure)?.message == "there is no admin token for http://192.0.2.1:1" }
     }
-
-    @Test func loopbackIsThisMachine() throws {
-        for (text, isLoopback) in [("127.9.9.9", true), ("::1", true), ("10.0.0.1", false), ("fe80::1", false)] {
-            #expect(try #require(SocketAddress(literal: text, port: 1)).isLoopback == isLoopback)
-        }
-    }
 }

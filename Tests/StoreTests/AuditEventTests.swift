@@ -100,7 +100,8 @@ struct AuditEventTests {
 
     private func firstByte() -> FirstByteFields {
         FirstByteFields(
-            firstResponseTimeNanoseconds: 77, targetURL: keeper.bytes("http://t"), responseHeaders: keeper.bytes("H: v"))
+            firstResponseTimeNanoseconds: 77, targetURL: keeper.bytes("http://t"), responseHeaders: keeper.bytes("H: v")
+        )
     }
 
     @Test func firstByteGoesThereAndBack() {

@@ -60,11 +60,6 @@ enum HostLookup {
     }
 }
 
-extension SocketAddress {
-    /// Whether it is this machine's own (127.0.0.0/8, ::1).
-    var isLoopback: Bool { isIPv6 ? host == "::1" : host.hasPrefix("127.") }
-}
-
 extension Substring {
     /// Where a text begins and ends.
     fileprivate func range(of text: String) -> Range<Index>? {
