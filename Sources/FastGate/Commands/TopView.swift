@@ -47,44 +47,47 @@ struct TopView {
         let firstByte = now.firstByte.since(before?.firstByte)
         func value(_ name: String) -> String { Quantity.count(Int(now.values[name] ?? 0)) }
         let failures = rate(total.failures, earlier?.failures)
-        return Table(pairs: [
-            (
-                "requests/s",
-                .init("\(text(rate(total.requests, earlier?.requests)))  \(Quantity.count(Int(total.requests))) in all")
-            ),
-            (
-                "errors/s",
-                .init(
-                    "5xx \(text(failures))  4xx \(text(rate(total.refusals, earlier?.refusals)))"
-                        + "  rate limited \(text(rate(now.values["fastgate_rate_limited_total"] ?? 0, before?.values["fastgate_rate_limited_total"])))",
-                    (failures ?? 0) > 0 ? .red : nil)
-            ),
-            (
-                "latency",
-                .init(
-                    "p50 \(Self.text(seconds: recent.quantile(0.5)))  p95 \(Self.text(seconds: recent.quantile(0.95)))"
-                        + "  p99 \(Self.text(seconds: recent.quantile(0.99)))")
-            ),
-            (
-                "first byte",
-                .init(
-                    "p50 \(Self.text(seconds: firstByte.quantile(0.5)))"
-                        + "  p95 \(Self.text(seconds: firstByte.quantile(0.95)))")
-            ),
-            (
-                "open",
-                .init(
-                    "\(value("fastgate_open_connections{client}")) client  "
-                        + "\(value("fastgate_open_connections{upstream}")) upstream  "
-                        + "\(value("fastgate_active_streams")) streams")
-            ),
-            (
-                "process",
-                .init(
-                    "cpu \(cpu)  memory \(Quantity.bytes(Int(now.values["process_resident_memory_bytes"] ?? 0)))"
-                        + "  audit ring \(Quantity.bytes(Int(now.values["fastgate_audit_ring_used_bytes"] ?? 0)))")
-            ),
-        ])
+        return Table(
+            pairs: [
+                (
+                    "requests/s",
+                    .init(
+                        "\(text(rate(total.requests, earlier?.requests)))  \(Quantity.count(Int(total.requests))) in all"
+                    )
+                ),
+                (
+                    "errors/s",
+                    .init(
+                        "5xx \(text(failures))  4xx \(text(rate(total.refusals, earlier?.refusals)))"
+                            + "  rate limited \(text(rate(now.values["fastgate_rate_limited_total"] ?? 0, before?.values["fastgate_rate_limited_total"])))",
+                        (failures ?? 0) > 0 ? .red : nil)
+                ),
+                (
+                    "latency",
+                    .init(
+                        "p50 \(Self.text(seconds: recent.quantile(0.5)))  p95 \(Self.text(seconds: recent.quantile(0.95)))"
+                            + "  p99 \(Self.text(seconds: recent.quantile(0.99)))")
+                ),
+                (
+                    "first byte",
+                    .init(
+                        "p50 \(Self.text(seconds: firstByte.quantile(0.5)))"
+                            + "  p95 \(Self.text(seconds: firstByte.quantile(0.95)))")
+                ),
+                (
+                    "open",
+                    .init(
+                        "\(value("fastgate_open_connections{client}")) client  "
+                            + "\(value("fastgate_open_connections{upstream}")) upstream  "
+                            + "\(value("fastgate_active_streams")) streams")
+                ),
+                (
+                    "process",
+                    .init(
+                        "cpu \(cpu)  memory \(Quantity.bytes(Int(now.values["process_resident_memory_bytes"] ?? 0)))"
+                            + "  audit ring \(Quantity.bytes(Int(now.values["fastgate_audit_ring_used_bytes"] ?? 0)))")
+                ),
+            ], shrinks: true)
     }
 
     private var cpu: String {

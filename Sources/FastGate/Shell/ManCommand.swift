@@ -11,7 +11,7 @@ enum ManCommand {
 enum ManualPage {
     static func text() -> String {
         var page = Roff()
-        page.line(".TH FASTGATE 1 \"\" \"FastGate \(fastGateVersion)\" \"User Commands\"")
+        page.line(".TH FASTGATE 1 \(fastGateVersionDate) \"FastGate \(fastGateVersion)\" \"User Commands\"")
         page.section("NAME")
         page.text("fastgate - \(CommandTree.program.summary)")
         page.section("SYNOPSIS")
@@ -93,7 +93,9 @@ private struct Roff {
     }
 
     mutating func literal(_ text: String) {
-        lines += [".PP", ".RS 4", ".nf"]
+        // A section begins a paragraph by itself.
+        if lines.last?.hasPrefix(".SH") != true { lines.append(".PP") }
+        lines += [".RS 4", ".nf"]
         lines += text.split(separator: "\n", omittingEmptySubsequences: false).map { Self.escaped(String($0)) }
         lines += [".fi", ".RE"]
     }

@@ -41,8 +41,8 @@ struct Table {
     init(_ columns: [Column]) { self.columns = columns }
 
     /// Names and values, one pair a line.
-    init(pairs: [(String, Cell)]) {
-        columns = [Column(""), Column("", shrinks: false)]
+    init(pairs: [(String, Cell)], shrinks: Bool = false) {
+        columns = [Column(""), Column("", shrinks: shrinks)]
         hasTitles = false
         for (name, value) in pairs { rows.append([Cell(name, .dim), value]) }
     }
