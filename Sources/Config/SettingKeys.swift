@@ -85,6 +85,7 @@ extension SettingKey {
     ]
 
     private static let audit: [SettingKey] = [
+        .flag("audit", "enabled", \.audit.isEnabled),
         .scalar(
             "audit", "ring_size", \.audit.ringBytes, "a power of two from 64KB to 16GB, such as 64MB",
             show: { .integer($0) }, parse: ringSize

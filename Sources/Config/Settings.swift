@@ -128,6 +128,8 @@ public struct Settings: Sendable, Equatable {
 
     /// `audit`: the rings between workers and database.
     public struct Audit: Sendable, Equatable {
+        /// Whether exchanges are recorded at all. Without it keys' usage counts stand still, too.
+        public var isEnabled = true
         /// What a worker does when its ring is full.
         public enum OnFull: String, Sendable, CaseIterable {
             /// Takes no new requests until there is room: nothing is lost.

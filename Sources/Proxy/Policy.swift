@@ -11,6 +11,7 @@ struct Policy: BitwiseCopyable, Sendable {
     var maxBodyBytes: UInt64
     var maxIdleUpstream: Int32
     var forwardsClientIP: Bool
+    var audits: Bool
     var auditsHeaders: Bool
     var auditsBody: Bool
     var auditBodyMaxBytes: Int
@@ -30,10 +31,11 @@ struct Policy: BitwiseCopyable, Sendable {
         maxBodyBytes = UInt64(settings.proxy.maxBodyBytes)
         maxIdleUpstream = Int32(clamping: settings.proxy.maxIdleUpstream)
         forwardsClientIP = settings.proxy.forwardClientIP
+        audits = settings.audit.isEnabled
         auditsHeaders = settings.proxy.auditIncludeHeaders
-        auditsBody = settings.proxy.auditIncludeBody
+        auditsBody = settings.audit.isEnabled && settings.proxy.auditIncludeBody
         auditBodyMaxBytes = settings.proxy.auditBodyMaxBytes
-        waitsForAudit = settings.audit.onFull == .wait
+        waitsForAudit = settings.audit.isEnabled && settings.audit.onFull == .wait
         headerTimeoutMilliseconds = milliseconds(settings.limits.headerTimeoutSeconds)
         bodyTimeoutMilliseconds = milliseconds(settings.limits.bodyTimeoutSeconds)
         keepaliveTimeoutMilliseconds = milliseconds(settings.limits.keepaliveTimeoutSeconds)

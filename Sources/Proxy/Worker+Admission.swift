@@ -97,7 +97,7 @@ extension Worker {
         let path = Bytes(base + Int(head.pathOffset), Int(head.pathLength))
         if path.count == 7 && isHealthPath(path) { return answerHealth(index) }
         let refusal = authenticate(c, base, path)
-        audit(accepted: index)
+        if current.pointee.policy.audits { audit(accepted: index) }
         if refusal != .none { return refuse(index, refusal) }
         if head.method == .options && head.known.contains(.accessControlRequestMethod) && head.known.contains(.origin) {
             return answerPreflight(index)

@@ -151,6 +151,8 @@ extension Worker {
     /// finds them if the exchange ends in this turn.
     @inline(__always)
     mutating func describeForAudit(_ index: UInt32, _ p: UnsafePointer<UInt8>, _ response: ResponseHead) {
+        auditScratchOwner = clients.token(kind: Kind.client, index)
+        guard clients.pointer(index).pointee.exchange.isAudited else { return }
         var writer = HeadWriter(auditScratch, capacity: Self.auditScratchBytes)
         writeTargetURL(index, &writer)
         auditScratchURL = writer.count
@@ -158,7 +160,6 @@ extension Worker {
             writeMasked(p, responseFields, Int(response.fieldCount), &writer)
         }
         auditScratchCount = writer.count
-        auditScratchOwner = clients.token(kind: Kind.client, index)
     }
 
     /// The same for an answer of ours, which has no upstream head.

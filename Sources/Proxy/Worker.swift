@@ -206,6 +206,8 @@ struct Worker: ~Copyable {
             runTimers()
             runQueued()
             if !spilled.isEmpty || !auditWaiters.isEmpty { retryAudit() }
+            clients.trimIfSparse()
+            upstreams.trimIfSparse()
             if isDraining { finishDrainIfEmpty() }
         }
         closeEverything()

@@ -155,6 +155,47 @@ struct AuditFlusherTests {
         #expect(try connection.int("SELECT sum(requests) FROM audit_rollups") == 3)
     }
 
+    @Test func manyKeysAreCountedLaterAndOnceInSpiteOfACrash() throws {
+        try connection.execute(
+            """
+            WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 199)
+            INSERT INTO api_keys (key_id, key_value, source_path, created_at) SELECT 'many' || i, 'v' || i, '/', '' FROM n
+            """)
+        let ring = try folder.ring()
+        var producer = RingProducer(ring)
+        func use(_ range: Range<Int>) {
+            for n in range {
+                var exchange = Exchange(n)
+                exchange.key = "many\(n % 200)"
+                _ = exchange.accept(&producer)
+                _ = exchange.complete(&producer)
+            }
+        }
+        let first = flusher(ring)
+        try first.recover()
+        _ = try first.flush()
+        use(0..<200)
+        _ = try first.flush()
+        // What was put off is written once nothing else comes.
+        use(200..<600)
+        _ = try first.flush()
+        #expect(try connection.int("SELECT sum(usage_count) FROM api_keys") < 600)
+        _ = try first.flush()
+        #expect(try connection.int("SELECT sum(usage_count) FROM api_keys") == 600)
+        #expect(try first.flush() == .idle)
+        // A crash while counts are put off.
+        use(600..<1000)
+        _ = try first.flush()
+        #expect(try connection.int("SELECT sum(usage_count) FROM api_keys") == 600)
+        let second = flusher(ring)
+        try second.recover()
+        #expect(try connection.int("SELECT sum(usage_count) FROM api_keys") == 1000)
+        #expect(try connection.int("SELECT count(*) FROM api_keys WHERE usage_count = 5") == 200)
+        try second.recover()
+        _ = try second.flush()
+        #expect(try connection.int("SELECT sum(usage_count) FROM api_keys") == 1000)
+    }
+
     @Test func idsThatAreNotNewAfterAllAreLookedAtClosely() throws {
         let ring = try folder.ring()
         var producer = RingProducer(ring)

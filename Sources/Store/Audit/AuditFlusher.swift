@@ -59,6 +59,11 @@ final class AuditFlusher {
         transaction.binder.bodyLimit = options.auditBodyMaxBytes
     }
 
+    /// Makes good what a crash has left undone beside the rings.
+    func recover() throws(StoreError) {
+        try connection.transaction { () throws(StoreError) in try KeyUsageLedger.recover(connection) }
+    }
+
     /// Forgets rings that have been drained for good.
     func removeReaders(of rings: [MappedRing]) {
         readers.removeAll { reader in rings.contains { $0 === reader.ring } }
@@ -76,7 +81,7 @@ final class AuditFlusher {
     /// - Parameter releasing: false leaves the rings as a crash right after the commit would, for tests.
     func flush(releasing: Bool = true) throws(StoreError) -> Outcome {
         let isDrained = read()
-        guard !transaction.batch.isEmpty else {
+        guard !transaction.batch.isEmpty || transaction.hasPending else {
             // Damaged records may have been passed over.
             for reader in readers { reader.consumer.release() }
             isCareful = false
@@ -94,6 +99,7 @@ final class AuditFlusher {
             if !wasCareful && error.isAboutData { return .more }
             throw error
         }
+        transaction.committed()
         committedRows += transaction.inserted
         committedEvents += transaction.batch.records - transaction.batch.unreadable - transaction.rejected
         unreadableRecords += transaction.batch.unreadable

@@ -16,12 +16,13 @@ struct AuditTransaction: ~Copyable {
 
     private let connection: Connection
     private var statements: AuditStatementCache
-    private var usage = KeyUsage()
+    private var usage: KeyUsageLedger
     private var rollups = RollupTable()
     private var isCareful = true
 
     init(connection: Connection) {
         self.connection = connection
+        usage = KeyUsageLedger(connection)
         statements = AuditStatementCache(connection: connection)
     }
 
@@ -31,7 +32,7 @@ struct AuditTransaction: ~Copyable {
     ///   - isCareful: whether events may come a second time.
     ///   - onProgress: called every few hundred rows.
     mutating func write(isCareful: Bool, onProgress: () -> Void) throws(StoreError) {
-        usage.removeAll()
+        usage.batch.removeAll()
         rollups.removeAll()
         inserted = 0
         rejected = 0
@@ -49,7 +50,8 @@ struct AuditTransaction: ~Copyable {
         for index in batch.lateCompletions {
             do throws(StoreError) { try writeLate(batch.completions[Int(index)]) } catch { try reject(error) }
         }
-        try usage.write(to: connection, timeZoneOffsetMinutes: binder.timeZoneOffsetMinutes)
+        try usage.write(
+            to: connection, timeZoneOffsetMinutes: binder.timeZoneOffsetMinutes, isUrgent: isCareful || batch.isEmpty)
         try rollups.write(to: connection)
         if inserted > 0 {
             let count = try connection.statement(
@@ -58,6 +60,12 @@ struct AuditTransaction: ~Copyable {
             try count.run()
         }
     }
+
+    /// The transaction is durable.
+    mutating func committed() { usage.committed() }
+
+    /// Something is left to write although no events came.
+    var hasPending: Bool { usage.hasPending }
 
     private mutating func writeFast(_ onProgress: () -> Void) throws(StoreError) {
         var open: [Int32] = []
@@ -196,7 +204,7 @@ struct AuditTransaction: ~Copyable {
     /// Counts a new row's key, and its end if it has come to one.
     @inline(__always)
     private mutating func addToSums(_ row: AuditBatch.Row) {
-        usage.add(row.accepted.keyID, timeNanoseconds: row.accepted.requestTimeNanoseconds)
+        usage.batch.add(row.accepted.keyID, timeNanoseconds: row.accepted.requestTimeNanoseconds)
         guard row.completion >= 0 else { return }
         addToRollups(
             batch.completions[Int(row.completion)].fields,

@@ -60,6 +60,7 @@ final class WriterLoop {
         let deadline = Clock.monotonicMilliseconds() + UInt64(max(0, options.startTimeoutMilliseconds))
         while true {
             do throws(StoreError) {
+                try flusher.recover()
                 while try flusher.flush() == .more {}
                 let marked = try connection.transaction { () throws(StoreError) -> Int in
                     try connection.execute(
