@@ -69,6 +69,20 @@ def test_top_gives_the_terminal_back(shared, site, how):
         assert terminal.text.count("\x1b[?1049h") == 1 and terminal.text.rstrip().endswith("\x1b[?25h\x1b[?1049l")
 
 
+def test_top_can_be_suspended(shared):
+    with Terminal(shared, "top", "-i", "0.2") as terminal:
+        at = terminal.expect("requests/s")
+        terminal.press("\x1a")
+        at = terminal.expect("\x1b[?1049l", since=at)
+        assert os.waitpid(terminal.pid, os.WUNTRACED)[1] & 0xFF == 0x7F, "it has stopped"
+        assert terminal.modes & RAW == RAW
+        os.kill(terminal.pid, signal.SIGCONT)
+        at = terminal.expect("\x1b[?1049h", since=at)
+        terminal.expect("requests/s", since=at)
+        terminal.press("q")
+        assert terminal.wait() == 0
+
+
 def test_top_fits_a_small_window(shared, site):
     site.route()
     with Terminal(shared, "top", "-i", "0.2", "-n", "3", columns=40, rows=10) as terminal:

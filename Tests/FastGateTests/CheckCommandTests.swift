@@ -89,6 +89,21 @@ import Testing
         #expect(access(folder + "/state", F_OK) != 0, "check makes nothing")
     }
 
+    @Test func exposedSecretsAreWarnedOf() throws {
+        let yaml = "security: { admin_token: 0123456789abcdef }"
+        for (mode, isExposed) in [(UInt32(0o644), true), (0o600, false)] {
+            try program.folder.write("config.yaml", yaml)
+            #expect(chmod(path, mode) == 0)
+            var other = program
+            let console = other.run("check", "-c", path).console
+            #expect(console.complaints.isEmpty != isExposed, "\(mode)")
+            #expect(!console.complaints.joined().contains("0123456789abcdef"))
+            // It is not the file that holds it.
+            other.environment["FASTGATE_ADMIN_TOKEN"] = "0123456789abcdef"
+            #expect(other.run("check", "-c", path).console.complaints.isEmpty)
+        }
+    }
+
     @Test func certificatesAreLookedInto() throws {
         let folder = program.folder.path
         try program.folder.write("cert.pem", "no certificate")

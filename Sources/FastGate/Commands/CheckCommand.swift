@@ -29,7 +29,7 @@ struct CheckCommand {
         do throws(CommandFailure) {
             let loaded = try call.load()
             report.name = loaded.sourcePath ?? "no config.yaml, the defaults"
-            report.warnings = loaded.warnings
+            report.warnings = loaded.warnings + Self.exposures(loaded, environment: call.environment)
             report.settings = loaded.settings
             report.errors = Self.problems(loaded.settings).map { "\($0.key): \($0.message)" }
         } catch {
@@ -71,6 +71,35 @@ struct CheckCommand {
             if shows, let settings { members.append(("settings", settings.maskedJSON)) }
             return .object(JSONObject(members))
         }
+    }
+
+    /// Files with secrets that more people may read than need to.
+    static func exposures(_ loaded: LoadedConfig, environment: [String: String]) -> [String] {
+        var warnings: [String] = []
+        let settings = loaded.settings
+        let keyFile = settings.tls.keyFile
+        if !keyFile.isEmpty, let mode = othersMay(read: keyFile) {
+            warnings.append("tls.key: \(keyFile): others may read it (mode 0\(mode)); make it 0600")
+        }
+        // A token that a variable holds is not written into the file.
+        let token = settings.security.adminToken
+        if let path = loaded.sourcePath, !token.isEmpty, !environment.values.contains(token),
+            let mode = othersMay(read: path)
+        {
+            warnings.append(
+                "\(path): security.admin_token: others may read it (mode 0\(mode)); make the file 0600, or name a"
+                    + " variable instead")
+        }
+        return warnings
+    }
+
+    /// The mode of a file that everybody on the machine may read, in octal; nil if they may not.
+    private static func othersMay(read path: String) -> String? {
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_mode & 0o004 != 0 else {
+            return nil
+        }
+        return String(status.st_mode & 0o777, radix: 8)
     }
 
     /// Files that are named and cannot be used, by the key that names them.
