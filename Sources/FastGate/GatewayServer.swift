@@ -49,12 +49,18 @@ final class GatewayServer {
                 path: settings.database.path, timeZoneOffsetMinutes: settings.app.timezone.minutes)
             gateway = try Gateway.start(
                 settings: settings, rings: rings.rings, keys: reader.activeKeys(),
-                routes: reader.activeRoutes(), version: fastGateVersion, onRingPressure: { writer.expedite() })
+                routes: reader.activeRoutes(), version: fastGateVersion, onRingPressure: { writer.expedite() },
+                onPressure: { Self.log($0) })
         } catch {
             writer.stop()
             throw error
         }
         accessLog.setRouteLabels { [gateway] number in gateway.routeLabel(number) }
+        if gateway.connectionLimit < settings.limits.maxConnections {
+            Logger.shared.info(
+                "the limit on open files allows fewer connections than limits.max_connections",
+                [("connections", .init(gateway.connectionLimit))])
+        }
         for (routeID, problem) in gateway.routeProblems {
             Logger.shared.error(
                 "a route cannot be served: \(problem.field) \(problem.message)", [("route", .string(routeID))])
@@ -91,14 +97,26 @@ final class GatewayServer {
         return isDone
     }
 
+    private static func log(_ notice: PressureNotice) {
+        switch notice {
+        case .descriptors: Logger.shared.warn("no file descriptor is left: what is open is served, newcomers wait")
+        case .connections: Logger.shared.warn("there are as many connections as may be: newcomers wait")
+        case .memory: Logger.shared.warn("limits.max_buffered_bytes are in use: new requests are answered with 503")
+        }
+    }
+
     /// Creates or migrates the database, and says so: a backup of an old one holds what the old one held.
     private static func openDatabase(_ settings: Settings) throws {
         let database = try Database.open(
             path: settings.database.path, timeZoneOffsetMinutes: settings.app.timezone.minutes)
-        if let backup = database.backupPath {
+        guard let backup = database.backupPath else { return }
+        if database.migratedFromVersion == 0 {
             Logger.shared.warn(
                 "the database was migrated; its backup may hold keys in plain text: keep it safe or delete it",
                 [("backup", .string(backup))])
+        } else {
+            Logger.shared.info(
+                "the database was migrated; a backup of it as it was lies beside it", [("backup", .string(backup))])
         }
     }
 
@@ -106,6 +124,7 @@ final class GatewayServer {
         WriterOptions(
             flushIntervalMilliseconds: settings.audit.flushIntervalMilliseconds,
             timeZoneOffsetMinutes: settings.app.timezone.minutes,
-            auditBodyMaxBytes: settings.proxy.auditBodyMaxBytes, retentionDays: settings.audit.retentionDays)
+            auditBodyMaxBytes: settings.proxy.auditBodyMaxBytes, retentionDays: settings.audit.retentionDays,
+            usageRetentionDays: settings.audit.usageRetentionDays)
     }
 }

@@ -15,6 +15,26 @@ public final class Gateway: GatewayControl {
     /// The port the data plane listens on; of use where the settings ask for 0.
     public let boundPort: UInt16
 
+    /// Client connections that are taken at most: `limits.max_connections`, or fewer where descriptors are short.
+    public let connectionLimit: Int
+
+    /// Descriptors that the gateway itself needs: database, rings, log, admin connections.
+    private static let ownDescriptors = 64
+    private static let descriptorsPerWorker = 8
+
+    /// Every client may need an upstream connection; what is taken must also be served.
+    static func connectionLimit(_ settings: Settings, descriptors: Int, workers: Int) -> Int {
+        let forConnections = descriptors - ownDescriptors - descriptorsPerWorker * workers
+        return max(min(settings.limits.maxConnections, forConnections / 2), 1)
+    }
+
+    /// How many descriptors the process may open.
+    private static var descriptorLimit: Int {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1024 }
+        return Int(clamping: limit.rlim_cur)
+    }
+
     /// What a snapshot is made from.
     private struct State {
         var settings: Settings
@@ -39,16 +59,17 @@ public final class Gateway: GatewayControl {
     /// Every worker has a listening socket of its own (SO_REUSEPORT), so the kernel spreads connections over them.
     public static func start(
         settings: Settings, rings: [MappedRing], keys: [KeyRecord], routes: [RouteRecord], version: String,
-        onRingPressure: @escaping @Sendable () -> Void = {}
+        onRingPressure: @escaping @Sendable () -> Void = {},
+        onPressure: @escaping @Sendable (PressureNotice) -> Void = { _ in }
     ) throws(GatewayError) -> Gateway {
         try Gateway(
             settings: settings, rings: rings, keys: keys, routes: routes, version: version,
-            onRingPressure: onRingPressure)
+            onRingPressure: onRingPressure, onPressure: onPressure)
     }
 
     private init(
         settings: Settings, rings: [MappedRing], keys: [KeyRecord], routes: [RouteRecord], version: String,
-        onRingPressure: @escaping @Sendable () -> Void
+        onRingPressure: @escaping @Sendable () -> Void, onPressure: @escaping @Sendable (PressureNotice) -> Void
     ) throws(GatewayError) {
         let registry = Registry()
         let snapshot = Snapshot(keys: keys, routes: routes, settings: settings, version: version, registry: registry)
@@ -57,6 +78,9 @@ public final class Gateway: GatewayControl {
         let serverTLS = try Self.serverTLS(settings)
         let clientTLS = try Self.clientTLS(settings)
         let nonce = SecureRandom.bytes(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+        let limiter = ConnectionLimiter(
+            maximum: Self.connectionLimit(settings, descriptors: Self.descriptorLimit, workers: rings.count))
+        connectionLimit = limiter.maximum
         var workers: [RunningWorker] = []
         for (index, ring) in rings.enumerated() {
             do {
@@ -65,8 +89,8 @@ public final class Gateway: GatewayControl {
                 let configuration = WorkerConfiguration(
                     index: index, listener: listeners[index], ring: ring, snapshot: snapshot, mailbox: mailbox,
                     metrics: metrics, serverTLS: serverTLS, clientTLS: clientTLS,
-                    maxConnections: max(settings.limits.maxConnections / rings.count, 1), bootNonce: nonce,
-                    onRingPressure: onRingPressure)
+                    limiter: limiter, workerCount: rings.count, resolvConf: settings.proxy.resolvConf,
+                    bootNonce: nonce, onRingPressure: onRingPressure, onPressure: onPressure)
                 let thread = try WorkerThread.start(name: "fg-worker-\(index)", cpu: nil) {
                     Self.runWorker(configuration)
                 }
@@ -196,6 +220,7 @@ public final class Gateway: GatewayControl {
         var labels: [Int32: String] = [:]
         for (label, number) in registry.routeLabels.all { labels[number] = label }
         var metrics = WorkerMetrics.collect(workers.map(\.metrics), labels: labels)
+        metrics.connectionLimit = connectionLimit
         metrics.ringUsedBytes = rings.reduce(0) { $0 + UInt64($1.usedBytes) }
         return metrics
     }

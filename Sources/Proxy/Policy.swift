@@ -21,6 +21,17 @@ struct Policy: BitwiseCopyable, Sendable {
     var keepaliveTimeoutMilliseconds: UInt64
     var sendTimeoutMilliseconds: UInt64
     var messageLimits: MessageLimits
+    var retryBudgetPercent: Int32
+    var retryBudgetFloor: Int32
+    var maxConnectionsPerAddress: Int32
+    var maxBufferedBytes: Int
+    /// Bytes a second; 0 = any.
+    var minBodyRate: UInt64
+    var minSendRate: UInt64
+    var rateGraceMilliseconds: UInt64
+    /// 0 = the route's timeout.
+    var firstByteTimeoutMilliseconds: UInt64
+    var idleUpstreamMilliseconds: UInt64
 
     init(_ settings: Settings) {
         func milliseconds(_ seconds: Double) -> UInt64 { UInt64(seconds * 1000) }
@@ -43,7 +54,19 @@ struct Policy: BitwiseCopyable, Sendable {
         // An absolute-form target wins over Host (RFC 9112 §3.2.2): the upstream gets a Host of ours either way.
         messageLimits = MessageLimits(
             maxHeadBytes: UInt32(clamping: settings.limits.maxHeaderBytes),
-            maxFields: UInt32(clamping: min(settings.limits.maxHeaders, Worker.maxFields)), refusesHostMismatch: false)
+            maxFields: UInt32(clamping: min(settings.limits.maxHeaders, Worker.maxFields)),
+            maxTargetBytes: UInt32(clamping: settings.limits.maxTargetBytes),
+            maxChunkExtensionBytes: UInt32(clamping: settings.limits.maxChunkExtensionBytes),
+            maxTrailerBytes: UInt32(clamping: settings.limits.maxTrailerBytes), refusesHostMismatch: false)
+        retryBudgetPercent = Int32(clamping: settings.proxy.retryBudgetPercent)
+        retryBudgetFloor = Int32(clamping: settings.proxy.retryBudgetFloor)
+        maxConnectionsPerAddress = Int32(clamping: settings.limits.maxConnectionsPerAddress)
+        maxBufferedBytes = settings.limits.maxBufferedBytes
+        minBodyRate = UInt64(settings.limits.minBodyRate)
+        minSendRate = UInt64(settings.limits.minSendRate)
+        rateGraceMilliseconds = milliseconds(settings.limits.rateGraceSeconds)
+        firstByteTimeoutMilliseconds = milliseconds(settings.limits.firstByteTimeoutSeconds)
+        idleUpstreamMilliseconds = milliseconds(settings.limits.idleUpstreamTimeoutSeconds)
     }
 }
 

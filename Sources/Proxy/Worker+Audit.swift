@@ -128,6 +128,7 @@ extension Worker {
         if auditScratchOwner != clients.token(kind: Kind.client, index) { return }
         auditScratchOwner = Token(rawValue: 0)
         let c = clients.pointer(index)
+        if c.pointee.exchange.isTimed { firstBytesAreOut(index) }
         if c.pointee.exchange.isStream && !c.pointee.exchange.isCountedStream {
             c.pointee.exchange.isCountedStream = true
             metrics.streamBegan()
@@ -140,6 +141,7 @@ extension Worker {
         if spilled.isEmpty, let room = producer.reserve(AuditEncoder.firstByteSize(record)) {
             AuditEncoder.encodeFirstByte(c.pointee.exchange.auditID, record, into: room)
             producer.commit()
+            metrics.auditedFirstByte()
             c.pointee.exchange.firstByteIsAudited = true
             if !current.pointee.policy.auditsBody { return }
         }
@@ -206,7 +208,8 @@ extension Worker {
         let record = CompletedFields(
             firstResponseTimeNanoseconds: c.pointee.exchange.firstResponseTime, responseTimeNanoseconds: realtime,
             requestSize: c.pointee.exchange.requestReceived, responseSize: c.pointee.exchange.responseBytes,
-            streamChunks: c.pointee.exchange.events.events &+ c.pointee.exchange.lines.lines,
+            streamChunks: c.pointee.exchange.hidesChunks
+                ? AuditEvent.unknownChunks : c.pointee.exchange.events.events &+ c.pointee.exchange.lines.lines,
             status: c.pointee.exchange.status, isStream: c.pointee.exchange.isStream,
             flags: isTruncated ? AuditEvent.Flags.bodyTruncated : 0,
             routeNumber: c.pointee.exchange.routeIndex < 0

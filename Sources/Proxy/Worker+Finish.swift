@@ -75,6 +75,7 @@ extension Worker {
         metrics.completed(
             route: route < 0 ? 0 : self.route(c).pointee.metricID, method: c.pointee.exchange.method,
             status: c.pointee.exchange.status, nanoseconds: nowNanoseconds &- c.pointee.exchange.startedAt)
+        if c.pointee.exchange.isTimed { firstBytesAreOut(client) }
         if c.pointee.exchange.isCountedStream { metrics.streamEnded() }
         consumeRequest(c)
         if c.pointee.exchange.auditTail.isAllocated { pool.give(&c.pointee.exchange.auditTail) }
@@ -155,7 +156,9 @@ extension Worker {
         pool.give(&c.pointee.inbound)
         pool.give(&c.pointee.outbound)
         if reset { Socket.closeWithReset(c.pointee.fd) } else { Socket.close(c.pointee.fd) }
+        limiter.leave(c.pointee.peer)
         clients.release(client)
         metrics.clientClosed()
+        roomIsFree()
     }
 }

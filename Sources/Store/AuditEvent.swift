@@ -60,6 +60,7 @@ import Reactor
     public var requestSize: UInt64
     /// Body bytes.
     public var responseSize: UInt64
+    /// Events or lines; `unknownChunks`: the worker saw only compressed bytes.
     public var streamChunks: UInt32
     /// 0: none.
     public var status: UInt16
@@ -109,15 +110,22 @@ import Reactor
 ///     completed  u64 firstResponseTime, u64 responseTime, u64 requestSize, u64 responseSize, u32 streamChunks,
 ///                u16 status, u8 isStream, u8 0; u32-counted targetURL, errorMessage, responseHeaders,
 ///                requestBody, responseBody
+///     usage, providerKeyState   see `AuditEncoder`'s extension for usage
 public enum AuditEvent {
     case accepted(AuditID, AcceptedFields)
     case firstByte(AuditID, FirstByteFields)
     case completed(AuditID, CompletedFields)
+    /// What `UsageFields.init(decoding:)` reads; left undecoded, so that the common events stay small.
+    case usage(AuditID, Bytes)
+    /// What `ProviderKeyStateFields.init(decoding:)` reads.
+    case providerKeyState(AuditID, Bytes)
 
     public enum Kind {
         public static let accepted: UInt8 = 1
         public static let firstByte: UInt8 = 2
         public static let completed: UInt8 = 3
+        public static let usage: UInt8 = 4
+        public static let providerKeyState: UInt8 = 5
     }
 
     public enum Flags {
@@ -126,6 +134,8 @@ public enum AuditEvent {
     }
 
     public static let version: UInt8 = 1
+    /// In `CompletedFields.streamChunks`.
+    public static let unknownChunks = UInt32.max
     /// Bytes of the common header.
     public static let headerSize = 24
 
@@ -166,6 +176,8 @@ public enum AuditEvent {
             fields.flags = UInt16(littleEndian: base.loadUnaligned(fromByteOffset: 2, as: UInt16.self))
             fields.routeNumber = UInt32(littleEndian: base.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
             self = .completed(id, fields)
+        case Kind.usage: self = .usage(id, reader.rest())
+        case Kind.providerKeyState: self = .providerKeyState(id, reader.rest())
         default:
             return nil
         }
@@ -173,7 +185,7 @@ public enum AuditEvent {
 }
 
 /// Reads counted fields with every bound checked; after a failure all else reads as empty.
-private struct FieldReader {
+struct FieldReader {
     let base: UnsafeRawPointer
     var position: Int
     let end: Int
@@ -205,4 +217,8 @@ private struct FieldReader {
 
     @inline(__always)
     mutating func long() -> Bytes { bytes(Int(integer() as UInt32)) }
+
+    /// All that has not been read.
+    @inline(__always)
+    mutating func rest() -> Bytes { bytes(end - position) }
 }

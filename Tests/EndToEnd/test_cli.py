@@ -74,7 +74,7 @@ def test_a_routes_life(cli, site):
 
     match = cli("routes", "match", "/v1/x", "-H", f"x-test: {site.name}")
     assert f"cli-route takes it, to http://{upstream.host}/base/x" in match.stdout
-    assert "the path does not match" in cli("routes", "match", "/other", expect=1).stdout
+    assert "the path /other does not match" in cli("routes", "match", "/other", expect=1).stdout
     assert json.loads(cli("routes", "test", "cli-route", "--json").stdout)["ok"] is True
     assert json.loads(cli("routes", "update", "cli-route", "--timeout", "7", "--json").stdout)["timeout"] == 7
     assert made["route_id"] in cli("routes", "show", "cli-route").stdout

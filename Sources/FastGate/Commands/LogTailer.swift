@@ -19,8 +19,7 @@ struct LogTailer {
     func tail(_ filter: LogFilter, count: Int, follows: Bool) throws(CommandFailure) {
         var tail = LogTail()
         if count > 0 || follows {
-            let query = filter.parameters + [QueryParameter("limit", "\(max(1, count))")]
-            let rows = try list(query).items
+            let rows = try LogPages.first(max(1, count), filter.parameters, access).items
             let shown = tail.begin(rows.reversed(), follows: follows)
             if count > 0, !show(shown) { return }
         }

@@ -37,13 +37,13 @@ enum LogsCommands {
         examples: ["fastgate logs list --status 5xx --start 2026-06-01"], sections: [CommonOptions.access],
         action: { (call) throws(CommandFailure) in
             var query = try LogFilter(call.options).parameters
-            query.append(QueryParameter("limit", call.options.value("limit") ?? "50"))
             for name in ["order", "cursor"] {
                 if let value = call.options.value(name) { query.append(QueryParameter(name, value)) }
             }
-            let page = try call.access().json(APIRequest("GET", "/admin/logs", query: query))
-            if call.asJSON { return call.print(page) }
-            call.print(table(page["items"]?.arrayValue ?? []))
+            let limit = call.options.integer("limit") ?? 50
+            let (items, page) = try LogPages.first(limit, query, try call.access())
+            if call.asJSON { return call.print(.object(page)) }
+            call.print(table(items))
             if let cursor = page["next_cursor"]?.stringValue {
                 let about = page["total_is_exact"]?.boolValue == false ? "at least " : ""
                 call.console.complain(
@@ -54,7 +54,12 @@ enum LogsCommands {
 
     private static let show = Command(
         "show", "show an exchange whole",
-        details: ["All that the audit has of it, headers and bodies too if they are kept (proxy.audit_include_body)."],
+        details: [
+            """
+            All that the audit has of it, headers and bodies too if they are kept (proxy.audit_include_body). ID is the \
+            one that logs list shows, or the request id (x-request-id).
+            """
+        ],
         operands: [Operand("ID")], options: CommonOptions.tool, sections: [CommonOptions.access],
         action: { (call) throws(CommandFailure) in
             let id = call.options.operands[0]
@@ -62,7 +67,7 @@ enum LogsCommands {
             guard let row else {
                 throw CommandFailure(
                     message: "there is no exchange \(id)",
-                    hint: "ID is the id that \"fastgate logs list\" shows, not the request id.")
+                    hint: "\"fastgate logs list\" shows the ids; a request id serves as well.")
             }
             if call.asJSON { call.print(row) } else { call.print(row.details()) }
         })

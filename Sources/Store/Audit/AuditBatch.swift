@@ -23,12 +23,20 @@ struct AuditBatch: ~Copyable {
         var fields: FirstByteFields
     }
 
+    struct Usage: BitwiseCopyable {
+        var id: AuditID
+        var fields: UsageFields
+    }
+
     private(set) var rows: [Row] = []
     private(set) var completions: [Completion] = []
     /// Completions of exchanges that an earlier batch has stored: indexes into `completions`.
     private(set) var lateCompletions: [Int32] = []
     /// First bytes of exchanges that an earlier batch has stored.
     private(set) var lateFirstBytes: [FirstByte] = []
+    /// Exchanges with providers that have ended.
+    private(set) var usage: [Usage] = []
+    private(set) var providerKeyStates: [ProviderKeyStateFields] = []
     /// Records read.
     private(set) var records = 0
     /// Records that no version has written.
@@ -50,6 +58,8 @@ struct AuditBatch: ~Copyable {
         completions.removeAll(keepingCapacity: true)
         lateCompletions.removeAll(keepingCapacity: true)
         lateFirstBytes.removeAll(keepingCapacity: true)
+        usage.removeAll(keepingCapacity: true)
+        providerKeyStates.removeAll(keepingCapacity: true)
         records = 0
         unreadable = 0
         bytes = 0
@@ -93,6 +103,18 @@ struct AuditBatch: ~Copyable {
                 completions.append(Completion(id: id, fields: fields))
                 lateCompletions.append(index)
             }
+        case .usage(let id, let body):
+            guard let fields = UsageFields(decoding: body) else {
+                unreadable += 1
+                return
+            }
+            usage.append(Usage(id: id, fields: fields))
+        case .providerKeyState(_, let body):
+            guard let fields = ProviderKeyStateFields(decoding: body) else {
+                unreadable += 1
+                return
+            }
+            providerKeyStates.append(fields)
         case nil:
             unreadable += 1
         }

@@ -9,6 +9,8 @@ struct AuditBinder: ~Copyable {
     private let headers = HeaderWriter()
     var timeZoneOffsetMinutes = 0
     var bodyLimit = 0
+    /// False in databases whose column `stream_chunks` takes no NULL.
+    var unknownChunksAreNull = true
 
     /// The parameters of `AuditStatements.Shape.open`; `base` is the first.
     mutating func bindOpen(_ row: borrowing AuditBatch.Row, _ statement: OpaquePointer, _ base: Int32) {
@@ -110,8 +112,27 @@ struct AuditBinder: ~Copyable {
     @inline(__always)
     private mutating func bindEnd(_ fields: borrowing CompletedFields, _ statement: OpaquePointer, _ base: Int32) {
         sqlite3_bind_int(statement, base, fields.isStream ? 1 : 0)
-        sqlite3_bind_int64(statement, base + 1, Int64(fields.streamChunks))
+        if fields.streamChunks == AuditEvent.unknownChunks {
+            bindCompressedChunks(fields, statement, base + 1)
+        } else {
+            sqlite3_bind_int64(statement, base + 1, Int64(fields.streamChunks))
+        }
         bindOptionalText(fields.errorMessage, statement, base + 2)
+    }
+
+    /// The chunks of a compressed stream, counted in its recorded body if that is there whole; else NULL.
+    @inline(never)
+    private func bindCompressedChunks(
+        _ fields: borrowing CompletedFields, _ statement: OpaquePointer, _ parameter: Int32
+    ) {
+        let isWhole = fields.flags & AuditEvent.Flags.bodyTruncated == 0
+        if isWhole, let count = BodyText.streamChunks(fields.responseBody, headers: fields.responseHeaders) {
+            sqlite3_bind_int64(statement, parameter, Int64(count))
+        } else if unknownChunksAreNull {
+            sqlite3_bind_null(statement, parameter)
+        } else {
+            sqlite3_bind_int64(statement, parameter, 0)
+        }
     }
 
     // MARK: Values

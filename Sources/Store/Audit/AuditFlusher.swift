@@ -15,7 +15,8 @@ final class RingReader {
 /// only after its transaction is durable, so a crash in between makes it come again; that is why everything here may
 /// be done twice:
 /// - a row is inserted once, by its id, and its key is counted then;
-/// - a row is completed once, when it had no response_time, and goes into the rollups then.
+/// - a row is completed once, when it had no response_time, and goes into the rollups then;
+/// - a row of usage is inserted once, and is settled then.
 final class AuditFlusher {
     enum Outcome: Equatable {
         /// The rings were empty.
@@ -42,6 +43,7 @@ final class AuditFlusher {
     /// What has been committed.
     private(set) var committedRows = 0
     private(set) var committedEvents = 0
+    private(set) var committedUsageRecords = 0
     private(set) var unreadableRecords = 0
     private(set) var rejectedRecords = 0
     private(set) var orphanedCompletions = 0
@@ -58,6 +60,9 @@ final class AuditFlusher {
         transaction.binder.timeZoneOffsetMinutes = options.timeZoneOffsetMinutes
         transaction.binder.bodyLimit = options.auditBodyMaxBytes
     }
+
+    /// Records that were released without being in the database.
+    var refusedEvents: Int { unreadableRecords + rejectedRecords }
 
     /// Makes good what a crash has left undone beside the rings.
     func recover() throws(StoreError) {
@@ -102,6 +107,7 @@ final class AuditFlusher {
         transaction.committed()
         committedRows += transaction.inserted
         committedEvents += transaction.batch.records - transaction.batch.unreadable - transaction.rejected
+        committedUsageRecords += transaction.insertedUsage
         unreadableRecords += transaction.batch.unreadable
         rejectedRecords += transaction.rejected
         orphanedCompletions += transaction.orphaned

@@ -13,17 +13,23 @@ struct AuditTransaction: ~Copyable {
     private(set) var inserted = 0
     private(set) var rejected = 0
     private(set) var orphaned = 0
+    private(set) var insertedUsage = 0
 
     private let connection: Connection
     private var statements: AuditStatementCache
     private var usage: KeyUsageLedger
     private var rollups = RollupTable()
+    private var settlement: UsageSettlement
     private var isCareful = true
 
     init(connection: Connection) {
         self.connection = connection
         usage = KeyUsageLedger(connection)
+        settlement = UsageSettlement(connection: connection)
         statements = AuditStatementCache(connection: connection)
+        let isRequired = try? connection.scalarInt(
+            "SELECT \"notnull\" FROM pragma_table_info('audit_logs') WHERE name = 'stream_chunks'")
+        binder.unknownChunksAreNull = isRequired == 0
     }
 
     /// Writes the batch; the caller has begun a transaction.
@@ -37,6 +43,7 @@ struct AuditTransaction: ~Copyable {
         inserted = 0
         rejected = 0
         orphaned = 0
+        insertedUsage = 0
         self.isCareful = isCareful
         if isCareful {
             for index in batch.rows.indices {
@@ -53,6 +60,11 @@ struct AuditTransaction: ~Copyable {
         try usage.write(
             to: connection, timeZoneOffsetMinutes: binder.timeZoneOffsetMinutes, isUrgent: isCareful || batch.isEmpty)
         try rollups.write(to: connection)
+        if !batch.usage.isEmpty || !batch.providerKeyStates.isEmpty {
+            try settlement.write(batch, &binder, isCareful: isCareful, onProgress: onProgress)
+            insertedUsage = settlement.inserted
+            rejected += settlement.rejected
+        }
         if inserted > 0 {
             let count = try connection.statement(
                 "UPDATE store_counters SET value = value + ?1 WHERE name = 'audit_rows'")
