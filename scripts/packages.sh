@@ -12,6 +12,10 @@ GATE_PACKAGES=(valgrind strace binutils gcc)
 # shellcheck disable=SC2034
 BROWSER_PACKAGES=(chromium chromium-driver)
 
+# What the command line's completions and manual page are tested with; without them those tests are skipped.
+# shellcheck disable=SC2034
+SHELL_PACKAGES=(curl zsh fish man-db mandoc)
+
 fail() {
     printf '%s\n' "$*" >&2
     exit 1
