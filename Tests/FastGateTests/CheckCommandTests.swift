@@ -39,7 +39,7 @@ import Testing
                 "fastgate: \(path):2: app.prot: unknown key; did you mean app.port?",
                 "fastgate: \(path):3: app.port: must be a port from 0 to 65535 (0 = any free one), not \"x\"",
                 "fastgate: \(path):4: nonsense: unknown section; the sections are app, admin, database, security, "
-                    + "rate_limiting, logging, proxy, audit, cors, tls, upstream_tls, limits",
+                    + "rate_limiting, logging, proxy, providers, audit, cors, tls, upstream_tls, limits",
                 "fastgate: \(path):6: proxy.max_retries: must be an integer from 0 to 100, not \"1000\"",
                 "fastgate: 4 errors",
             ])
