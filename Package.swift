@@ -35,11 +35,11 @@ let package = Package(
         module("Inflate", ["Reactor", "CZlib"]),
         module("LLM", ["Reactor", "JSON", "CScan", "Inflate"]),
         module("Store", ["Reactor", "JSON", "Log", "Inflate", "CScan", "CSQLite"]),
-        module("Proxy", ["Reactor", "HTTP", "JSON", "Config", "Log", "Store"]),
+        module("Proxy", ["Reactor", "HTTP", "JSON", "LLM", "Inflate", "Config", "Log", "Store"]),
         module("Admin", ["Reactor", "HTTP", "JSON", "Config", "Log", "Store", "Proxy"]),
         .executableTarget(
             name: "FastGate",
-            dependencies: ["Reactor", "HTTP", "JSON", "Config", "Log", "Store", "Proxy", "Admin"],
+            dependencies: ["Reactor", "HTTP", "JSON", "LLM", "Config", "Log", "Store", "Proxy", "Admin"],
             swiftSettings: strict),
 
         // Load and comparison tools; no part of the gateway.
@@ -64,7 +64,7 @@ let package = Package(
         tests("Inflate", ["Reactor", "CZlib"]),
         tests("LLM", ["Reactor", "JSON", "Inflate", "CZlib"]),
         tests("Store", ["Reactor", "JSON", "Log"]),
-        tests("Proxy", ["Reactor", "HTTP", "JSON", "Config", "Store"]),
+        tests("Proxy", ["Reactor", "HTTP", "JSON", "LLM", "Config", "Store"]),
         tests("Admin", ["Reactor", "HTTP", "JSON", "Config", "Store", "Proxy"]),
         tests("FastGate", ["Reactor", "JSON", "Config", "Log", "Store", "Proxy", "Admin"]),
     ],

@@ -8,19 +8,30 @@ import Synchronization
 final class AdminShared: Sendable {
     let gateway: any GatewayControl
     let writer: any ChangeWriter
+    /// Seals and opens the keys of providers; nil where nobody needs them.
+    let vault: KeyVault?
     let version: String
     let startedNanoseconds = Clock.monotonicNanoseconds()
     private let currentSettings: Mutex<Settings>
+    /// Told when providers have changed.
+    private let providersChanged = Mutex<(@Sendable () -> Void)?>(nil)
     /// Held over a change of the database and its publication, so that an older state is never published over a
     /// newer one.
     let mutation = Mutex(())
 
-    init(settings: Settings, gateway: any GatewayControl, writer: any ChangeWriter, version: String) {
+    init(
+        settings: Settings, gateway: any GatewayControl, writer: any ChangeWriter, vault: KeyVault? = nil,
+        version: String
+    ) {
         currentSettings = Mutex(settings)
         self.gateway = gateway
         self.writer = writer
+        self.vault = vault
         self.version = version
     }
+
+    func onProvidersChanged(_ body: @escaping @Sendable () -> Void) { providersChanged.withLock { $0 = body } }
+    func tellOfProviders() { providersChanged.withLock { $0 }?() }
 
     /// The settings in effect; a reload replaces them.
     var settings: Settings {
@@ -75,6 +86,24 @@ final class HandlerContext {
             let routes = try read { reader throws(StoreError) in try reader.activeRoutes() }
             do throws(GatewayError) {
                 try gateway.publish(keys: keys, routes: routes)
+            } catch {
+                throw .server("not_published", "the change is stored, but could not be made effective: \(error)")
+            }
+            return result
+        }
+    }
+
+    /// The same for a change of providers, their keys, aliases or prices.
+    func exclusivelyProviders<T: Sendable>(_ change: () throws(AdminFailure) -> T) throws(AdminFailure) -> T {
+        try shared.mutation.withLock { _ throws(AdminFailure) -> T in
+            let result = try change()
+            guard let vault = shared.vault else { return result }
+            let providers = try read { reader throws(StoreError) in
+                try ProviderSet.load(from: reader, vault: vault)
+            }
+            do throws(GatewayError) {
+                try gateway.publish(providers: providers)
+                shared.tellOfProviders()
             } catch {
                 throw .server("not_published", "the change is stored, but could not be made effective: \(error)")
             }

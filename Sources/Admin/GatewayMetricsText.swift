@@ -10,6 +10,7 @@ enum GatewayMetricsText {
         var out = PrometheusText()
         requests(gateway, &out)
         connections(gateway, &out)
+        ProviderMetricsText.write(gateway, &out)
         audit(gateway, writer, &out)
         out.family("fastgate_build_info", .gauge, "Always 1; the labels name the build.")
         out.sample("fastgate_build_info", labels: [("version", version)], 1)

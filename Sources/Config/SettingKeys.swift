@@ -1,7 +1,7 @@
 extension SettingKey {
     /// Every key, in the order of config.yaml.
     static let all: [SettingKey] = [
-        app, admin, database, security, rateLimiting, logging, proxy, audit, cors, tls, upstreamTLS, limits,
+        app, admin, database, security, rateLimiting, logging, proxy, providers, audit, cors, tls, upstreamTLS, limits,
     ].flatMap { $0 }
 
     /// The names of all sections, in the order of config.yaml.
@@ -87,6 +87,12 @@ extension SettingKey {
         .flag("proxy", "audit_include_headers", \.proxy.auditIncludeHeaders),
         .flag("proxy", "audit_include_body", \.proxy.auditIncludeBody),
         .size("proxy", "audit_body_max_size", \.proxy.auditBodyMaxBytes, 0...(16 << 20)),
+    ]
+
+    private static let providers: [SettingKey] = [
+        .choice("providers", "strategy", \.providers.strategy),
+        .integer("providers", "max_attempts", \.providers.maxAttempts, 1...16),
+        .seconds("providers", "models_refresh", \.providers.modelsRefreshSeconds, 60...604_800),
     ]
 
     private static let audit: [SettingKey] = [

@@ -2,7 +2,7 @@ import Config
 import JSON
 import Store
 
-/// Checks routes without a running gateway.
+/// Checks routes and providers without a running gateway.
 public enum RouteCheck {
     /// Whether a gateway with these settings could serve the route; nil if so.
     ///
@@ -16,6 +16,20 @@ public enum RouteCheck {
             targetNumbers: StableNumbers())
         do {
             _ = try compiler.compile(route, metricID: 0)
+            return nil
+        } catch {
+            return RouteProblem(field: error.field, message: error.message)
+        }
+    }
+
+    /// The same for a provider: its address and headers; all else the store checks.
+    public static func problem(_ provider: ProviderRecord, settings: Settings) -> RouteProblem? {
+        var provider = provider
+        provider.headers = provider.headers.map(withVariablesSet)
+        let compiler = ProviderCompiler(arena: Arena(), settings: settings, registry: Registry())
+        do throws(RouteFailure) {
+            _ = try ProviderCompiler.address(try ProviderCompiler.baseURL(provider))
+            _ = try compiler.rewrite(provider, .openai, nil)
             return nil
         } catch {
             return RouteProblem(field: error.field, message: error.message)

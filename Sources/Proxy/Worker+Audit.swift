@@ -234,7 +234,7 @@ extension Worker {
     /// Keeps a record in memory until the ring has room. As many as there are open exchanges at the most: admission
     /// stops long before.
     @inline(never)
-    private mutating func spill(_ size: Int, _ encode: (UnsafeMutableRawPointer) -> Void) {
+    mutating func spill(_ size: Int, _ encode: (UnsafeMutableRawPointer) -> Void) {
         spilled.append(
             [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
                 encode(UnsafeMutableRawPointer(buffer.baseAddress!))

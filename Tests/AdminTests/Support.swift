@@ -38,6 +38,7 @@ final class FakeGateway: GatewayControl {
     struct State {
         var keys: [KeyRecord] = []
         var routes: [RouteRecord] = []
+        var providers = ProviderSet()
         var publications = 0
         var isDraining = false
         var publishError: GatewayError?
@@ -57,6 +58,19 @@ final class FakeGateway: GatewayControl {
         }
         if let error { throw error }
     }
+
+    func publish(providers: ProviderSet) throws(GatewayError) {
+        let error = state.withLock { state in
+            state.providers = providers
+            state.publications += 1
+            return state.publishError
+        }
+        if let error { throw error }
+    }
+
+    func validate(_ provider: ProviderRecord) -> RouteProblem? { nil }
+
+    func providerStatus() -> [ProviderStatus] { [] }
 
     func validate(_ route: RouteRecord) -> RouteProblem? {
         if route.matchPath.hasPrefix("/") || route.matchPath.hasPrefix("*") { return nil }

@@ -9,6 +9,14 @@ struct IdleGateway: GatewayControl {
 
     func publish(keys: [KeyRecord], routes: [RouteRecord]) throws(GatewayError) {}
 
+    func publish(providers: ProviderSet) throws(GatewayError) {}
+
+    func validate(_ provider: ProviderRecord) -> RouteProblem? {
+        RouteCheck.problem(provider, settings: settings)
+    }
+
+    func providerStatus() -> [ProviderStatus] { [] }
+
     func validate(_ route: RouteRecord) -> RouteProblem? { RouteCheck.problem(route, settings: settings) }
 
     func explain(method: String, path: String, headers: [(String, String)], body: [UInt8]?) -> RouteExplanation {
