@@ -12,6 +12,10 @@ GATE_PACKAGES=(valgrind strace binutils gcc)
 # shellcheck disable=SC2034
 SHELL_PACKAGES=(curl zsh fish man-db mandoc)
 
+# The dashboard's tests; without them they are skipped.
+# shellcheck disable=SC2034
+BROWSER_PACKAGES=(chromium chromium-driver)
+
 fail() {
     printf '%s\n' "$*" >&2
     exit 1
