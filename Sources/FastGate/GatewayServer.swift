@@ -64,7 +64,8 @@ final class GatewayServer {
         }
         do {
             admin = try AdminServer.start(
-                settings: settings, gateway: gateway, writer: writer, vault: vault, databasePath: settings.database.path,
+                settings: settings, gateway: gateway, writer: writer, vault: vault,
+                databasePath: settings.database.path,
                 adminToken: token.value, version: fastGateVersion)
         } catch {
             gateway.stop()
