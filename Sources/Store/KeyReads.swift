@@ -18,7 +18,8 @@ enum KeyColumns {
             createdAtMilliseconds: Timestamp.parse(row.text(5)) ?? 0,
             expiresAtMilliseconds: expiry(row.optionalText(6)),
             // What cannot be understood must not open doors.
-            isActive: row.bool(7) && permissions != nil && allowedModels != nil && period != nil, usageCount: row.int(8),
+            isActive: row.bool(7) && permissions != nil && allowedModels != nil && period != nil,
+            usageCount: row.int(8),
             rateLimitPerMinute: row.optionalInt(9),
             lastUsedAtMilliseconds: row.optionalText(10).flatMap { Timestamp.parse($0) },
             allowedModels: allowedModels ?? [],

@@ -125,7 +125,8 @@ struct KeyVaultTests {
         let connection = try folder.raw()
         // Somebody who can write the database puts one row's key into the other's.
         try connection.execute(
-            "UPDATE provider_keys SET sealed_key = (SELECT sealed_key FROM provider_keys WHERE key_id = '\(first.keyID)')")
+            "UPDATE provider_keys SET sealed_key = (SELECT sealed_key FROM provider_keys WHERE key_id = '\(first.keyID)')"
+        )
         #expect(vault.open(try stored(first.keyID)) == Self.secret)
         #expect(vault.open(try stored(second.keyID)) == nil)
         // Or has another provider, whose address is his, use it.

@@ -6,7 +6,9 @@ import Testing
 struct ProviderTests {
     private let folder = TestFolder()
 
-    private func sample(_ name: String = "openai", _ change: (inout ProviderRecord) -> Void = { _ in }) -> ProviderRecord {
+    private func sample(_ name: String = "openai", _ change: (inout ProviderRecord) -> Void = { _ in })
+        -> ProviderRecord
+    {
         var record = ProviderRecord(name: name, baseURL: "https://api.openai.com/v1")
         change(&record)
         return record
@@ -76,10 +78,12 @@ struct ProviderTests {
         let vault = try folder.vault()
         try folder.write { c throws(StoreError) in
             let made = try c.createProvider(sample())
-            guard case .conflict("name", _)? = { () -> StoreError? in
-                do throws(StoreError) { _ = try c.createProvider(made) } catch { return error }
-                return nil
-            }() else {
+            guard
+                case .conflict("name", _)? = { () -> StoreError? in
+                    do throws(StoreError) { _ = try c.createProvider(made) } catch { return error }
+                    return nil
+                }()
+            else {
                 Issue.record("a provider was made twice")
                 return
             }
@@ -147,7 +151,8 @@ struct ProviderTests {
             let key = try c.createProviderKey(NewProviderKey(provider: "a", key: ProviderSecret("sk-1")), vault: vault)
             var bad = ProviderKeyPatch()
             bad.state = .set(.disabled(reason: "invalid_api_key"))
-            #expect(try c.updateProviderKey(key.keyID, bad, vault: vault)?.state == .disabled(reason: "invalid_api_key"))
+            #expect(
+                try c.updateProviderKey(key.keyID, bad, vault: vault)?.state == .disabled(reason: "invalid_api_key"))
             #expect(try c.providerKey(key.keyID)?.state == .disabled(reason: "invalid_api_key"))
             #expect(try c.toggleProviderKey(key.keyID, vault: vault)?.isEnabled == false)
             let on = try c.toggleProviderKey(key.keyID, vault: vault)

@@ -47,14 +47,17 @@ struct UsageSettlementTests {
 
     /// What must hold whatever happened: every sum agrees with the records.
     private func checkSums() throws {
-        for column in ["total_tokens", "prompt_tokens", "completion_tokens", "cached_tokens", "cost_micros"] {
+        for table in ["usage_hours", "usage_days"] {
+            for column in ["total_tokens", "prompt_tokens", "completion_tokens", "cached_tokens", "cost_micros"] {
+                #expect(
+                    try connection.int("SELECT ifnull(sum(\(column)), 0) FROM \(table)")
+                        == connection.int("SELECT ifnull(sum(\(column)), 0) FROM usage_records"),
+                    "\(table) \(column)")
+            }
             #expect(
-                try connection.int("SELECT ifnull(sum(\(column)), 0) FROM usage_rollups")
-                    == connection.int("SELECT ifnull(sum(\(column)), 0) FROM usage_records"), "\(column)")
+                try connection.int("SELECT ifnull(sum(requests), 0) FROM \(table)")
+                    == connection.int("SELECT count(*) FROM usage_records"))
         }
-        #expect(
-            try connection.int("SELECT ifnull(sum(requests), 0) FROM usage_rollups")
-                == connection.int("SELECT count(*) FROM usage_records"))
         for n in 1...4 {
             let budget = try budget("key_\(n)")
             let since = AuditID(high: UInt64(max(0, budget.countedSinceMilliseconds ?? 0)) << 16, low: 0).text
@@ -117,7 +120,8 @@ struct UsageSettlementTests {
             let flusher = flusher(try folder.ring())
             _ = try flusher.flush(releasing: false)
             #expect(try connection.int("SELECT count(*) FROM usage_records") == 50)
-            #expect(try connection.int("SELECT sum(amount_spent) FROM api_keys") == (0..<50).reduce(0) { $0 + $1 * 7 + 1 })
+            #expect(
+                try connection.int("SELECT sum(amount_spent) FROM api_keys") == (0..<50).reduce(0) { $0 + $1 * 7 + 1 })
             #expect(try connection.int("SELECT count(*) FROM usage_attempts") == 10)
             #expect(try connection.int("SELECT failures FROM provider_keys WHERE key_id = 'pk_2'") == 10)
             try checkSums()

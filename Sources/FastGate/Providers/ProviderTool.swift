@@ -85,11 +85,12 @@ struct ProviderTool {
     private func list(_ words: ToolWords, _ items: [JSONValue]) throws(CommandFailure) {
         if words.has("--json") { return console.print(JSONValue.array(items).serialized(pretty: true)) }
         guard let first = items.first?.objectValue else { return }
-        var table = Table(first.members.map { ($0.name, .left) })
+        var table = Table(first.members.map { Table.Column($0.name, shrinks: true) })
         for item in items {
-            table.add((item.objectValue?.members ?? []).map { $0.value.stringValue ?? $0.value.serialized() })
+            table.add(
+                (item.objectValue?.members ?? []).map { Table.Cell($0.value.stringValue ?? $0.value.serialized()) })
         }
-        table.lines.forEach(console.print)
+        for line in table.lines(width: console.columns) { console.print(line) }
     }
 
     private func addProvider(_ words: inout ToolWords, _ session: ProviderSession) throws(CommandFailure) {

@@ -29,7 +29,8 @@ enum ProviderKeyColumns {
         of provider: String?, in connection: Connection
     ) throws(StoreError) -> [ProviderKeyRecord] {
         let select = try connection.statement(
-            "SELECT \(list) FROM provider_keys WHERE (?1 IS NULL OR provider = ?1) ORDER BY provider, created_at, key_id")
+            "SELECT \(list) FROM provider_keys WHERE (?1 IS NULL OR provider = ?1) ORDER BY provider, created_at, key_id"
+        )
         defer { select.reset() }
         select.bind(1, provider)
         var items: [ProviderKeyRecord] = []

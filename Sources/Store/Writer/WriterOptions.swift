@@ -23,7 +23,8 @@ public struct WriterOptions: Sendable, Equatable {
 
     public init(
         flushIntervalMilliseconds: Int = 100, timeZoneOffsetMinutes: Int = 0, auditBodyMaxBytes: Int = 10_240,
-        retentionDays: Int = 0, usageRetentionDays: Int = 0, yieldsToWorkers: Bool = true, busyTimeoutMilliseconds: Int = 1000,
+        retentionDays: Int = 0, usageRetentionDays: Int = 0, yieldsToWorkers: Bool = true,
+        busyTimeoutMilliseconds: Int = 1000,
         maxRetryDelayMilliseconds: Int = 2000, startTimeoutMilliseconds: Int = 30_000,
         stopTimeoutMilliseconds: Int = 10_000
     ) {
