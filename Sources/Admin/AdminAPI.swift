@@ -11,12 +11,17 @@ final class AdminShared: Sendable {
     let version: String
     let startedNanoseconds = Clock.monotonicNanoseconds()
     private let currentSettings: Mutex<Settings>
+    private let currentTLS: Mutex<TLSContext?>
     /// Held over a change of the database and its publication, so that an older state is never published over a
     /// newer one.
     let mutation = Mutex(())
 
-    init(settings: Settings, gateway: any GatewayControl, writer: any ChangeWriter, version: String) {
+    init(
+        settings: Settings, tls: TLSContext? = nil, gateway: any GatewayControl, writer: any ChangeWriter,
+        version: String
+    ) {
         currentSettings = Mutex(settings)
+        currentTLS = Mutex(tls)
         self.gateway = gateway
         self.writer = writer
         self.version = version
@@ -26,6 +31,12 @@ final class AdminShared: Sendable {
     var settings: Settings {
         get { currentSettings.withLock { $0 } }
         set { currentSettings.withLock { $0 = newValue } }
+    }
+
+    /// What new connections speak TLS with; nil for plain HTTP. A reload replaces it.
+    var tls: TLSContext? {
+        get { currentTLS.withLock { $0 } }
+        set { currentTLS.withLock { $0 = newValue } }
     }
 
     var uptimeSeconds: Double { Double(Clock.monotonicNanoseconds() - startedNanoseconds) / 1e9 }

@@ -19,6 +19,7 @@ public final class AdminServer: Sendable {
     private let mailbox: Mailbox<ReactorMessage>
     private let executors: ExecutorPool
     private let reactorThread: WorkerThread
+    private let tickets: TLSTickets
 
     /// Listens and starts the threads.
     /// - Parameters:
@@ -34,12 +35,17 @@ public final class AdminServer: Sendable {
         guard let address = SocketAddress(literal: settings.admin.host, port: settings.admin.port) else {
             throw AdminServerError(description: "admin.host: \(settings.admin.host) is no IP address")
         }
+        let tickets = TLSTickets()
+        let tls: TLSContext?
+        do throws(TLSError) { tls = try Self.tls(settings, tickets: tickets) } catch {
+            throw AdminServerError(description: "admin.tls: \(error)")
+        }
         let listener = Socket.listen(address, reusePort: false, backlog: 128)
         guard listener >= 0 else {
             throw AdminServerError(
                 description: "the admin port \(place): \(SystemError(errno: listener, operation: "listen"))")
         }
-        let shared = AdminShared(settings: settings, gateway: gateway, writer: writer, version: version)
+        let shared = AdminShared(settings: settings, tls: tls, gateway: gateway, writer: writer, version: version)
         do throws(SystemError) {
             let mailbox = try Mailbox<ReactorMessage>()
             let executors = try ExecutorPool(shared: shared, mailbox: mailbox, databasePath: databasePath)
@@ -51,7 +57,7 @@ public final class AdminServer: Sendable {
                 let thread = try WorkerThread.start(name: "admin", cpu: nil) { reactor.run() }
                 return AdminServer(
                     boundPort: SocketAddress.local(of: listener)?.port ?? settings.admin.port, shared: shared,
-                    mailbox: mailbox, executors: executors, reactorThread: thread)
+                    mailbox: mailbox, executors: executors, reactorThread: thread, tickets: tickets)
             } catch {
                 executors.stop()
                 throw error
@@ -64,17 +70,33 @@ public final class AdminServer: Sendable {
 
     private init(
         boundPort: UInt16, shared: AdminShared, mailbox: Mailbox<ReactorMessage>, executors: ExecutorPool,
-        reactorThread: WorkerThread
+        reactorThread: WorkerThread, tickets: TLSTickets
     ) {
         self.boundPort = boundPort
         self.shared = shared
         self.mailbox = mailbox
         self.executors = executors
         self.reactorThread = reactorThread
+        self.tickets = tickets
     }
 
-    /// Puts reloaded settings into effect, except the address, which needs a restart.
-    public func apply(settings: Settings) {
+    /// What the admin port speaks TLS with; nil if it speaks plain HTTP.
+    public static func tls(_ settings: Settings, tickets: TLSTickets) throws(TLSError) -> TLSContext? {
+        guard settings.admin.isTLS else { return nil }
+        let certificate = TLSCertificate(
+            certificateFile: settings.admin.certificateFile, keyFile: settings.admin.keyFile)
+        let options = TLSServerOptions(certificates: [certificate], minimumVersion: settings.tls.minimumVersion)
+        return try TLSContext.server(options, tickets: tickets)
+    }
+
+    /// Puts reloaded settings into effect, except the address, which needs a restart, and reads the certificate again.
+    /// If that cannot be used nothing changes.
+    public func apply(settings: Settings) throws(AdminServerError) {
+        do throws(TLSError) {
+            shared.tls = try Self.tls(settings, tickets: tickets)
+        } catch {
+            throw AdminServerError(description: "admin.tls: \(error)")
+        }
         shared.settings = settings
     }
 

@@ -43,6 +43,12 @@ public struct Settings: Sendable, Equatable {
         public var port: UInt16 = 8515
         /// Whether `?token=` is taken beside the bearer token.
         public var allowQueryToken = true
+        /// PEM chain, leaf first; with its key set too the admin port speaks TLS.
+        public var certificateFile = ""
+        /// PEM private key.
+        public var keyFile = ""
+        /// Whether the admin port speaks TLS.
+        public var isTLS: Bool { !certificateFile.isEmpty && !keyFile.isEmpty }
     }
 
     /// `database`: where state lives.
@@ -149,16 +155,50 @@ public struct Settings: Sendable, Equatable {
         public var allowCredentials = false
     }
 
-    /// `tls`: with both files set the data plane speaks TLS.
-    public struct TLS: Sendable, Equatable {
+    /// A certificate with its key, as files.
+    public struct Certificate: Sendable, Equatable {
         /// PEM chain, leaf first.
         public var certificateFile = ""
         /// PEM private key.
         public var keyFile = ""
+        /// The names it is for; empty = those in it.
+        public var names: [String] = []
+
+        public init(certificateFile: String = "", keyFile: String = "", names: [String] = []) {
+            self.certificateFile = certificateFile
+            self.keyFile = keyFile
+            self.names = names
+        }
+    }
+
+    /// `tls`: with a certificate the data plane speaks TLS.
+    public struct TLS: Sendable, Equatable {
+        public enum ClientAuthentication: String, Sendable, CaseIterable {
+            case none, optional, required
+        }
+        /// PEM chain, leaf first.
+        public var certificateFile = ""
+        /// PEM private key.
+        public var keyFile = ""
+        /// Further ones, chosen by the name that the client asks for.
+        public var certificates: [Certificate] = []
         /// `1.2` or `1.3`.
         public var minimumVersion = "1.2"
+        /// PEM file of the authorities that may have signed clients' certificates.
+        public var clientAuthorityFile = ""
+        /// Whether clients are asked for a certificate.
+        public var clientAuthentication = ClientAuthentication.none
+        /// Whether upstreams are told a client's certificate's subject.
+        public var forwardsClientSubject = false
+        /// How often the files are looked at for renewed certificates; 0 = only on SIGHUP.
+        public var checkIntervalSeconds = 60.0
         /// Whether the data plane speaks TLS.
-        public var isEnabled: Bool { !certificateFile.isEmpty && !keyFile.isEmpty }
+        public var isEnabled: Bool { !allCertificates.isEmpty }
+        /// All certificates, the one for clients that name no server first.
+        public var allCertificates: [Certificate] {
+            let first = Certificate(certificateFile: certificateFile, keyFile: keyFile)
+            return (certificateFile.isEmpty || keyFile.isEmpty ? [] : [first]) + certificates
+        }
     }
 
     /// `upstream_tls`: how https upstreams are verified.
@@ -166,6 +206,26 @@ public struct Settings: Sendable, Equatable {
         public var verify = true
         /// PEM file of the authorities to trust instead of the system's; empty = the system's.
         public var caFile = ""
+        /// What is different for single hosts.
+        public var hosts: [UpstreamHost] = []
+    }
+
+    /// TLS to one upstream host.
+    public struct UpstreamHost: Sendable, Equatable {
+        /// As routes name it, without the port.
+        public var host = ""
+        /// The authorities to trust for it; empty = as for all.
+        public var caFile = ""
+        /// Our certificate and key, shown to this host if it asks; empty = none.
+        public var certificateFile = ""
+        public var keyFile = ""
+
+        public init(host: String = "", caFile: String = "", certificateFile: String = "", keyFile: String = "") {
+            self.host = host
+            self.caFile = caFile
+            self.certificateFile = certificateFile
+            self.keyFile = keyFile
+        }
     }
 
     /// `limits`: what one client can hold of the gateway.

@@ -67,14 +67,22 @@ final class GatewayServer {
         dataPort = gateway.boundPort
         let host = settings.admin.host.contains(":") ? "[\(settings.admin.host)]" : settings.admin.host
         adminAddress = "\(host):\(admin.boundPort)"
-        lock.publish(adminAddress: adminAddress)
+        publishAdminAddress(settings)
     }
 
     /// Puts reloaded settings into effect, as far as they can change while the gateway runs.
-    func apply(_ settings: Settings) throws(GatewayError) {
+    func apply(_ settings: Settings) throws {
+        // Either all of it or nothing: what can be refused is tried first.
+        _ = try AdminServer.tls(settings, tickets: TLSTickets())
         try gateway.publish(settings: settings)
         writer.update(options: Self.writerOptions(settings))
-        admin.apply(settings: settings)
+        try admin.apply(settings: settings)
+        publishAdminAddress(settings)
+    }
+
+    /// Tells the command line where the admin API listens, and that it speaks TLS if it does.
+    private func publishAdminAddress(_ settings: Settings) {
+        lock.publish(adminAddress: (settings.admin.isTLS ? "https://" : "") + adminAddress)
     }
 
     /// Lets open exchanges finish, stores what they left and ends all threads. False if some had to be cut off.

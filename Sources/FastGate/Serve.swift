@@ -34,17 +34,30 @@ func serve(_ loaded: LoadedConfig) -> Int32 {
     }
 }
 
-/// Waits for signals until one of them ends the gateway.
+/// Waits for signals until one of them ends the gateway, and looks for renewed certificates meanwhile.
 private func run(_ server: GatewayServer, _ loaded: LoadedConfig, _ signals: SignalSource) -> Int32 {
     let log = Logger.shared
     var settings = loaded.settings
+    var certificates = CertificateWatch(settings)
+    var lastCheck = Clock.monotonicMilliseconds()
     while true {
+        var timeout: Int32 = -1
+        let interval = UInt64(settings.tls.checkIntervalSeconds * 1000)
+        if interval > 0 {
+            let now = Clock.monotonicMilliseconds()
+            if now >= lastCheck + interval {
+                lastCheck = now
+                if certificates.hasChanged(settings) { renew(server, settings) }
+            }
+            timeout = Int32(lastCheck + interval - now)
+        }
         var waiting = pollfd(fd: signals.fd, events: Int16(POLLIN), revents: 0)
-        guard poll(&waiting, 1, -1) > 0 else { continue }
+        guard poll(&waiting, 1, timeout) > 0 else { continue }
         while let signal = signals.next() {
             switch signal {
             case SIGHUP:
                 settings = reload(server, loaded, settings)
+                certificates = CertificateWatch(settings)
             case SIGUSR1:
                 do throws(LogFileError) { try log.reopen() } catch { log.error("cannot reopen the log: \(error)") }
             default:
@@ -55,6 +68,17 @@ private func run(_ server: GatewayServer, _ loaded: LoadedConfig, _ signals: Sig
                 return ExitCode.ok
             }
         }
+    }
+}
+
+/// Serves with the certificates that lie there now. Ones that cannot be used (a key that is not there yet, say) are
+/// named in the log, and the old ones stay.
+private func renew(_ server: GatewayServer, _ settings: Settings) {
+    do {
+        try server.apply(settings)
+        Logger.shared.info("the certificates were read again")
+    } catch {
+        Logger.shared.error("renewed certificates cannot be used, the old ones stay: \(error)")
     }
 }
 

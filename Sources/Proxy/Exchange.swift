@@ -131,6 +131,7 @@ struct RequestIDBytes: BitwiseCopyable {
 /// What went wrong in an exchange, as the audit and the metrics name it.
 enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
     case none, clientGone, connectRefused, connectTimeout, dnsFailed, dnsTemporary, tlsExpired, tlsWrongName
+    case tlsNotYetValid, tlsSelfSigned, tlsInvalidCertificate, tlsVersion, tlsRefused
     case tlsUnknownCA, tlsFailed, closedBeforeResponse, responseTimeout, malformedResponse, cutShort
     case readTimeout, requestTimeout, bodyTooLarge, malformedBody, conflictingMembers, sendTimeout, gatewayStopping
     case missingKey, invalidKey, inactiveKey, expiredKey, notPermitted, rateLimited, noRoute, malformedRequest
@@ -145,7 +146,12 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .connectTimeout: "timed out while connecting to the upstream"
         case .dnsFailed: "the upstream's name does not resolve"
         case .dnsTemporary: "the upstream's name could not be resolved for now"
-        case .tlsExpired: "the upstream's certificate has expired or is not yet valid"
+        case .tlsExpired: "the upstream's certificate has expired"
+        case .tlsNotYetValid: "the upstream's certificate is not yet valid"
+        case .tlsSelfSigned: "the upstream's certificate is signed by nobody but itself"
+        case .tlsInvalidCertificate: "the upstream's certificate is revoked or not valid for a server"
+        case .tlsVersion: "the upstream speaks no TLS, or no version of it that is allowed"
+        case .tlsRefused: "the upstream refused the TLS handshake"
         case .tlsWrongName: "the upstream's certificate is for another name"
         case .tlsUnknownCA: "the upstream's certificate is signed by no trusted authority"
         case .tlsFailed: "the TLS handshake with the upstream failed"
@@ -186,6 +192,11 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .dnsFailed: "upstream_dns_failed"
         case .dnsTemporary: "upstream_dns_temporary"
         case .tlsExpired: "upstream_tls_expired"
+        case .tlsNotYetValid: "upstream_tls_not_yet_valid"
+        case .tlsSelfSigned: "upstream_tls_self_signed"
+        case .tlsInvalidCertificate: "upstream_tls_invalid_certificate"
+        case .tlsVersion: "upstream_tls_version_mismatch"
+        case .tlsRefused: "upstream_tls_refused"
         case .tlsWrongName: "upstream_tls_wrong_name"
         case .tlsUnknownCA: "upstream_tls_unknown_ca"
         case .tlsFailed: "upstream_tls_failed"
@@ -221,7 +232,8 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .none: 500
         case .clientGone: 499
         case .connectRefused, .dnsFailed, .dnsTemporary, .tlsExpired, .tlsWrongName, .tlsUnknownCA, .tlsFailed,
-            .closedBeforeResponse, .malformedResponse, .cutShort:
+            .tlsNotYetValid, .tlsSelfSigned, .tlsInvalidCertificate, .tlsVersion, .tlsRefused, .closedBeforeResponse,
+            .malformedResponse, .cutShort:
             502
         case .connectTimeout, .responseTimeout, .readTimeout: 504
         case .requestTimeout: 408
@@ -253,7 +265,9 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .connectRefused: .connect
         case .connectTimeout, .responseTimeout, .readTimeout: .timeout
         case .dnsFailed, .dnsTemporary: .dns
-        case .tlsExpired, .tlsWrongName, .tlsUnknownCA, .tlsFailed: .tls
+        case .tlsExpired, .tlsWrongName, .tlsUnknownCA, .tlsFailed, .tlsNotYetValid, .tlsSelfSigned,
+            .tlsInvalidCertificate, .tlsVersion, .tlsRefused:
+            .tls
         case .closedBeforeResponse, .cutShort: .reset
         case .malformedResponse: .protocol
         default: nil

@@ -10,6 +10,7 @@ public final class Gateway: GatewayControl {
     private let registry: Registry
     private let version: String
     private let rings: [MappedRing]
+    private let tickets: TLSTickets
     private let state: Mutex<State>
     private let draining = Atomic(false)
     /// The port the data plane listens on; of use where the settings ask for 0.
@@ -18,6 +19,7 @@ public final class Gateway: GatewayControl {
     /// What a snapshot is made from.
     private struct State {
         var settings: Settings
+        var tls: GatewayTLS
         var keys: [KeyRecord]
         var routes: [RouteRecord]
         var snapshot: Snapshot
@@ -51,11 +53,12 @@ public final class Gateway: GatewayControl {
         onRingPressure: @escaping @Sendable () -> Void
     ) throws(GatewayError) {
         let registry = Registry()
-        let snapshot = Snapshot(keys: keys, routes: routes, settings: settings, version: version, registry: registry)
+        let tickets = TLSTickets()
+        let tls = try GatewayTLS(settings, tickets: tickets)
+        let snapshot = Snapshot(
+            keys: keys, routes: routes, settings: settings, tls: tls, version: version, registry: registry)
         let listeners = try Self.listen(settings, count: rings.count)
         boundPort = SocketAddress.local(of: listeners[0])?.port ?? settings.app.port
-        let serverTLS = try Self.serverTLS(settings)
-        let clientTLS = try Self.clientTLS(settings)
         let nonce = SecureRandom.bytes(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
         var workers: [RunningWorker] = []
         for (index, ring) in rings.enumerated() {
@@ -64,7 +67,7 @@ public final class Gateway: GatewayControl {
                 let metrics = WorkerMetrics()
                 let configuration = WorkerConfiguration(
                     index: index, listener: listeners[index], ring: ring, snapshot: snapshot, mailbox: mailbox,
-                    metrics: metrics, serverTLS: serverTLS, clientTLS: clientTLS,
+                    metrics: metrics,
                     maxConnections: max(settings.limits.maxConnections / rings.count, 1), bootNonce: nonce,
                     onRingPressure: onRingPressure)
                 let thread = try WorkerThread.start(name: "fg-worker-\(index)", cpu: nil) {
@@ -79,7 +82,8 @@ public final class Gateway: GatewayControl {
         self.registry = registry
         self.version = version
         self.rings = rings
-        state = Mutex(State(settings: settings, keys: keys, routes: routes, snapshot: snapshot))
+        self.tickets = tickets
+        state = Mutex(State(settings: settings, tls: tls, keys: keys, routes: routes, snapshot: snapshot))
     }
 
     private static func runWorker(_ configuration: WorkerConfiguration) {
@@ -116,22 +120,6 @@ public final class Gateway: GatewayControl {
         return listeners
     }
 
-    private static func serverTLS(_ settings: Settings) throws(GatewayError) -> TLSContext? {
-        guard settings.tls.isEnabled else { return nil }
-        do {
-            return try TLSContext.server(
-                certificateFile: settings.tls.certificateFile, keyFile: settings.tls.keyFile,
-                minimumVersion: settings.tls.minimumVersion)
-        } catch { throw GatewayError(field: "tls", message: "\(error)") }
-    }
-
-    private static func clientTLS(_ settings: Settings) throws(GatewayError) -> TLSContext {
-        do {
-            return try TLSContext.client(
-                verify: settings.upstreamTLS.verify, caFile: settings.upstreamTLS.caFile)
-        } catch { throw GatewayError(field: "upstream_tls", message: "\(error)") }
-    }
-
     // MARK: Snapshots
 
     /// Serves from these keys and routes; returns when every worker does.
@@ -142,9 +130,14 @@ public final class Gateway: GatewayControl {
         }
     }
 
-    /// Serves with other settings. What is bound to the start (addresses, workers, TLS files, ring size) stays.
+    /// Serves with other settings, and reads certificates, keys and authorities again. What is bound to the start
+    /// (addresses, workers, ring size) stays. If a file cannot be used nothing changes.
     public func publish(settings: Settings) throws(GatewayError) {
-        try publish { $0.settings = settings }
+        let tls = try GatewayTLS(settings, tickets: tickets)
+        try publish { state in
+            state.settings = settings
+            state.tls = tls
+        }
     }
 
     /// Routes that are active but cannot be served, and why.
@@ -157,7 +150,7 @@ public final class Gateway: GatewayControl {
         let isServed = state.withLock { state in
             change(&state)
             state.snapshot = Snapshot(
-                keys: state.keys, routes: state.routes, settings: state.settings, version: version,
+                keys: state.keys, routes: state.routes, settings: state.settings, tls: state.tls, version: version,
                 registry: registry)
             let latch = Latch(workers.count)
             for worker in workers { worker.mailbox.post(.serve(state.snapshot, latch)) }
@@ -169,7 +162,7 @@ public final class Gateway: GatewayControl {
     public func validate(_ route: RouteRecord) -> RouteProblem? {
         let settings = state.withLock { $0.settings }
         var compiler = RouteCompiler(
-            arena: Arena(), stripHeaders: settings.proxy.stripHeaders, defaultTimeoutMilliseconds: 1000,
+            arena: Arena(), stripHeaders: settings.headersToStrip, defaultTimeoutMilliseconds: 1000,
             targetNumbers: StableNumbers())
         do {
             _ = try compiler.compile(route, metricID: 0)

@@ -11,6 +11,7 @@ struct Policy: BitwiseCopyable, Sendable {
     var maxBodyBytes: UInt64
     var maxIdleUpstream: Int32
     var forwardsClientIP: Bool
+    var forwardsClientSubject: Bool
     var auditsHeaders: Bool
     var auditsBody: Bool
     var auditBodyMaxBytes: Int
@@ -30,6 +31,7 @@ struct Policy: BitwiseCopyable, Sendable {
         maxBodyBytes = UInt64(settings.proxy.maxBodyBytes)
         maxIdleUpstream = Int32(clamping: settings.proxy.maxIdleUpstream)
         forwardsClientIP = settings.proxy.forwardClientIP
+        forwardsClientSubject = settings.tls.forwardsClientSubject
         auditsHeaders = settings.proxy.auditIncludeHeaders
         auditsBody = settings.proxy.auditIncludeBody
         auditBodyMaxBytes = settings.proxy.auditBodyMaxBytes
@@ -43,6 +45,20 @@ struct Policy: BitwiseCopyable, Sendable {
             maxHeadBytes: UInt32(clamping: settings.limits.maxHeaderBytes),
             maxFields: UInt32(clamping: min(settings.limits.maxHeaders, Worker.maxFields)), refusesHostMismatch: false)
     }
+}
+
+extension Settings {
+    /// Request headers that are never forwarded. What says whom a client's certificate names can only come from us.
+    var headersToStrip: [String] {
+        tls.clientAuthentication != .none ? proxy.stripHeaders + [ClientSubject.headerName] : proxy.stripHeaders
+    }
+}
+
+/// Whom a client's certificate names.
+enum ClientSubject {
+    static let headerName = "x-client-cert-subject"
+    /// Longer ones are cut.
+    static let maxBytes = 512
 }
 
 /// The cross-origin rules (Fetch standard), with everything that can be rendered once rendered.

@@ -14,11 +14,12 @@ final class Snapshot: Sendable {
     nonisolated(unsafe) private let retained: [AnyObject]
 
     init(
-        keys: [KeyRecord], routes: [RouteRecord], settings: Settings, version: String, registry: Registry
+        keys: [KeyRecord], routes: [RouteRecord], settings: Settings, tls: GatewayTLS? = nil, version: String,
+        registry: Registry
     ) {
         let arena = Arena()
         var compiler = RouteCompiler(
-            arena: arena, stripHeaders: settings.proxy.stripHeaders,
+            arena: arena, stripHeaders: settings.headersToStrip,
             defaultTimeoutMilliseconds: UInt64(settings.proxy.defaultTimeoutSeconds * 1000),
             targetNumbers: registry.targets)
         var problems: [(routeID: String, problem: RouteProblem)] = []
@@ -48,12 +49,12 @@ final class Snapshot: Sendable {
                     index: RouteIndex.compile(compiled, in: arena)),
                 targets: arena.store(compiler.targets), memberNames: names.pointer,
                 memberNameCount: compiler.memberNames.count,
-                policy: Policy(settings), texts: FixedTexts(version: version, in: arena),
+                policy: Policy(settings), tls: TLSView(tls, in: arena), texts: FixedTexts(version: version, in: arena),
                 cors: CORSPolicy(settings.cors, in: arena)))
         view = UnsafePointer(memory)
         self.arena = arena
         self.problems = problems
-        retained = compiler.retained + [names]
+        retained = compiler.retained + [names] + (tls.map { [$0] } ?? [])
     }
 }
 
@@ -66,6 +67,7 @@ struct SnapshotView: BitwiseCopyable {
     let memberNames: UnsafePointer<MemberNames>
     let memberNameCount: Int
     let policy: Policy
+    let tls: TLSView
     let texts: FixedTexts
     let cors: CORSPolicy
 

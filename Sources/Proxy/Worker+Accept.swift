@@ -3,6 +3,7 @@ import Reactor
 
 extension Worker {
     static let acceptsPerTurn = 64
+    static let handshakesPerTurn = 16
     /// After the kernel refused a descriptor, accepting rests this long: what is open goes on being served.
     static let acceptPauseMilliseconds: UInt64 = 200
 
@@ -30,8 +31,8 @@ extension Worker {
         guard let index = clients.allocate() else { return Socket.close(fd) }
         let c = clients.pointer(index)
         c.initialize(to: ClientConnection(fd: fd, state: .readingHead, peer: peer))
-        if let serverTLS {
-            guard let session = TLSSession.server(serverTLS, fd: fd) else {
+        if let server = current.pointee.tls.server {
+            guard let session = server._withUnsafeGuaranteedRef({ TLSSession.server($0, fd: fd) }) else {
                 clients.release(index)
                 return Socket.close(fd)
             }

@@ -112,6 +112,7 @@ extension Worker {
             writer.append(current.pointee.texts.userAgent)
         }
         if current.pointee.policy.forwardsClientIP { writeForwarded(c, base, &writer) }
+        if c.pointee.subject.isAllocated && current.pointee.policy.forwardsClientSubject { writeSubject(c, &writer) }
         writer.append(route.pointee.rewrite.added)
         if c.pointee.exchange.streamsRequest && c.pointee.exchange.requestIsChunked {
             writer.append("transfer-encoding: chunked\r\n")
@@ -191,6 +192,14 @@ extension Worker {
             isFirst = false
             writer.append($0)
         }
+    }
+
+    /// Whom the client's certificate names.
+    @inline(never)
+    private func writeSubject(_ c: UnsafeMutablePointer<ClientConnection>, _ writer: inout HeadWriter) {
+        writer.append("x-client-cert-subject: ")
+        writer.append(c.pointee.subject.readPointer, c.pointee.subject.count)
+        writer.append("\r\n")
     }
 
     private func writeForwarded(

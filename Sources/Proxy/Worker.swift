@@ -22,8 +22,6 @@ struct WorkerConfiguration: Sendable {
     var snapshot: Snapshot
     var mailbox: Mailbox<WorkerMessage>
     var metrics: WorkerMetrics
-    var serverTLS: TLSContext?
-    var clientTLS: TLSContext
     var maxConnections: Int
     var bootNonce: UInt32
     var onRingPressure: @Sendable () -> Void
@@ -58,8 +56,6 @@ struct Worker: ~Copyable {
     let listener: Int32
     let mailbox: Mailbox<WorkerMessage>
     let metrics: WorkerMetrics
-    let serverTLS: TLSContext?
-    let clientTLS: TLSContext
     let bootNonce: UInt32
     let onRingPressure: @Sendable () -> Void
     var isUnderPressure = false
@@ -116,6 +112,8 @@ struct Worker: ~Copyable {
     var isDraining = false
     var drained: Latch?
     var acceptsAgainAt: UInt64 = noDeadline
+    /// TLS handshakes that were worked on in this turn.
+    var handshakesInTurn = 0
 
     static let maxFields = 1024
     static let auditScratchBytes = 256 * 1024
@@ -129,8 +127,6 @@ struct Worker: ~Copyable {
         listener = configuration.listener
         mailbox = configuration.mailbox
         metrics = configuration.metrics
-        serverTLS = configuration.serverTLS
-        clientTLS = configuration.clientTLS
         bootNonce = configuration.bootNonce
         onRingPressure = configuration.onRingPressure
         maxConnections = configuration.maxConnections
@@ -193,6 +189,7 @@ struct Worker: ~Copyable {
         while !isStopped {
             let count = poller.wait(timeoutMilliseconds: waitMilliseconds())
             readClocks()
+            handshakesInTurn = 0
             var i = 0
             while i < count {
                 handle(poller.token(at: i), poller.events(at: i))
@@ -291,12 +288,17 @@ struct Worker: ~Copyable {
     /// New requests are served from `snapshot`; open ones keep theirs.
     private mutating func adopt(_ snapshot: Snapshot) {
         guard let holder = holders.allocate() else { return }
-        holders.pointer(holder).pointee = SnapshotHolder(snapshot: .passRetained(snapshot), openCount: 1)
+        holders.pointer(holder).pointee = SnapshotHolder(
+            snapshot: .passRetained(snapshot), openCount: 1, tlsNumber: snapshot.view.pointee.tls.number)
         let previous = currentHolder
         let isFirst = holders.liveCount == 1
         currentHolder = holder
         current = snapshot.view
-        if !isFirst { releaseSnapshot(previous) }
+        if !isFirst {
+            let isOtherTLS = holders.pointer(previous).pointee.tlsNumber != snapshot.view.pointee.tls.number
+            releaseSnapshot(previous)
+            if isOtherTLS { forgetTLSUpstreams() }
+        }
         var needed = targetCapacity
         for i in 0..<snapshot.view.pointee.targets.count {
             needed = max(needed, Int(snapshot.view.pointee.targets[i].stableID) + 1)
@@ -329,6 +331,7 @@ struct Worker: ~Copyable {
 struct SnapshotHolder: BitwiseCopyable {
     var snapshot: Unmanaged<Snapshot>
     var openCount: Int
+    var tlsNumber: UInt32
 }
 
 /// What a worker knows of one upstream address.

@@ -13,7 +13,9 @@ struct AccessChoice {
     func access(createsDatabase: Bool) throws(CommandFailure) -> any AdminAccess {
         var waited = 0
         while let holder = InstanceLock.holder(folder: settings.database.folder) {
-            if let address = holder.adminAddress.flatMap(Self.parse) { return try client(address) }
+            if let text = holder.adminAddress, let address = Self.parse(text) {
+                return try client(address, isTLS: text.hasPrefix("https://"))
+            }
             // Not yet listening; or another command, which will be gone in a moment.
             guard waited < patienceMilliseconds else {
                 guard let address = configuredAddress else {
@@ -43,7 +45,7 @@ struct AccessChoice {
     }
 
     private func client(
-        _ address: SocketAddress, silenceMilliseconds: Int32 = 60_000
+        _ address: SocketAddress, isTLS: Bool? = nil, silenceMilliseconds: Int32 = 60_000
     ) throws(CommandFailure) -> AdminClient {
         let token: AdminToken?
         do throws(AdminToken.Failure) {
@@ -52,7 +54,23 @@ struct AccessChoice {
             throw CommandFailure(message: "\(error)")
         }
         guard let token else { throw CommandFailure(message: "there is no admin token: set FASTGATE_ADMIN_TOKEN") }
-        return AdminClient(address: address, token: token.value, silenceMilliseconds: silenceMilliseconds)
+        return AdminClient(
+            address: address, token: token.value, tls: isTLS ?? settings.admin.isTLS ? try trust() : nil,
+            silenceMilliseconds: silenceMilliseconds)
+    }
+
+    /// The gateway on this machine shows the certificate that the configuration names: that one and no other, so it
+    /// does not matter for which name it is.
+    private func trust() throws(CommandFailure) -> TLSContext {
+        guard settings.admin.isTLS else {
+            throw CommandFailure(
+                message: "the gateway's admin port speaks TLS, but this configuration has no admin.tls")
+        }
+        do throws(TLSError) {
+            return try TLSContext.client(trustingOnly: settings.admin.certificateFile)
+        } catch {
+            throw CommandFailure(message: "admin.tls.cert: \(error)")
+        }
     }
 
     /// Whether a gateway answers there that takes our token and has our database: another gateway that happens to
@@ -62,8 +80,9 @@ struct AccessChoice {
         return config["database"]?["url"]?.stringValue == settings.database.url
     }
 
-    /// `127.0.0.1:8515`, `[::1]:8515`.
+    /// `127.0.0.1:8515`, `[::1]:8515`, perhaps behind a scheme.
     static func parse(_ text: String) -> SocketAddress? {
+        let text = text.hasPrefix("https://") ? text.dropFirst(8) : Substring(text)
         guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
             return nil
         }

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sqlite3
+import ssl
 import subprocess
 import time
 import urllib.parse
@@ -127,13 +128,24 @@ class Gateway:
         # Never through TLS: tests that give the data plane a certificate look at the admin port.
         if port == self.port and self.config.get("tls", {}).get("cert"):
             port = self.admin_port
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection = self._http(port, timeout=5)
         try:
             connection.request("GET", "/health")
             response = connection.getresponse()
             return response.status, json.loads(response.read())
         finally:
             connection.close()
+
+    def _http(self, port: int, **kw) -> http.client.HTTPConnection:
+        if port == self.admin_port and self.config["admin"].get("tls", {}).get("cert"):
+            return http.client.HTTPSConnection("127.0.0.1", port, context=ssl._create_unverified_context(), **kw)
+        return http.client.HTTPConnection("127.0.0.1", port, **kw)
+
+    def reload(self):
+        """SIGHUP, and waits until the log says what came of it."""
+        seen = self.log.count("reloaded")
+        self.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: self.log.count("reloaded") > seen, "the configuration is read again")
 
     def terminate(self):
         self.process.send_signal(signal.SIGTERM)
@@ -187,9 +199,7 @@ class Gateway:
         token: str | None = ADMIN_TOKEN,
         source: str | None = None,
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
-        connection = http.client.HTTPConnection(
-            "127.0.0.1", self.admin_port, timeout=20, source_address=(source, 0) if source else None
-        )
+        connection = self._http(self.admin_port, timeout=20, source_address=(source, 0) if source else None)
         try:
             sent = dict(headers or {})
             if token is not None:
