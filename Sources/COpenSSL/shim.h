@@ -76,9 +76,14 @@ static inline int fg_failure_reason(unsigned long code) { return ERR_GET_REASON(
 //
 // OpenSSL's own socket BIO uses write(), which raises SIGPIPE when the peer is gone.
 
+// Its data is the descriptor, and above it whether the last recv took all that had arrived.
+#define FG_BIO_DRAINED ((intptr_t)1 << 32)
+
 static int fg_bio_read(BIO *bio, char *out, int count) {
     BIO_clear_retry_flags(bio);
-    ssize_t n = recv((int)(intptr_t)BIO_get_data(bio), out, (size_t)count, 0);
+    intptr_t fd = (int)(intptr_t)BIO_get_data(bio);
+    ssize_t n = recv((int)fd, out, (size_t)count, 0);
+    BIO_set_data(bio, (void *)(n < count ? fd | FG_BIO_DRAINED : fd));
     if (n > 0) return (int)n;
     if (n == 0) {
         BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
@@ -104,6 +109,11 @@ static long fg_bio_control(BIO *bio, int command, long number, void *pointer) {
     case BIO_CTRL_EOF: return BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0;
     default: return 0;
     }
+}
+
+/// Whether the last recv took all that had arrived, so that another would only say so.
+static inline int fg_is_drained(const SSL *ssl) {
+    return ((intptr_t)BIO_get_data(SSL_get_rbio(ssl)) & FG_BIO_DRAINED) != 0;
 }
 
 static inline BIO_METHOD *fg_bio_method(void) {

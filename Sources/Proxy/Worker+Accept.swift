@@ -23,6 +23,7 @@ extension Worker {
                 return
             }
             taken += 1
+            if peer.isLoopback && !listensOnLoopback { Socket.useLocalCongestionControl(fd) }
             addClient(fd, peer)
         }
     }

@@ -106,7 +106,7 @@ extension Worker {
     func receive(client c: UnsafeMutablePointer<ClientConnection>, _ p: UnsafeMutablePointer<UInt8>, _ n: Int) -> Int {
         if let tls = c.pointee.tls {
             let got = tls.read(p, n)
-            if got == -EAGAIN { c.pointee.isReadable = false }
+            if got == -EAGAIN || got > 0 && !c.pointee.hasHungUp && tls.isDrained { c.pointee.isReadable = false }
             return got
         }
         let got = Socket.receive(c.pointee.fd, p, n)

@@ -78,6 +78,10 @@ extension Worker {
                 return
             }
             reads += 1
+            if maySplice(u, c) {
+                if splice(upstream) { continue }
+                return
+            }
             let isFresh = u.pointee.inbound.isEmpty
             if !isFresh { pool.reserve(&u.pointee.inbound, writable: 16 * 1024) }
             let p = isFresh ? scratch : u.pointee.inbound.writePointer
@@ -108,7 +112,7 @@ extension Worker {
     {
         if let tls = u.pointee.tls {
             let got = tls.read(p, n)
-            if got == -EAGAIN { u.pointee.isReadable = false }
+            if got == -EAGAIN || got > 0 && !u.pointee.hasHungUp && tls.isDrained { u.pointee.isReadable = false }
             return got
         }
         let got = Socket.receive(u.pointee.fd, p, n)
@@ -213,7 +217,7 @@ extension Worker {
     }
 
     /// The upstream's side ended, or failed.
-    private mutating func upstreamClosed(_ upstream: UInt32, wasClean: Bool) {
+    mutating func upstreamClosed(_ upstream: UInt32, wasClean: Bool) {
         let u = upstreams.pointer(upstream)
         let client = u.pointee.client
         let c = clients.pointer(client)

@@ -54,6 +54,8 @@ struct Worker: ~Copyable {
 
     let index: Int
     let listener: Int32
+    /// What it accepts has its congestion control already.
+    let listensOnLoopback: Bool
     let mailbox: Mailbox<WorkerMessage>
     let metrics: WorkerMetrics
     let bootNonce: UInt32
@@ -68,6 +70,8 @@ struct Worker: ~Copyable {
     var wheel: TimerWheel
     let resolver: Resolver
     var producer: RingProducer
+    /// Empty but within `splice`.
+    var pipe = SplicePipe()
 
     /// The snapshot that new requests get.
     var current: UnsafePointer<SnapshotView>
@@ -125,6 +129,7 @@ struct Worker: ~Copyable {
         self.poller = poller
         index = configuration.index
         listener = configuration.listener
+        listensOnLoopback = SocketAddress.local(of: configuration.listener)?.isLoopback ?? false
         mailbox = configuration.mailbox
         metrics = configuration.metrics
         bootNonce = configuration.bootNonce

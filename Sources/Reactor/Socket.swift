@@ -20,6 +20,11 @@ public enum Socket {
         return accepted
     }
 
+    /// For a connection that never leaves the machine; sockets of `connect` and those accepted by a listener on a loopback
+    /// address have it already.
+    @inlinable
+    public static func useLocalCongestionControl(_ fd: Int32) { fg_use_local_congestion_control(fd) }
+
     /// A socket whose connection is under way: it becomes writable when it is decided, see `connectError`.
     @inlinable
     public static func connect(_ address: SocketAddress) -> Int32 {

@@ -61,6 +61,12 @@ public struct SocketAddress: BitwiseCopyable, Equatable, Hashable, Sendable, Cus
     @inlinable public var family: Int32 { Int32(shortFamily) }
     @inlinable public var isIPv6: Bool { family == AF_INET6 }
 
+    /// 127.0.0.0/8 or ::1: what is sent there never leaves the machine.
+    @inlinable public var isLoopback: Bool {
+        var address = c
+        return fg_address_is_loopback(&address) != 0
+    }
+
     /// The same address with another port.
     @inlinable
     public func withPort(_ port: UInt16) -> SocketAddress {

@@ -137,6 +137,10 @@ public struct TLSSession: BitwiseCopyable, @unchecked Sendable {
     /// nothing will announce them. They may be less than a record, so a following -EAGAIN ends the reading.
     public var hasPending: Bool { SSL_has_pending(ssl) == 1 }
 
+    /// Whether all that had arrived has been handed out, so that the next `read` would find nothing: the poller announces
+    /// what comes later.
+    public var isDrained: Bool { fg_is_drained(ssl) != 0 && !hasPending }
+
     /// Whether the handshake was short because an earlier session was resumed.
     public var isResumed: Bool { SSL_session_reused(ssl) == 1 }
 

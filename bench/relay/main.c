@@ -135,6 +135,7 @@ static bool lease_upstream(struct end *client) {
         e = idle[--idle_count];
     } else {
         int fd = connect_to(&upstream, NULL);
+        if (fd >= 0) use_local_congestion_control(fd);
         if (fd < 0 || !(e = add_end(fd, false))) return false;
     }
     e->peer = client;
@@ -257,6 +258,7 @@ int main(int argc, char **argv) {
                 -1, 0);
     if (ends == MAP_FAILED) die("relay: out of memory");
     int listener = listen_on(host, &port);
+    use_local_congestion_control(listener);  // what it accepts inherits it
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event event = {EPOLLIN, {.u64 = UINT64_MAX}}, events[MOST_EVENTS];
     if (epoll_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listener, &event) != 0) die("epoll: %s", strerror(errno));

@@ -27,6 +27,9 @@
 // GNU extensions that Glibc hides from a module that is not built with _GNU_SOURCE.
 int accept4(int, struct sockaddr *__restrict, socklen_t *__restrict, int);
 int pipe2(int[2], int);
+#ifndef F_SETPIPE_SZ
+#define F_SETPIPE_SZ 1031
+#endif
 #ifndef MAP_NORESERVE
 #define MAP_NORESERVE 0x4000
 #endif
@@ -252,6 +255,18 @@ static inline int fg_socket_error(int fd) {
     return value > 0 ? -value : value;
 }
 
+/// 127.0.0.0/8 or ::1.
+static inline int fg_address_is_loopback(const fg_address *address) {
+    if (address->family == AF_INET) return *(const uint8_t *)&address->word0 == 127;
+    return address->family == AF_INET6 && IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)&address->word0);
+}
+
+/// Plain Reno for a connection that never leaves the machine. Loopback has no queue to fill and loses nothing, so what
+/// BBR and its like compute for every segment, and their pacing, is for nothing. A refusal does no harm.
+static inline void fg_use_local_congestion_control(int fd) {
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
+}
+
 static inline int fg_tcp_socket(int family) {
     return FG_RESULT(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 }
@@ -266,6 +281,7 @@ static inline int fg_listen(const fg_address *address, int reuse_port, int backl
     // A wildcard is dual-stack whatever net.ipv6.bindv6only says; accepted sockets inherit TCP_NODELAY.
     if (status >= 0 && address->family == AF_INET6) status = fg_set_v6_only(fd, 0);
     if (status >= 0) status = fg_set_no_delay(fd);
+    if (fg_address_is_loopback(address)) fg_use_local_congestion_control(fd);  // inherited too
     if (status >= 0) status = FG_RESULT(bind(fd, (struct sockaddr *)&storage, length));
     if (status >= 0) status = FG_RESULT(listen(fd, backlog));
     if (status >= 0) return fd;
@@ -289,6 +305,7 @@ static inline int fg_connect(const fg_address *address) {
     struct sockaddr_storage storage;
     socklen_t length = fg_address_encode(address, &storage);
     int status = fg_set_no_delay(fd);
+    if (fg_address_is_loopback(address)) fg_use_local_congestion_control(fd);
     if (status >= 0) status = FG_RESULT(connect(fd, (struct sockaddr *)&storage, length));
     // An interrupted connect goes on in the background like any other that is in progress.
     if (status >= 0 || status == -EINPROGRESS || status == -EINTR) return fd;
@@ -331,6 +348,12 @@ static inline int fg_pipe(int *read_end, int *write_end) {
     *read_end = ends[0];
     *write_end = ends[1];
     return 0;
+}
+
+static inline void fg_set_pipe_capacity(int fd, int bytes) { (void)fcntl(fd, F_SETPIPE_SZ, bytes); }
+
+static inline long fg_read(int fd, void *buffer, size_t count) {
+    return fg_syscall6(SYS_read, fd, (long)buffer, (long)count, 0, 0, 0);
 }
 
 /// Moves up to `count` bytes between a pipe and a socket inside the kernel (SPLICE_F_MOVE | SPLICE_F_NONBLOCK).
