@@ -73,6 +73,7 @@ extension SettingKey {
     private static let proxy: [SettingKey] = [
         .seconds("proxy", "connect_timeout", \.proxy.connectTimeoutSeconds, 0.01...3600),
         .seconds("proxy", "default_timeout", \.proxy.defaultTimeoutSeconds, 0.01...86400),
+        .seconds("proxy", "tunnel_idle_timeout", \.proxy.tunnelIdleTimeoutSeconds, 0.01...86400),
         .integer("proxy", "max_retries", \.proxy.maxRetries, 0...100),
         .size("proxy", "max_body_size", \.proxy.maxBodyBytes, 1...(1 << 30)),
         .integer("proxy", "max_idle_upstream", \.proxy.maxIdleUpstream, 0...65536),

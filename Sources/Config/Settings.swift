@@ -111,6 +111,8 @@ public struct Settings: Sendable, Equatable {
         public var connectTimeoutSeconds = 5.0
         /// The wait for the next byte of an upstream, where the route sets none.
         public var defaultTimeoutSeconds = 300.0
+        /// A tunnel (WebSocket) in which nothing moves for this long is closed.
+        public var tunnelIdleTimeoutSeconds = 600.0
         /// A ceiling over every route's retry_count.
         public var maxRetries = 3
         /// A longer request body is refused with 413.

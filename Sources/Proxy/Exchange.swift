@@ -52,6 +52,11 @@ struct Exchange: BitwiseCopyable {
     var usesDecodedBody = false
     var responseStarted = false
     var sendsChunked = false
+    /// Of a tunnel: who has finished sending, and who was told that the other has.
+    var clientHasEnded = false
+    var upstreamHasEnded = false
+    var clientWasToldTheEnd = false
+    var upstreamWasToldTheEnd = false
     var countsEvents = false
     var countsLines = false
     var informationalCount: UInt8 = 0
@@ -135,7 +140,7 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
     case tlsUnknownCA, tlsFailed, closedBeforeResponse, responseTimeout, malformedResponse, cutShort
     case readTimeout, requestTimeout, bodyTooLarge, malformedBody, conflictingMembers, sendTimeout, gatewayStopping
     case missingKey, invalidKey, inactiveKey, expiredKey, notPermitted, rateLimited, noRoute, malformedRequest
-    case notImplemented, expectationFailed, noCapacity, bodyNotObject, missingLength
+    case notImplemented, expectationFailed, noCapacity, tunnelIdle, bodyNotObject, missingLength
 
     /// The audit's error_message; empty for none.
     var message: StaticString {
@@ -176,6 +181,7 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .malformedRequest: "the request is not valid HTTP"
         case .notImplemented: "the gateway does not implement this method"
         case .expectationFailed: "the Expect header asks for something unknown"
+        case .tunnelIdle: "nothing moved in the tunnel for too long"
         case .noCapacity: "the gateway has no room for more connections"
         case .bodyNotObject: "the route sets members of a JSON body, but the body is not a JSON object"
         case .missingLength: "the request's length is needed"
@@ -220,6 +226,7 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .malformedRequest: "malformed_request"
         case .notImplemented: "not_implemented"
         case .expectationFailed: "expectation_failed"
+        case .tunnelIdle: "tunnel_idle"
         case .noCapacity: "no_capacity"
         case .bodyNotObject: "body_not_object"
         case .missingLength: "length_required"
@@ -235,7 +242,7 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
             .tlsNotYetValid, .tlsSelfSigned, .tlsInvalidCertificate, .tlsVersion, .tlsRefused, .closedBeforeResponse,
             .malformedResponse, .cutShort:
             502
-        case .connectTimeout, .responseTimeout, .readTimeout: 504
+        case .connectTimeout, .responseTimeout, .readTimeout, .tunnelIdle: 504
         case .requestTimeout: 408
         case .bodyTooLarge: 413
         case .malformedBody, .conflictingMembers, .malformedRequest, .bodyNotObject: 400

@@ -20,6 +20,7 @@ struct Policy: BitwiseCopyable, Sendable {
     var bodyTimeoutMilliseconds: UInt64
     var keepaliveTimeoutMilliseconds: UInt64
     var sendTimeoutMilliseconds: UInt64
+    var tunnelIdleTimeoutMilliseconds: UInt64
     var messageLimits: MessageLimits
 
     init(_ settings: Settings) {
@@ -40,6 +41,7 @@ struct Policy: BitwiseCopyable, Sendable {
         bodyTimeoutMilliseconds = milliseconds(settings.limits.bodyTimeoutSeconds)
         keepaliveTimeoutMilliseconds = milliseconds(settings.limits.keepaliveTimeoutSeconds)
         sendTimeoutMilliseconds = milliseconds(settings.limits.sendTimeoutSeconds)
+        tunnelIdleTimeoutMilliseconds = milliseconds(settings.proxy.tunnelIdleTimeoutSeconds)
         // An absolute-form target wins over Host (RFC 9112 §3.2.2): the upstream gets a Host of ours either way.
         messageLimits = MessageLimits(
             maxHeadBytes: UInt32(clamping: settings.limits.maxHeaderBytes),

@@ -432,7 +432,10 @@ extension Worker {
             if sent < 0 { return sendFailed(upstream) }
             u.pointee.outbound.consume(sent)
             if u.pointee.client != Exchange.noUpstream {
-                u.pointee.deadline = now + route(clients.pointer(u.pointee.client)).pointee.timeoutMilliseconds
+                let c = clients.pointer(u.pointee.client)
+                u.pointee.deadline =
+                    c.pointee.exchange.phase == .tunnel
+                    ? tunnelDeadline(c) : now + route(c).pointee.timeoutMilliseconds
             }
         }
         pool.give(&u.pointee.outbound)

@@ -53,6 +53,7 @@ import Testing
             proxy:
               connect_timeout: 500ms
               default_timeout: 5m
+              tunnel_idle_timeout: 1m
               max_retries: 0
               max_body_size: 1KB
               max_idle_upstream: 0
@@ -106,7 +107,8 @@ import Testing
         expected.logging = .init(
             level: .debug, format: .json, file: "/var/log/fastgate.log", maxSizeBytes: 1 << 30, backupCount: 0)
         expected.proxy = .init(
-            connectTimeoutSeconds: 0.5, defaultTimeoutSeconds: 300, maxRetries: 0, maxBodyBytes: 1024,
+            connectTimeoutSeconds: 0.5, defaultTimeoutSeconds: 300, tunnelIdleTimeoutSeconds: 60, maxRetries: 0,
+            maxBodyBytes: 1024,
             maxIdleUpstream: 0, forwardClientIP: true, stripHeaders: ["cookie", "x-secret"],
             auditIncludeHeaders: false, auditIncludeBody: true, auditBodyMaxBytes: 0)
         expected.audit = .init(ringBytes: 1 << 20, flushIntervalMilliseconds: 50, onFull: .drop, retentionDays: 30)
