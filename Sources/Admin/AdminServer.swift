@@ -25,26 +25,21 @@ public final class AdminServer: Sendable {
     /// - Parameters:
     ///   - databasePath: Of a database that has been opened (created, migrated) before.
     ///   - adminToken: What callers must present; not empty.
+    ///   - listener: A socket to listen on, which is the server's from here on; without one it binds the settings'
+    ///     address.
     ///   - version: Shown in /health, /openapi.json and the metrics.
     public static func start(
         settings: Settings, gateway: any GatewayControl, writer: StoreWriter, databasePath: String, adminToken: String,
-        version: String
+        version: String, listener: Int32? = nil
     ) throws(AdminServerError) -> AdminServer {
         guard !adminToken.isEmpty else { throw AdminServerError(description: "the admin token is empty") }
-        let place = "\(settings.admin.host):\(settings.admin.port)"
-        guard let address = SocketAddress(literal: settings.admin.host, port: settings.admin.port) else {
-            throw AdminServerError(description: "admin.host: \(settings.admin.host) is no IP address")
-        }
         let tickets = TLSTickets()
         let tls: TLSContext?
         do throws(TLSError) { tls = try Self.tls(settings, tickets: tickets) } catch {
             throw AdminServerError(description: "admin.tls: \(error)")
         }
-        let listener = Socket.listen(address, reusePort: false, backlog: 128)
-        guard listener >= 0 else {
-            throw AdminServerError(
-                description: "the admin port \(place): \(SystemError(errno: listener, operation: "listen"))")
-        }
+        let socket: Int32
+        if let listener { socket = listener } else { socket = try Self.listen(settings) }
         let shared = AdminShared(settings: settings, tls: tls, gateway: gateway, writer: writer, version: version)
         do throws(SystemError) {
             let mailbox = try Mailbox<ReactorMessage>()
@@ -52,19 +47,20 @@ public final class AdminServer: Sendable {
             do throws(SystemError) {
                 // Made here, so that what fails is told to the caller; from then on only its thread touches it.
                 nonisolated(unsafe) let reactor = try AdminReactor(
-                    listener: listener, shared: shared, mailbox: mailbox, executors: executors,
+                    listener: socket, shared: shared, mailbox: mailbox, executors: executors,
                     access: AccessControl(token: adminToken))
                 let thread = try WorkerThread.start(name: "admin", cpu: nil) { reactor.run() }
                 return AdminServer(
-                    boundPort: SocketAddress.local(of: listener)?.port ?? settings.admin.port, shared: shared,
+                    boundPort: SocketAddress.local(of: socket)?.port ?? settings.admin.port, shared: shared,
                     mailbox: mailbox, executors: executors, reactorThread: thread, tickets: tickets)
             } catch {
                 executors.stop()
                 throw error
             }
         } catch {
-            Socket.close(listener)
-            throw AdminServerError(description: "the admin port \(place): \(error)")
+            Socket.close(socket)
+            throw AdminServerError(
+                description: "the admin port \(settings.admin.host):\(settings.admin.port): \(error)")
         }
     }
 
@@ -78,6 +74,20 @@ public final class AdminServer: Sendable {
         self.executors = executors
         self.reactorThread = reactorThread
         self.tickets = tickets
+    }
+
+    /// Binds the admin port's address.
+    public static func listen(_ settings: Settings) throws(AdminServerError) -> Int32 {
+        guard let address = SocketAddress(literal: settings.admin.host, port: settings.admin.port) else {
+            throw AdminServerError(description: "admin.host: \(settings.admin.host) is no IP address")
+        }
+        let listener = Socket.listen(address, reusePort: false, backlog: 128)
+        guard listener >= 0 else {
+            let reason = SystemError(errno: listener, operation: "listen")
+            throw AdminServerError(
+                description: "the admin port \(settings.admin.host):\(settings.admin.port): \(reason)")
+        }
+        return listener
     }
 
     /// What the admin port speaks TLS with; nil if it speaks plain HTTP.

@@ -27,6 +27,7 @@ extension SettingKey {
             "app", "timezone", \.app.timezone, "an offset from UTC such as \"+08:00\", or UTC",
             show: { .text($0.text) }, parse: { TimeZoneOffset($0) }),
         .seconds("app", "drain_timeout", \.app.drainTimeoutSeconds, 0...86400),
+        .seconds("app", "replace_timeout", \.app.replaceTimeoutSeconds, 0...604_800),
         .flag("app", "debug", \.app.debug),
     ]
 

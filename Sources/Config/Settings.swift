@@ -31,6 +31,8 @@ public struct Settings: Sendable, Equatable {
         public var timezone = TimeZoneOffset(minutes: 480) ?? .utc
         /// How long open exchanges may go on after SIGTERM.
         public var drainTimeoutSeconds = 30.0
+        /// How long open exchanges may go on after a successor has taken over (SIGUSR2).
+        public var replaceTimeoutSeconds = 3600.0
         /// Lowers the log level to debug.
         public var debug = false
     }

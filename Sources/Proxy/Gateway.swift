@@ -39,36 +39,49 @@ public final class Gateway: GatewayControl {
     /// - Parameter onRingPressure: called from a worker whose ring has filled by half; must return at once.
     ///
     /// Every worker has a listening socket of its own (SO_REUSEPORT), so the kernel spreads connections over them.
+    ///
+    /// - Parameters:
+    ///   - listeners: sockets to listen on, which are the gateway's from here on; without them it binds the settings'
+    ///     address. If there are fewer than rings, workers share them.
+    ///   - bootNonce: marks this start's audit ids.
     public static func start(
         settings: Settings, rings: [MappedRing], keys: [KeyRecord], routes: [RouteRecord], version: String,
+        listeners: [Int32]? = nil, bootNonce: UInt32 = Gateway.makeBootNonce(),
         onRingPressure: @escaping @Sendable () -> Void = {}
     ) throws(GatewayError) -> Gateway {
         try Gateway(
-            settings: settings, rings: rings, keys: keys, routes: routes, version: version,
-            onRingPressure: onRingPressure)
+            settings: settings, rings: rings, keys: keys, routes: routes, version: version, listeners: listeners,
+            bootNonce: bootNonce, onRingPressure: onRingPressure)
+    }
+
+    /// A number that no other start is likely to have.
+    public static func makeBootNonce() -> UInt32 {
+        SecureRandom.bytes(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
     }
 
     private init(
         settings: Settings, rings: [MappedRing], keys: [KeyRecord], routes: [RouteRecord], version: String,
-        onRingPressure: @escaping @Sendable () -> Void
+        listeners: [Int32]?, bootNonce: UInt32, onRingPressure: @escaping @Sendable () -> Void
     ) throws(GatewayError) {
         let registry = Registry()
         let tickets = TLSTickets()
         let tls = try GatewayTLS(settings, tickets: tickets)
         let snapshot = Snapshot(
             keys: keys, routes: routes, settings: settings, tls: tls, version: version, registry: registry)
-        let listeners = try Self.listen(settings, count: rings.count)
-        boundPort = SocketAddress.local(of: listeners[0])?.port ?? settings.app.port
-        let nonce = SecureRandom.bytes(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+        let sockets: [Int32]
+        if let listeners { sockets = listeners } else { sockets = try Self.listen(settings, count: rings.count) }
+        let listeners = try Self.spread(sockets, over: rings.count)
+        boundPort = SocketAddress.local(of: listeners[0].fd)?.port ?? settings.app.port
         var workers: [RunningWorker] = []
         for (index, ring) in rings.enumerated() {
             do {
                 let mailbox = try Mailbox<WorkerMessage>()
                 let metrics = WorkerMetrics()
                 let configuration = WorkerConfiguration(
-                    index: index, listener: listeners[index], ring: ring, snapshot: snapshot, mailbox: mailbox,
+                    index: index, listener: listeners[index].fd,
+                    sharesListener: listeners[index].isShared, ring: ring, snapshot: snapshot, mailbox: mailbox,
                     metrics: metrics,
-                    maxConnections: max(settings.limits.maxConnections / rings.count, 1), bootNonce: nonce,
+                    maxConnections: max(settings.limits.maxConnections / rings.count, 1), bootNonce: bootNonce,
                     onRingPressure: onRingPressure)
                 let thread = try WorkerThread.start(name: "fg-worker-\(index)", cpu: nil) {
                     Self.runWorker(configuration)
@@ -95,7 +108,21 @@ public final class Gateway: GatewayControl {
         }
     }
 
-    private static func listen(_ settings: Settings, count: Int) throws(GatewayError) -> [Int32] {
+    /// One descriptor for each worker: where there are fewer sockets, some are shared.
+    private static func spread(
+        _ listeners: [Int32], over count: Int
+    ) throws(GatewayError) -> [(fd: Int32, isShared: Bool)] {
+        var result: [(fd: Int32, isShared: Bool)] = []
+        for index in 0..<count {
+            let fd = index < listeners.count ? listeners[index] : Socket.duplicate(listeners[index % listeners.count])
+            guard fd >= 0 else { throw GatewayError(message: "dup: \(String(cString: strerror(-fd)))") }
+            result.append((fd, count > listeners.count))
+        }
+        return result
+    }
+
+    /// Binds the data plane's address `count` times.
+    public static func listen(_ settings: Settings, count: Int) throws(GatewayError) -> [Int32] {
         guard var address = SocketAddress(literal: settings.app.host, port: settings.app.port) else {
             throw GatewayError(field: "app.host", message: "\"\(settings.app.host)\" is no IP address")
         }
@@ -192,12 +219,22 @@ public final class Gateway: GatewayControl {
 
     public var isDraining: Bool { draining.load(ordering: .acquiring) }
 
-    /// Stops accepting and waits until open exchanges are finished; false if some were not after `timeoutSeconds`.
-    public func drain(timeoutSeconds: Double) -> Bool {
-        draining.store(true, ordering: .releasing)
+    /// Stops accepting, lets what is open finish, and returns at once. Asked again it only closes idle connections
+    /// sooner.
+    ///
+    /// - Returns: whether all is finished, after waiting for so many seconds.
+    public func drain(_ drain: Drain) -> (_ waitSeconds: Double) -> Bool {
+        if !drain.isHandingOver { draining.store(true, ordering: .releasing) }
         let latch = Latch(workers.count)
-        for worker in workers { worker.mailbox.post(.drain(latch)) }
-        return latch.wait(seconds: timeoutSeconds)
+        for worker in workers { worker.mailbox.post(.drain(latch, drain)) }
+        return { latch.wait(seconds: $0) }
+    }
+
+    /// Whether every worker's loop turns, asked within so many seconds.
+    public func isAlive(withinSeconds seconds: Double) -> Bool {
+        let latch = Latch(workers.count)
+        for worker in workers { worker.mailbox.post(.ping(latch)) }
+        return latch.wait(seconds: seconds)
     }
 
     /// Ends the workers. What is still open is recorded as cut off.

@@ -59,7 +59,8 @@ extension Worker {
         let requestIsComplete = c.pointee.exchange.requestIsComplete
         let keepsAlive = c.pointee.exchange.keepsAlive && requestIsComplete
         endExchange(client)
-        if keepsAlive && !c.pointee.hasHungUp && !isDraining {
+        // While idle connections are let be, one that was not told that it ends gets its last request answered.
+        if keepsAlive && !c.pointee.hasHungUp && (!isDraining || closesIdleAt != noDeadline) {
             c.pointee.state = .readingHead
             setDeadline(client: client, now + current.pointee.policy.keepaliveTimeoutMilliseconds)
             if c.pointee.inbound.isAllocated || c.pointee.isReadable { enqueueClient(client) }

@@ -90,7 +90,7 @@ extension Worker {
             } else if got == -EAGAIN {
                 if c.pointee.inbound.isEmpty {
                     pool.give(&c.pointee.inbound)
-                    if isDraining { closeClient(index) }
+                    if isDraining && closesIdleAt == noDeadline { closeClient(index) }
                 }
                 return
             } else {

@@ -9,7 +9,9 @@ enum WorkerMessage: Sendable {
     /// Serve from this snapshot from now on; count the latch down when it is so.
     case serve(Snapshot, Latch)
     /// Stop accepting, finish what is open; count the latch down when nothing is.
-    case drain(Latch)
+    case drain(Latch, Drain)
+    /// Count the latch down: the loop turns.
+    case ping(Latch)
     /// Close everything and end the thread.
     case stop
 }
@@ -18,6 +20,8 @@ enum WorkerMessage: Sendable {
 struct WorkerConfiguration: Sendable {
     var index: Int
     var listener: Int32
+    /// Other workers wait for the same socket.
+    var sharesListener: Bool
     var ring: MappedRing
     var snapshot: Snapshot
     var mailbox: Mailbox<WorkerMessage>
@@ -54,6 +58,7 @@ struct Worker: ~Copyable {
 
     let index: Int
     let listener: Int32
+    let listenerEvents: UInt32
     /// What it accepts has its congestion control already.
     let listensOnLoopback: Bool
     let mailbox: Mailbox<WorkerMessage>
@@ -114,6 +119,10 @@ struct Worker: ~Copyable {
     var random: UInt64
     var isStopped = false
     var isDraining = false
+    /// Somebody else accepts meanwhile: the service as a whole goes on.
+    var isHandingOver = false
+    /// While draining: when idle connections are closed.
+    var closesIdleAt: UInt64 = noDeadline
     var drained: Latch?
     var acceptsAgainAt: UInt64 = noDeadline
     /// TLS handshakes that were worked on in this turn.
@@ -129,6 +138,7 @@ struct Worker: ~Copyable {
         self.poller = poller
         index = configuration.index
         listener = configuration.listener
+        listenerEvents = configuration.sharesListener ? PollEvent.readable | PollEvent.exclusive : PollEvent.readable
         listensOnLoopback = SocketAddress.local(of: configuration.listener)?.isLoopback ?? false
         mailbox = configuration.mailbox
         metrics = configuration.metrics
@@ -187,7 +197,7 @@ struct Worker: ~Copyable {
     /// Runs until told to stop.
     mutating func run() {
         _ = poller.add(
-            listener, events: PollEvent.readable, token: Token(kind: Kind.listener, generation: 0, index: 0))
+            listener, events: listenerEvents, token: Token(kind: Kind.listener, generation: 0, index: 0))
         _ = poller.add(
             mailbox.fd, events: PollEvent.readable, token: Token(kind: Kind.mailbox, generation: 0, index: 0))
         readClocks()
@@ -239,6 +249,7 @@ struct Worker: ~Copyable {
         if let names = resolver.timeoutMilliseconds(now: now) { until = min(until, UInt64(max(names, 0))) }
         if !spilled.isEmpty || !auditWaiters.isEmpty { until = min(until, 2) }
         if acceptsAgainAt != noDeadline { until = min(until, acceptsAgainAt > now ? acceptsAgainAt - now : 0) }
+        if closesIdleAt != noDeadline { until = min(until, closesIdleAt > now ? closesIdleAt - now : 0) }
         return until == .max ? -1 : Int32(min(until, 60_000))
     }
 
@@ -249,7 +260,8 @@ struct Worker: ~Copyable {
             case .serve(let snapshot, let latch):
                 adopt(snapshot)
                 latch.countDown()
-            case .drain(let latch): beginDrain(latch)
+            case .drain(let latch, let drain): beginDrain(latch, drain)
+            case .ping(let latch): latch.countDown()
             case .stop: isStopped = true
             }
         }

@@ -57,6 +57,12 @@ final class AuditFlusher {
         transaction.binder.bodyLimit = options.auditBodyMaxBytes
     }
 
+    /// Reads these rings too; what is in them may have been stored before.
+    func add(_ rings: [MappedRing]) {
+        readers += rings.map(RingReader.init)
+        isCareful = true
+    }
+
     /// Forgets rings that have been drained for good.
     func removeReaders(of rings: [MappedRing]) {
         readers.removeAll { reader in rings.contains { $0 === reader.ring } }

@@ -17,14 +17,18 @@ final class WriterLoop {
     private var retryDelayMilliseconds = 0
     private var nextFlush: UInt64 = 0
     private var nextRetention: UInt64 = 0
+    /// Rings of ended processes that are not yet empty.
+    private var adopted: [AbandonedRings] = []
 
     /// The thread's body.
-    static func main(gate: WriterGate, databasePath: String, rings: [MappedRing], staleRings: [MappedRing]) {
+    static func main(
+        gate: WriterGate, databasePath: String, rings: [MappedRing], staleRings: [MappedRing], others: [UInt32]
+    ) {
         let loop: WriterLoop
         defer { gate.withLock { $0.thread = nil } }
         do throws(StoreError) {
             loop = try WriterLoop(gate: gate, databasePath: databasePath, rings: rings + staleRings)
-            try loop.recover()
+            try loop.recover(others: others)
             loop.forget(staleRings)
         } catch {
             gate.signal { $0.startResult = .failure(error) }
@@ -52,7 +56,7 @@ final class WriterLoop {
     // MARK: Start
 
     /// Stores what a dead process has left in the rings, then marks what it had in flight.
-    private func recover() throws(StoreError) {
+    private func recover(others: [UInt32]) throws(StoreError) {
         let deadline = Clock.monotonicMilliseconds() + UInt64(max(0, options.startTimeoutMilliseconds))
         while true {
             do throws(StoreError) {
@@ -62,6 +66,7 @@ final class WriterLoop {
                         """
                         UPDATE audit_logs SET error_message = 'in flight when the gateway stopped'
                         WHERE status_code IS NULL AND response_time IS NULL AND error_message IS NULL
+                            AND substr(id, 17, 8) NOT IN (\(Self.list(others)))
                         """)
                     return connection.changes
                 }
@@ -72,6 +77,36 @@ final class WriterLoop {
                 guard case .busy = error, Clock.monotonicMilliseconds() < deadline else { throw error }
                 usleep(50_000)
             }
+        }
+    }
+
+    /// Marks as they stand in ids, for SQL.
+    private static func list(_ nonces: [UInt32]) -> String {
+        nonces.map { "'\(AuditID(high: 0, low: UInt64($0) << 32).text.dropFirst(16).prefix(8))'" }
+            .joined(separator: ", ")
+    }
+
+    /// Lets go of the rings of ended processes that are empty now, once what those had in flight is marked.
+    private func finishAdopted() {
+        while let next = adopted.first, next.rings.allSatisfy({ $0.usedBytes == 0 }) {
+            if let owner = next.owner {
+                do throws(StoreError) {
+                    try connection.transaction { () throws(StoreError) in
+                        let mark = try connection.statement(
+                            """
+                            UPDATE audit_logs SET error_message = 'in flight when the gateway stopped'
+                            WHERE id >= ?1 AND status_code IS NULL AND response_time IS NULL
+                                AND error_message IS NULL AND substr(id, 17, 8) = \(Self.list([owner.bootNonce]))
+                            """)
+                        mark.bind(1, AuditID(high: owner.startedAt << 16, low: 0).text)
+                        try mark.run()
+                    }
+                } catch {
+                    return
+                }
+            }
+            forget(next.rings)
+            adopted.removeFirst()
         }
     }
 
@@ -88,6 +123,10 @@ final class WriterLoop {
             let wake = min(nextFlush, options.retentionDays > 0 ? nextRetention : .max)
             let work = gate.wait(untilMilliseconds: wake)
             adopt(work.options)
+            for abandoned in work.abandoned {
+                adopted.append(abandoned)
+                flusher.add(abandoned.rings)
+            }
             if !work.jobs.isEmpty || work.isExpedited {
                 adjustPriority(isUrgent: true)
                 for job in work.jobs { gate.finish(job, perform(job)) }
@@ -96,6 +135,7 @@ final class WriterLoop {
             let now = Clock.monotonicMilliseconds()
             // Somebody in need of room does not shorten the pause after a failure.
             if now >= nextFlush || (work.isExpedited && retryDelayMilliseconds == 0) { flush() }
+            if !adopted.isEmpty { finishAdopted() }
             if options.retentionDays > 0 && now >= nextRetention { deleteExpired() }
             adjustPriority(isUrgent: false)
         }

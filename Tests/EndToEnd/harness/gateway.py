@@ -57,6 +57,38 @@ def merge(base: dict, extra: dict) -> dict:
     return merged
 
 
+class Adopted:
+    """A process that is nobody's child here, with as much of Popen as is needed."""
+
+    def __init__(self, pid: int):
+        self.pid = pid
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        try:
+            state = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except OSError:
+            state = "Z"
+        if state == "Z":
+            self.returncode = 0  # how it ended only its parent gets to know
+        return self.returncode
+
+    def wait(self, seconds: float | None = None) -> int:
+        deadline = time.monotonic() + (seconds or 60)
+        while self.poll() is None:
+            if time.monotonic() >= deadline:
+                raise subprocess.TimeoutExpired(str(self.pid), seconds)
+            time.sleep(0.01)
+        return self.returncode
+
+    def send_signal(self, number: int):
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self):
+        self.send_signal(signal.SIGKILL)
+
+
 class AdminError(AssertionError):
     pass
 
@@ -146,6 +178,23 @@ class Gateway:
         seen = self.log.count("reloaded")
         self.process.send_signal(signal.SIGHUP)
         wait_until(lambda: self.log.count("reloaded") > seen, "the configuration is read again")
+
+    @property
+    def lock_pid(self) -> int:
+        """Whose the database is now."""
+        return int((self.folder / "data" / "fastgate.lock").read_text().split()[1])
+
+    def replace(self):
+        """SIGUSR2: from here on `process` is the successor. Returns the one before, which may live on for a while."""
+        before = self.process
+        ready = self.log.count(" serves address=")
+        before.send_signal(signal.SIGUSR2)
+        wait_until(
+            lambda: self.lock_pid != before.pid and self.log.count(" serves address=") > ready,
+            "a successor serves", START_SECONDS,
+        )  # fmt: skip
+        self.process = Adopted(self.lock_pid)
+        return before
 
     def terminate(self):
         self.process.send_signal(signal.SIGTERM)

@@ -1,0 +1,190 @@
+import Admin
+import Config
+import Glibc
+import Log
+import Proxy
+import Reactor
+import Store
+
+/// The parts of a running gateway, started in the order in which they need each other and stopped in the other.
+final class GatewayServer {
+    let dataPort: UInt16
+    private(set) var adminAddress = ""
+    let workerCount: Int
+    /// nil once a successor has it.
+    private var lock: InstanceLock?
+    private var sockets: ListeningSockets
+    private let writer: StoreWriter
+    private let gateway: Gateway
+    private var admin: AdminServer?
+    private let adminToken: String
+    private let folder: String
+    private let program = programPath()
+    private let rings: AuditRings
+    /// Processes whose rings this one takes over when they have ended.
+    private var siblings: Int
+
+    struct Failure: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// - Parameters:
+    ///   - given: sockets that were opened for us; what is missing is bound as the settings say.
+    ///   - predecessor: the process that this one is to succeed. It goes on until this one is ready.
+    init(_ loaded: LoadedConfig, given: ListeningSockets, predecessor: Predecessor?) throws {
+        let settings = loaded.settings
+        var sockets = predecessor?.sockets ?? given
+        let wanted = settings.app.workers > 0 ? settings.app.workers : max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1)
+        // A socket that nobody accepts from would let its share of the clients hang.
+        let workerCount = max(wanted, sockets.data.count)
+        self.workerCount = workerCount
+        let folder = settings.database.folder
+        self.folder = folder
+        lock = try predecessor.map { .inherited($0.lock, folder: folder) } ?? InstanceLock.take(folder: folder)
+        let token = try AdminToken.resolve(settings)
+        adminToken = token.value
+        if case .created(let path) = token.origin {
+            Logger.shared.info("made an admin token", [("file", .string(path))])
+        }
+        if predecessor == nil { try Self.openDatabase(settings) }
+        let bootNonce = Gateway.makeBootNonce()
+        var rings = try AuditRings.open(
+            folder: folder, workers: workerCount, capacity: settings.audit.ringBytes, bootNonce: bootNonce)
+        for warning in rings.warnings { Logger.shared.error(warning) }
+        let writer = try StoreWriter.start(
+            databasePath: settings.database.path, rings: rings.rings, staleRings: rings.stale, others: rings.others,
+            options: Self.writerOptions(settings))
+        rings.releaseStale()
+        self.rings = rings
+        self.writer = writer
+        siblings = rings.others.count
+        let recovered = writer.statistics.recoveredInFlight
+        if recovered > 0 {
+            Logger.shared.warn("exchanges were in flight when the gateway stopped", [("count", .init(recovered))])
+        }
+        do {
+            if let predecessor {
+                predecessor.say(.prepared)
+                guard predecessor.waitToProceed() else { throw Failure(description: "the running gateway stays") }
+            }
+            try sockets.bind(settings, workers: workerCount)
+            let reader = try ReadConnection(
+                path: settings.database.path, timeZoneOffsetMinutes: settings.app.timezone.minutes)
+            gateway = try Gateway.start(
+                settings: settings, rings: rings.rings, keys: reader.activeKeys(),
+                routes: reader.activeRoutes(), version: fastGateVersion,
+                listeners: try sockets.data.map(ListeningSockets.duplicate), bootNonce: bootNonce,
+                onRingPressure: { writer.expedite() })
+        } catch {
+            writer.stop()
+            throw error
+        }
+        self.sockets = sockets
+        dataPort = gateway.boundPort
+        for (routeID, problem) in gateway.routeProblems {
+            Logger.shared.error(
+                "a route cannot be served: \(problem.field) \(problem.message)", [("route", .string(routeID))])
+        }
+        do {
+            try startAdmin(settings)
+        } catch {
+            gateway.stop()
+            writer.stop()
+            throw error
+        }
+        predecessor?.say(.serving)
+    }
+
+    /// Opens the admin port, at the start or after `stopAdmin`.
+    func startAdmin(_ settings: Settings) throws {
+        let admin = try AdminServer.start(
+            settings: settings, gateway: gateway, writer: writer, databasePath: settings.database.path,
+            adminToken: adminToken, version: fastGateVersion, listener: sockets.admin.map(ListeningSockets.duplicate))
+        self.admin = admin
+        let host = settings.admin.host.contains(":") ? "[\(settings.admin.host)]" : settings.admin.host
+        adminAddress = "\(host):\(admin.boundPort)"
+        publishAdminAddress(settings)
+    }
+
+    /// No more changes of keys and routes: what the database has now is what a successor may serve. Who connects waits
+    /// in the socket's queue.
+    func stopAdmin() {
+        admin?.stop()
+        admin = nil
+    }
+
+    /// Starts the process that is to take over.
+    func startSuccessor() throws(SystemError) -> Successor {
+        guard let lock else { throw SystemError(errno: ESRCH, operation: "start a successor") }
+        return try Successor(program: program, sockets: sockets, lock: lock.descriptor)
+    }
+
+    var hasAdmin: Bool { admin != nil }
+    var hasSiblings: Bool { siblings > 0 }
+
+    /// Whether all threads that serve do.
+    func isAlive(withinSeconds seconds: Double) -> Bool { gateway.isAlive(withinSeconds: seconds) }
+
+    /// Takes over what processes that have ended meanwhile left in their rings.
+    func adoptAbandonedRings() {
+        guard siblings > 0 else { return }
+        do throws(StoreError) {
+            for abandoned in try AuditRings.abandoned(folder: folder) {
+                for warning in abandoned.warnings { Logger.shared.error(warning) }
+                writer.adopt(abandoned)
+                siblings -= 1
+            }
+        } catch {
+            Logger.shared.error("the audit rings of an ended process cannot be read: \(error)")
+        }
+    }
+
+    /// Puts reloaded settings into effect, as far as they can change while the gateway runs.
+    func apply(_ settings: Settings) throws {
+        // Either all of it or nothing: what can be refused is tried first.
+        _ = try AdminServer.tls(settings, tickets: TLSTickets())
+        try gateway.publish(settings: settings)
+        writer.update(options: Self.writerOptions(settings))
+        try admin?.apply(settings: settings)
+        publishAdminAddress(settings)
+    }
+
+    /// Tells the command line where the admin API listens, and that it speaks TLS if it does.
+    func publishAdminAddress(_ settings: Settings) {
+        lock?.publish(adminAddress: (settings.admin.isTLS ? "https://" : "") + adminAddress)
+    }
+
+    /// Stops accepting and lets open exchanges finish; returns at once.
+    ///
+    /// - Returns: whether all are finished, after waiting for so many seconds.
+    func drain(_ drain: Drain) -> (_ waitSeconds: Double) -> Bool {
+        sockets.close()
+        if drain.isHandingOver { lock = nil }
+        return gateway.drain(drain)
+    }
+
+    /// Cuts off what is still open, stores what is in the rings and ends all threads.
+    func stop() {
+        gateway.stop()
+        stopAdmin()
+        writer.stop()
+    }
+
+    /// Creates or migrates the database, and says so: a backup of an old one holds what the old one held.
+    private static func openDatabase(_ settings: Settings) throws {
+        let database = try Database.open(
+            path: settings.database.path, timeZoneOffsetMinutes: settings.app.timezone.minutes)
+        if let backup = database.backupPath {
+            Logger.shared.warn(
+                "the database was migrated; its backup may hold keys in plain text: keep it safe or delete it",
+                [("backup", .string(backup))])
+        }
+    }
+
+    private static func writerOptions(_ settings: Settings) -> WriterOptions {
+        WriterOptions(
+            flushIntervalMilliseconds: settings.audit.flushIntervalMilliseconds,
+            timeZoneOffsetMinutes: settings.app.timezone.minutes,
+            auditBodyMaxBytes: settings.proxy.auditBodyMaxBytes, retentionDays: settings.audit.retentionDays)
+    }
+}
