@@ -32,7 +32,9 @@ let package = Package(
         module("JSON", ["CScan", "CPCRE2"]),
         module("Config", ["CYAML"]),
         module("Log", []),
-        module("Store", ["Reactor", "JSON", "Log", "CScan", "CSQLite", "CZlib"]),
+        module("Inflate", ["Reactor", "CZlib"]),
+        module("LLM", ["Reactor", "JSON", "CScan", "Inflate"]),
+        module("Store", ["Reactor", "JSON", "Log", "Inflate", "CScan", "CSQLite"]),
         module("Proxy", ["Reactor", "HTTP", "JSON", "Config", "Log", "Store"]),
         module("Admin", ["Reactor", "HTTP", "JSON", "Config", "Log", "Store", "Proxy"]),
         .executableTarget(
@@ -45,7 +47,7 @@ let package = Package(
         .executableTarget(name: "relay", path: "bench/relay", cSettings: strictC),
         .executableTarget(name: "loadgen", path: "bench/loadgen", cSettings: strictC),
         .executableTarget(
-            name: "micro", dependencies: ["Reactor", "HTTP", "JSON", "Store", "Proxy"], path: "bench/micro",
+            name: "micro", dependencies: ["Reactor", "HTTP", "JSON", "LLM", "Store", "Proxy"], path: "bench/micro",
             swiftSettings: strict),
         .executableTarget(
             name: "storebench", dependencies: ["Reactor", "Store"], path: "bench/storebench", swiftSettings: strict),
@@ -59,6 +61,8 @@ let package = Package(
         tests("JSON"),
         tests("Config"),
         tests("Log"),
+        tests("Inflate", ["Reactor", "CZlib"]),
+        tests("LLM", ["Reactor", "JSON", "Inflate", "CZlib"]),
         tests("Store", ["Reactor", "JSON"]),
         tests("Proxy", ["Reactor", "HTTP", "JSON", "Config", "Store"]),
         tests("Admin", ["Reactor", "HTTP", "JSON", "Config", "Store", "Proxy"]),

@@ -111,7 +111,10 @@ extension AdminFailure {
         case .busy, .full, .stopped: self = .server("database_unavailable", error.description, status: 503)
         case .timedOut:
             self = .server(
-                "query_timed_out", "the query took too long; narrow the time range", status: 503)
+                "query_timed_out",
+                "the query took longer than it may (10 s; 2 s to look for a request_id); narrow the time range",
+                status: 503)
+        case .locked(let reason): self = .server("master_key_locked", reason, status: 503)
         case .sqlite, .refused, .system: self = .server("database_error", error.description)
         }
     }

@@ -130,6 +130,7 @@ extension AdminReactor {
             query: current.query, mediaType: current.head.contentType.map(Self.mediaType),
             body: connection.assembler.body, requestID: current.requestID)
         request.pathValues = current.pathValues
+        request.ifMatch = current.head.ifMatch
         if case .reactor(let handler) = endpoint.handler {
             respond(connection, AdminAPI.answer(endpoint, request) { handler(shared, request) })
         } else if !executors.submit(.init(connection: connection.id, endpoint: endpoint, request: request)) {

@@ -9,6 +9,8 @@ struct AdminRequest: Sendable {
     /// The media type of Content-Type in lower case, without parameters; nil if the header is absent.
     var mediaType: String?
     var body: [UInt8]
+    /// If-Match as sent, several lines joined.
+    var ifMatch: String?
     var requestID: String
     /// What the placeholders of the endpoint's path took, in order, decoded.
     var pathValues: [String] = []

@@ -68,6 +68,8 @@ struct Endpoint: Sendable {
     var answers: [Answer]
     /// Statuses of `{"error":…}` that the handler can answer, beside those of authentication and the server.
     var failures: [UInt16] = []
+    /// Whether If-Match makes the request depend on what it changes.
+    var takesIfMatch = false
     var handler: Handler
 }
 

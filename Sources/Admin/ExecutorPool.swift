@@ -1,3 +1,4 @@
+import Glibc
 import Reactor
 import Store
 
@@ -20,7 +21,10 @@ final class ExecutorPool: Sendable {
         var threads: [WorkerThread] = []
         for (name, queue) in [("quick", quick), ("slow", slow)] {
             for index in 0..<Self.threadsPerLane {
+                let niceness: Int32 = name == "slow" ? 10 : 5
                 let thread = try WorkerThread.start(name: "admin-\(name)-\(index)", cpu: nil) {
+                    // Of this thread alone, as Linux has it: on busy cores the workers and the writer go first.
+                    _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, niceness)
                     Self.run(queue, shared: shared, mailbox: mailbox, databasePath: databasePath)
                 }
                 threads.append(thread)

@@ -32,7 +32,10 @@ enum GatewayMetricsText {
         }
         for (name, histogram, help) in [
             ("fastgate_first_byte_seconds", gateway.firstByteHistogram, "From the request's head to the first byte."),
-            ("fastgate_gateway_overhead_seconds", gateway.overheadHistogram, "Time spent in the gateway itself."),
+            (
+                "fastgate_gateway_overhead_seconds", gateway.overheadHistogram,
+                "What the gateway added up to the first byte; one exchange in 16."
+            ),
         ] {
             out.family(name, .histogram, help)
             out.histogram(
@@ -56,6 +59,17 @@ enum GatewayMetricsText {
         out.family("fastgate_open_connections", .gauge, "Open connections by side.")
         out.sample("fastgate_open_connections", labels: [("side", "client")], gateway.openConnectionsClient)
         out.sample("fastgate_open_connections", labels: [("side", "upstream")], gateway.openConnectionsUpstream)
+        out.family("fastgate_connections_limit", .gauge, "Client connections that are taken at most.")
+        out.sample("fastgate_connections_limit", gateway.connectionLimit)
+        out.family("fastgate_limits_met_total", .counter, "Times a limit turned somebody away or made them wait.")
+        for entry in gateway.limitsMet {
+            out.sample("fastgate_limits_met_total", labels: [("limit", entry.limit)], entry.count)
+        }
+        out.family("fastgate_buffered_bytes", .gauge, "Memory of buffers in use.")
+        out.sample("fastgate_buffered_bytes", gateway.bufferedBytes)
+        out.family(
+            "fastgate_upstream_unsolicited_total", .counter, "Idle upstream connections that spoke unasked.")
+        out.sample("fastgate_upstream_unsolicited_total", gateway.unsolicitedResponses)
         out.family("fastgate_active_streams", .gauge, "Streams being relayed.")
         out.sample("fastgate_active_streams", gateway.activeStreams)
     }
@@ -79,13 +93,24 @@ enum GatewayMetricsText {
     }
 
     private static func audit(_ gateway: GatewayMetrics, _ writer: WriterStatistics, _ out: inout PrometheusText) {
-        out.family("fastgate_audit_events_total", .counter, "Audit events by what became of them.")
+        let events = AuditAccount(gateway, writer)
+        out.family(
+            "fastgate_audit_events_total", .counter,
+            "Audit events by what became of them: accepted = committed + dropped + fastgate_audit_events_pending.")
         for (result, count) in [
-            ("accepted", Int(clamping: gateway.auditAccepted)), ("dropped", Int(clamping: gateway.auditDropped)),
-            ("committed", writer.committedEvents), ("corrupt", writer.corruptRecords),
-            ("rejected", writer.rejectedRecords),
+            ("accepted", events.accepted), ("committed", events.committed), ("dropped", events.dropped),
         ] {
             out.sample("fastgate_audit_events_total", labels: [("result", result)], count)
+        }
+        out.family("fastgate_audit_events_pending", .gauge, "Audit events on their way into the database.")
+        out.sample("fastgate_audit_events_pending", events.pending)
+        out.family(
+            "fastgate_audit_recovered_events_total", .counter,
+            "Audit events that a process before this one left behind, written at the start.")
+        out.sample("fastgate_audit_recovered_events_total", writer.recoveredEvents)
+        out.family("fastgate_audit_faulty_records_total", .counter, "Audit records that were damaged or refused.")
+        for (reason, count) in [("corrupt", writer.corruptRecords), ("rejected", writer.rejectedRecords)] {
+            out.sample("fastgate_audit_faulty_records_total", labels: [("reason", reason)], count)
         }
         out.family("fastgate_audit_ring_used_bytes", .gauge, "Bytes in the rings that are not in the database yet.")
         out.sample("fastgate_audit_ring_used_bytes", gateway.ringUsedBytes)
@@ -99,5 +124,22 @@ enum GatewayMetricsText {
         out.sample("fastgate_audit_flush_failures_total", writer.failures)
         out.family("fastgate_audit_healthy", .gauge, "0 from a failed batch to the next one that succeeds.")
         out.sample("fastgate_audit_healthy", writer.isHealthy ? 1 : 0)
+    }
+}
+
+/// Every event is in one of these places at any moment.
+struct AuditAccount: Equatable {
+    let accepted: Int
+    let committed: Int
+    let dropped: Int
+
+    var pending: Int { accepted - committed - dropped }
+
+    /// - Parameter writer: read before `gateway`.
+    init(_ gateway: GatewayMetrics, _ writer: WriterStatistics) {
+        committed = writer.committedEvents - writer.recoveredEvents
+        dropped = Int(clamping: gateway.auditDropped) + writer.refusedEvents
+        // A worker counts an event a moment after it is in the ring.
+        accepted = max(Int(clamping: gateway.auditAccepted), committed + dropped)
     }
 }

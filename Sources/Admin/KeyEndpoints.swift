@@ -42,48 +42,63 @@ extension AdminAPI {
                 let id = request.pathValues[0]
                 let key = try context.read { reader throws(StoreError) in try reader.key(id) }
                 guard let key else { throw .notFound("key", id) }
-                return .json(KeyJSON.encode(key, offsetMinutes: context.offsetMinutes))
+                return .entity(KeyJSON.encode(key, offsetMinutes: context.offsetMinutes))
             }),
         Endpoint(
             method: "PATCH", path: "/admin/keys/{key_id}", operationID: "updateKey", tag: "keys",
             summary: "Changes the members that are given.", body: .init(schemaName: "KeyPatch"),
-            answers: [.json("The changed key.", schema: keySchema)], failures: [400, 404, 415, 422],
+            answers: [.json("The changed key.", schema: keySchema)], failures: [400, 404, 412, 415, 422],
+            takesIfMatch: true,
             handler: .quick(updateKey)),
         Endpoint(
             method: "DELETE", path: "/admin/keys/{key_id}", operationID: "deleteKey", tag: "keys",
             summary: "Deletes a key; what the audit says of it stays.",
-            answers: [.init(status: 204, description: "Deleted.")], failures: [404],
+            answers: [.init(status: 204, description: "Deleted.")], failures: [404, 412], takesIfMatch: true,
             handler: .quick { (context, request) throws(AdminFailure) in
-                let id = request.pathValues[0]
-                let deleted = try context.mutate { writer throws(StoreError) in try writer.deleteKey(id) }
-                guard deleted else { throw .notFound("key", id) }
+                try changeKey(context, request) { (id) throws(AdminFailure) in
+                    try context.write { writer throws(StoreError) in try writer.deleteKey(id) ? true : nil }
+                }
                 return .noContent
             }),
         Endpoint(
             method: "POST", path: "/admin/keys/{key_id}/toggle", operationID: "toggleKey", tag: "keys",
             summary: "Turns a key on if it is off, and off if it is on.",
-            answers: [.json("The changed key.", schema: keySchema)], failures: [404],
+            answers: [.json("The changed key.", schema: keySchema)], failures: [404, 412], takesIfMatch: true,
             handler: .quick { (context, request) throws(AdminFailure) in
-                let id = request.pathValues[0]
-                let key = try context.mutate { writer throws(StoreError) in try writer.toggleKey(id) }
-                guard let key else { throw .notFound("key", id) }
-                return .json(KeyJSON.encode(key, offsetMinutes: context.offsetMinutes))
+                let key = try changeKey(context, request) { (id) throws(AdminFailure) in
+                    try context.write { writer throws(StoreError) in try writer.toggleKey(id) }
+                }
+                return .entity(KeyJSON.encode(key, offsetMinutes: context.offsetMinutes))
             }),
         Endpoint(
             method: "POST", path: "/admin/keys/{key_id}/rotate", operationID: "rotateKey", tag: "keys",
             summary: "Gives a key a new value, shown this once; the old value stops working at once.",
-            answers: [.json("The key, with its new key_value.", schema: keySchema)], failures: [404],
+            answers: [.json("The key, with its new key_value.", schema: keySchema)], failures: [404, 412],
+            takesIfMatch: true,
             handler: .quick { (context, request) throws(AdminFailure) in
-                let id = request.pathValues[0]
                 let prefix = context.settings.security.keyPrefix
-                let rotated = try context.mutate { writer throws(StoreError) in
-                    try writer.rotateKey(id, keyPrefix: prefix)
+                let rotated = try changeKey(context, request) { (id) throws(AdminFailure) in
+                    try context.write { writer throws(StoreError) in try writer.rotateKey(id, keyPrefix: prefix) }
                 }
-                guard let rotated else { throw .notFound("key", id) }
-                return .json(
+                return .entity(
                     KeyJSON.encode(rotated.record, offsetMinutes: context.offsetMinutes, value: rotated.value))
             }),
     ]
+
+    /// Changes the key that the path names, if it is the one that If-Match speaks of, and makes the change effective.
+    @discardableResult
+    private static func changeKey<T: Sendable>(
+        _ context: HandlerContext, _ request: AdminRequest, _ change: (String) throws(AdminFailure) -> T?
+    ) throws(AdminFailure) -> T {
+        let id = request.pathValues[0]
+        return try context.exclusively { () throws(AdminFailure) in
+            let key = try context.read { reader throws(StoreError) in try reader.key(id) }
+            guard let key else { throw .notFound("key", id) }
+            try EntityTag.check(request, against: KeyJSON.encode(key, offsetMinutes: context.offsetMinutes))
+            guard let changed = try change(id) else { throw .notFound("key", id) }
+            return changed
+        }
+    }
 
     private static func createKey(_ context: HandlerContext, _ request: AdminRequest) throws(AdminFailure)
         -> AdminResponse
@@ -94,7 +109,7 @@ extension AdminAPI {
             offsetMinutes: context.offsetMinutes, nowMilliseconds: HandlerContext.nowMilliseconds())
         let prefix = settings.security.keyPrefix
         let created = try context.mutate { writer throws(StoreError) in try writer.createKey(new, keyPrefix: prefix) }
-        var response = AdminResponse.json(
+        var response = AdminResponse.entity(
             KeyJSON.encode(created.record, offsetMinutes: context.offsetMinutes, value: created.value), status: 201)
         response.headers.append(HeaderLine("location", "/admin/keys/\(created.record.keyID)"))
         return response
@@ -121,12 +136,12 @@ extension AdminAPI {
     private static func updateKey(_ context: HandlerContext, _ request: AdminRequest) throws(AdminFailure)
         -> AdminResponse
     {
-        let id = request.pathValues[0]
         let patch = try KeyJSON.patch(
             BodyReader(request, shape: .keyPatch), offsetMinutes: context.offsetMinutes,
             nowMilliseconds: HandlerContext.nowMilliseconds())
-        let key = try context.mutate { writer throws(StoreError) in try writer.updateKey(id, patch) }
-        guard let key else { throw .notFound("key", id) }
-        return .json(KeyJSON.encode(key, offsetMinutes: context.offsetMinutes))
+        let key = try changeKey(context, request) { (id) throws(AdminFailure) in
+            try context.write { writer throws(StoreError) in try writer.updateKey(id, patch) }
+        }
+        return .entity(KeyJSON.encode(key, offsetMinutes: context.offsetMinutes))
     }
 }

@@ -40,7 +40,10 @@ extension AdminAPI {
             method: "GET", path: "/admin/logs", operationID: "listLogs", tag: "logs",
             summary: "Lists the audit, newest first, without bodies.",
             parameters: filters + [
-                .limit(default: 100, max: LogQuery.maximumLimit), .offset,
+                .limit(default: 100, max: LogQuery.maximumLimit),
+                .init(
+                    "offset", #"{"type":"integer","minimum":0,"maximum":\#(LogQuery.maximumOffset),"default":0}"#,
+                    "How many matching rows to skip; a cursor goes further and costs less."),
                 .init(
                     "cursor", #"{"type":"string","pattern":"^([0-9a-f]{32})?$"}"#, "The next_cursor of the page before."
                 ),
@@ -66,11 +69,15 @@ extension AdminAPI {
             ], failures: [400], handler: .slow(exportLogs)),
         Endpoint(
             method: "GET", path: "/admin/logs/{log_id}", operationID: "getLog", tag: "logs",
-            summary: "Shows one row whole.",
+            summary: "Shows one row whole; the id may be a request_id too.",
             answers: [.json("The row.", schema: Endpoint.reference("Log"))], failures: [404],
             handler: .quick { (context, request) throws(AdminFailure) in
                 let id = request.pathValues[0]
-                let row = try context.read { reader throws(StoreError) in try reader.log(id) }
+                let row = try context.read { reader throws(StoreError) -> AuditRow? in
+                    // Some clients' request ids look like the ids of rows.
+                    if let row = try reader.log(id) { return row }
+                    return try reader.log(requestID: id)
+                }
                 guard let row else { throw .notFound("log", id) }
                 var body: [UInt8] = []
                 let writer = LogRowWriter(fields: LogField.allCases, offsetMinutes: context.offsetMinutes)
@@ -119,7 +126,7 @@ extension AdminAPI {
         let reader = QueryReader(request.query)
         var query = try query(request, context)
         query.limit = try reader.int("limit", in: 1...LogQuery.maximumLimit) ?? 100
-        query.offset = try reader.int("offset", in: 0...Int(Int32.max)) ?? 0
+        query.offset = try reader.int("offset", in: 0...LogQuery.maximumOffset) ?? 0
         if let cursor = reader.string("cursor") {
             guard AuditID(cursor) != nil else {
                 throw .badParameter("cursor", "must be the next_cursor of a page before")
@@ -138,6 +145,8 @@ extension AdminAPI {
             #"],"total":\#(page.total),"total_is_exact":\#(page.totalIsExact),"limit":\#(query.limit),"offset":\#(query.offset),"next_cursor":"#
             .utf8
         JSONValue.optional(page.nextCursor).write(into: &body)
+        body += #","searched_up_to":"#.utf8
+        JSONValue.time(page.searchedUpToMilliseconds, offsetMinutes: context.offsetMinutes).write(into: &body)
         body.append(UInt8(ascii: "}"))
         return jsonResponse(body)
     }

@@ -67,7 +67,7 @@ enum LogField: String, CaseIterable, Sendable {
         case .userAgent: .text(row.userAgent)
         case .ipAddress: .text(row.ipAddress)
         case .isStream: .bool(row.isStream)
-        case .streamChunks: .integer(row.streamChunks)
+        case .streamChunks: row.streamChunks.map { .integer($0) } ?? .null
         case .errorMessage: .text(row.errorMessage)
         case .requestHeaders: .json(row.requestHeaders)
         case .requestBody: .text(row.requestBody)
@@ -87,7 +87,9 @@ enum LogField: String, CaseIterable, Sendable {
         case .requestTime, .createdAt: #"{"type":"string","format":"date-time"}"#
         case .firstResponseTime, .responseTime: #"{"type":["string","null"],"format":"date-time"}"#
         case .responseTimeMilliseconds: #"{"type":["number","null"]}"#
-        case .requestSize, .responseSize, .streamChunks: #"{"type":"integer"}"#
+        case .requestSize, .responseSize: #"{"type":"integer"}"#
+        case .streamChunks:
+            #"{"type":["integer","null"],"description":"null: compressed, and not recorded whole."}"#
         case .isStream: #"{"type":"boolean"}"#
         case .requestHeaders, .responseHeaders: #"{"type":["object","string","null"]}"#
         }

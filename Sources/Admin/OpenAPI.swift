@@ -73,10 +73,20 @@ enum OpenAPI {
         let inQuery = endpoint.parameters.map { parameter in
             JSONValue.members([
                 ("name", .string(parameter.name)), ("in", "query"), ("required", false),
-                ("description", .string(parameter.description)), ("schema", .literal(parameter.schema)),
+                ("description", .string(parameter.description)), ("schema", orEmpty(.literal(parameter.schema))),
             ])
         }
-        if !(inPath + inQuery).isEmpty { operation["parameters"] = .array(inPath + inQuery) }
+        let inHeader =
+            endpoint.takesIfMatch
+            ? [
+                JSONValue.literal(
+                    """
+                    {"name":"If-Match","in":"header","required":false,"schema":{"type":"string"},"description":\
+                    "The ETag of what the change was made from; 412 if somebody else has changed it since."}
+                    """)
+            ] : []
+        let parameters = inPath + inQuery + inHeader
+        if !parameters.isEmpty { operation["parameters"] = .array(parameters) }
         if let body = endpoint.body {
             operation["requestBody"] = .members([
                 ("required", true), ("content", content("application/json", reference(body.schemaName))),
@@ -85,6 +95,13 @@ enum OpenAPI {
         if endpoint.access == .open { operation["security"] = .array([]) }
         operation["responses"] = responses(endpoint)
         return .object(operation)
+    }
+
+    /// A query parameter without a value counts as left out.
+    private static func orEmpty(_ schema: JSONValue) -> JSONValue {
+        let isText = schema["type"] == "string" && schema["enum"] == nil && schema["anyOf"] == nil
+        if isText { return schema }
+        return .members([("anyOf", .array([schema, .members([("const", "")])]))])
     }
 
     private static func responses(_ endpoint: Endpoint) -> JSONValue {
@@ -149,7 +166,15 @@ enum OpenAPI {
             more: [
                 (
                     "total_is_exact",
-                    .literal(#"{"type":"boolean","description":"false if counting took too long."}"#)
+                    .literal(#"{"type":"boolean","description":"false if there may be more."}"#)
+                ),
+                (
+                    "searched_up_to",
+                    .literal(
+                        """
+                        {"type":["string","null"],"format":"date-time","description":"Where the search stopped before \
+                        the page was full; next_cursor goes on from there."}
+                        """)
                 ),
                 ("next_cursor", .literal(#"{"type":["string","null"],"description":"null on the last page."}"#)),
             ])

@@ -12,6 +12,7 @@ struct RequestAssembler {
         var authorization: String?
         var contentType: String?
         var requestID: String?
+        var ifMatch: String?
         var hasBody: Bool
         /// The length a Content-Length announces.
         var announcedLength: UInt64?
@@ -172,7 +173,11 @@ struct RequestAssembler {
             case .authorization: result.authorization = text(field.valueOffset, field.valueLength)
             case .contentType: result.contentType = text(field.valueOffset, field.valueLength)
             case .xRequestID: result.requestID = text(field.valueOffset, field.valueLength)
-            default: break
+            default:
+                guard field.nameLength == 8, text(field.nameOffset, field.nameLength).lowercased() == "if-match"
+                else { continue }
+                let value = text(field.valueOffset, field.valueLength)
+                result.ifMatch = result.ifMatch.map { "\($0), \(value)" } ?? value
             }
         }
         return result

@@ -34,33 +34,36 @@ extension AdminAPI {
             summary: "Shows a route.", answers: [.json("The route.", schema: routeSchema)], failures: [404],
             handler: .quick { (context, request) throws(AdminFailure) in
                 let id = request.pathValues[0]
-                return .json(RouteJSON.encode(try route(id, context), offsetMinutes: context.offsetMinutes))
+                return .entity(RouteJSON.encode(try route(id, context), offsetMinutes: context.offsetMinutes))
             }),
         Endpoint(
             method: "PUT", path: "/admin/routes/{route_id}", operationID: "replaceRoute", tag: "routes",
             summary: "Replaces a route: what is left out gets its default. Makes no new route.",
             body: .init(schemaName: "RouteInput"), answers: [.json("The route.", schema: routeSchema)],
-            failures: [400, 404, 409, 415, 422], handler: .quick(replaceRoute)),
+            failures: [400, 404, 409, 412, 415, 422], takesIfMatch: true, handler: .quick(replaceRoute)),
         Endpoint(
             method: "PATCH", path: "/admin/routes/{route_id}", operationID: "updateRoute", tag: "routes",
             summary: "Changes the members that are given.", body: .init(schemaName: "RoutePatch"),
-            answers: [.json("The changed route.", schema: routeSchema)], failures: [400, 404, 409, 415, 422],
-            handler: .quick(updateRoute)),
+            answers: [.json("The changed route.", schema: routeSchema)], failures: [400, 404, 409, 412, 415, 422],
+            takesIfMatch: true, handler: .quick(updateRoute)),
         Endpoint(
             method: "DELETE", path: "/admin/routes/{route_id}", operationID: "deleteRoute", tag: "routes",
             summary: "Deletes a route; requests that it has taken go on.",
-            answers: [.init(status: 204, description: "Deleted.")], failures: [404],
+            answers: [.init(status: 204, description: "Deleted.")], failures: [404, 412], takesIfMatch: true,
             handler: .quick { (context, request) throws(AdminFailure) in
                 let id = request.pathValues[0]
-                let deleted = try context.mutate { writer throws(StoreError) in try writer.deleteRoute(id) }
-                guard deleted else { throw .notFound("route", id) }
+                try context.exclusively { () throws(AdminFailure) in
+                    try check(request, try route(id, context), context)
+                    let deleted = try context.write { writer throws(StoreError) in try writer.deleteRoute(id) }
+                    guard deleted else { throw .notFound("route", id) }
+                }
                 return .noContent
             }),
         Endpoint(
             method: "POST", path: "/admin/routes/{route_id}/toggle", operationID: "toggleRoute", tag: "routes",
             summary: "Turns a route on if it is off, and off if it is on.",
-            answers: [.json("The changed route.", schema: routeSchema)], failures: [404, 422],
-            handler: .quick(toggleRoute)),
+            answers: [.json("The changed route.", schema: routeSchema)], failures: [404, 412, 422],
+            takesIfMatch: true, handler: .quick(toggleRoute)),
         Endpoint(
             method: "POST", path: "/admin/routes/{route_id}/test", operationID: "testRoute", tag: "routes",
             summary: "Tries the target once with a HEAD request. ok means an answer with a status below 500.",
@@ -79,6 +82,13 @@ extension AdminAPI {
         return route
     }
 
+    /// Refuses a change of another state of the route than If-Match speaks of.
+    private static func check(_ request: AdminRequest, _ route: RouteRecord, _ context: HandlerContext)
+        throws(AdminFailure)
+    {
+        try EntityTag.check(request, against: RouteJSON.encode(route, offsetMinutes: context.offsetMinutes))
+    }
+
     /// Refuses what the gateway could not serve, before it is stored.
     private static func check(_ route: RouteRecord, _ gateway: any GatewayControl) throws(AdminFailure) {
         if let problem = gateway.validate(route) { throw .badField(problem.field, problem.message) }
@@ -94,7 +104,7 @@ extension AdminAPI {
         try check(route, context.gateway)
         let new = route
         let created = try context.mutate { writer throws(StoreError) in try writer.createRoute(new) }
-        var response = AdminResponse.json(
+        var response = AdminResponse.entity(
             RouteJSON.encode(created, offsetMinutes: context.offsetMinutes), status: 201)
         response.headers.append(HeaderLine("location", "/admin/routes/\(created.routeID)"))
         return response
@@ -124,7 +134,7 @@ extension AdminAPI {
         -> AdminResponse
     {
         let body = try BodyReader(request, shape: .route)
-        return try changeRoute(context, request.pathValues[0]) { (old) throws(AdminFailure) in
+        return try changeRoute(context, request) { (old) throws(AdminFailure) in
             try checkID(body, old.routeID)
             var route = try RouteJSON.decode(body)
             route.routeID = old.routeID
@@ -137,7 +147,7 @@ extension AdminAPI {
         -> AdminResponse
     {
         let body = try BodyReader(request, shape: .routePatch)
-        return try changeRoute(context, request.pathValues[0]) { (old) throws(AdminFailure) in
+        return try changeRoute(context, request) { (old) throws(AdminFailure) in
             try checkID(body, old.routeID)
             var route = try RouteJSON.apply(body, to: old)
             RouteJSON.name(&route)
@@ -148,7 +158,7 @@ extension AdminAPI {
     private static func toggleRoute(_ context: HandlerContext, _ request: AdminRequest) throws(AdminFailure)
         -> AdminResponse
     {
-        try changeRoute(context, request.pathValues[0]) { old in
+        try changeRoute(context, request) { old in
             var route = old
             route.isActive.toggle()
             return route
@@ -164,16 +174,19 @@ extension AdminAPI {
 
     /// Reads, changes and writes a route as one step, so that changes at the same time do not undo each other.
     private static func changeRoute(
-        _ context: HandlerContext, _ id: String, _ change: (RouteRecord) throws(AdminFailure) -> RouteRecord
+        _ context: HandlerContext, _ request: AdminRequest, _ change: (RouteRecord) throws(AdminFailure) -> RouteRecord
     ) throws(AdminFailure) -> AdminResponse {
+        let id = request.pathValues[0]
         let changed = try context.exclusively { () throws(AdminFailure) in
-            let new = try change(route(id, context))
+            let old = try route(id, context)
+            try check(request, old, context)
+            let new = try change(old)
             try check(new, context.gateway)
             let stored = try context.write { writer throws(StoreError) in try writer.updateRoute(new) }
             guard let stored else { throw .notFound("route", id) }
             return stored
         }
-        return .json(RouteJSON.encode(changed, offsetMinutes: context.offsetMinutes))
+        return .entity(RouteJSON.encode(changed, offsetMinutes: context.offsetMinutes))
     }
 
     private static func matchRoute(_ context: HandlerContext, _ request: AdminRequest) throws(AdminFailure)
@@ -192,6 +205,9 @@ extension AdminAPI {
             for value in member.value.arrayValue ?? [member.value] {
                 guard let text = value.stringValue else {
                     throw .badField("headers", "\(member.name): must be a string or an array of strings")
+                }
+                guard text.utf8.allSatisfy({ $0 == 9 || ($0 >= 0x20 && $0 != 0x7f) }) else {
+                    throw .badField("headers", "\(member.name): must not contain control characters")
                 }
                 headers.append((member.name, text))
             }
@@ -238,7 +254,8 @@ extension ObjectShape {
             .init(
                 "headers",
                 #"{"type":["object","null"],"propertyNames":\#(HeaderNames.schema),"additionalProperties":"#
-                    + #"{"type":["string","array"],"items":{"type":"string"}}}"#,
+                    + #"{"type":["string","array"],\#(HeaderNames.valuePattern),"#
+                    + #""items":{"type":"string",\#(HeaderNames.valuePattern)}}}"#,
                 "Name to value, or to an array of values."),
             .init("body", "{}", "The body: any JSON value; a string stands for its own bytes."),
         ])

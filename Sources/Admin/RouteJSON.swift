@@ -16,10 +16,12 @@ extension ObjectShape {
                 "description", #"{"type":["string","null"],"maxLength":4096,\#(ObjectShape.plainPattern)}"#,
                 "For people."),
             .init(
-                "match_path", #"{"type":"string","maxLength":2048,"pattern":"^[/*][^\\u0000-\\u001f\\u007f]*$"}"#,
+                "match_path", #"{"type":"string","maxLength":2048,"pattern":"^[/*][^\\u0000-\\u0020\\u007f?#]*$"}"#,
                 "Pattern over the whole path: * and ** match any characters, {name} one segment.", required: true),
             .init(
-                "match_method", #"{"type":"string","default":"ANY"}"#, "ANY, a method, or several with commas."),
+                "match_method",
+                #"{"type":"string","maxLength":255,"pattern":"^ *\#(HeaderNames.token)( *, *\#(HeaderNames.token))* *$","#
+                    + #""default":"ANY"}"#, "ANY, a method, or several with commas."),
             .init(
                 "match_headers",
                 #"{"type":["object","null"],"propertyNames":\#(HeaderNames.schema),"#
@@ -30,10 +32,10 @@ extension ObjectShape {
                 "Members to compare, or JSON Schema draft 2020-12 if it has any of its keywords."),
             .init(
                 "target_host",
-                #"{"type":"string","maxLength":512,"pattern":"^([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?$"}"#,
+                #"{"type":"string","maxLength":512,"pattern":"\#(HostPattern.text)"}"#,
                 "host:port; without a port, that of target_protocol.", required: true),
             .init(
-                "target_path", #"{"type":["string","null"],"default":""}"#,
+                "target_path", #"{"type":["string","null"],"pattern":"^(/[^\\u0000-\\u001f\\u007f]*)?$","default":""}"#,
                 "Empty keeps the path; {name} and * are filled from the match."),
             .init("target_protocol", #"{"type":"string","enum":["http","https"],"default":"http"}"#, "To the target."),
             .init(
@@ -227,9 +229,28 @@ enum RouteJSON {
     }
 }
 
+/// What `target_host` may be, as a regular expression inside JSON.
+private enum HostPattern {
+    static let text = #"^([A-Za-z0-9._-]{1,253}|\\[(\#(v6))\\])(:0*\#(port))?$"#
+
+    private static let port =
+        "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+
+    /// RFC 4291 §2.2, the forms without dots.
+    private static let v6: String = {
+        let group = "[0-9A-Fa-f]{1,4}"
+        var forms = ["(\(group):){7}\(group)", "(\(group):){1,7}:", ":((:\(group)){1,7}|:)"]
+        for head in 1...6 { forms.append("(\(group):){1,\(head)}(:\(group)){1,\(7 - head)}") }
+        return forms.joined(separator: "|")
+    }()
+}
+
 enum HeaderNames {
     /// JSON Schema of a name (RFC 9110 §5.1) and of its letters.
-    static let namePattern = #""pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$""#
+    static let token = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+    static let namePattern = "\"pattern\":\"^\(token)$\""
+    /// Of a value: no control characters but the tab.
+    static let valuePattern = #""pattern":"^[^\\u0000-\\u0008\\u000a-\\u001f\\u007f]*$""#
     static let schema = #"{"type":"string","maxLength":256,\#(namePattern)}"#
 
     /// RFC 9110 §5.6.2.

@@ -22,10 +22,12 @@ extension AdminAPI {
                     status: 200, description: "The metrics.", content: [("text/plain", #"{"type":"string"}"#)])
             ],
             handler: .quick { (context, _) in
-                .text(
+                // In this order: what is committed was accepted before.
+                let writer = context.shared.writer.statistics
+                return .text(
                     GatewayMetricsText.write(
-                        gateway: context.gateway.metrics(), writer: context.shared.writer.statistics,
-                        version: context.shared.version, process: .read()),
+                        gateway: context.gateway.metrics(), writer: writer, version: context.shared.version,
+                        process: .read()),
                     type: PrometheusText.contentType)
             }),
         Endpoint(

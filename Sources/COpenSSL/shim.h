@@ -27,6 +27,40 @@ static inline void fg_sha256(const void *bytes, size_t count, uint8_t *out) {
     SHA256_Final(out, &context);
 }
 
+// MARK: AES-256-GCM, with a 12-byte nonce and a 16-byte tag
+
+/// Writes `count` bytes of ciphertext and the tag to `out`. 1 = done.
+static inline int fg_aes_gcm_seal(
+    const uint8_t *key, const uint8_t *nonce, const uint8_t *context, size_t context_count, const uint8_t *plaintext,
+    size_t count, uint8_t *out) {
+    EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
+    if (cipher == NULL) return 0;
+    int n = 0;
+    int ok = EVP_EncryptInit_ex(cipher, EVP_aes_256_gcm(), NULL, key, nonce) == 1 &&
+             EVP_EncryptUpdate(cipher, NULL, &n, context, (int)context_count) == 1 &&
+             EVP_EncryptUpdate(cipher, out, &n, plaintext, (int)count) == 1 &&
+             EVP_EncryptFinal_ex(cipher, out + n, &n) == 1 &&
+             EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_GET_TAG, 16, out + count) == 1;
+    EVP_CIPHER_CTX_free(cipher);
+    return ok;
+}
+
+/// Writes `count` bytes of plaintext to `out`; `ciphertext` is followed by the tag. 1 = done and authentic.
+static inline int fg_aes_gcm_open(
+    const uint8_t *key, const uint8_t *nonce, const uint8_t *context, size_t context_count, const uint8_t *ciphertext,
+    size_t count, uint8_t *out) {
+    EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
+    if (cipher == NULL) return 0;
+    int n = 0;
+    int ok = EVP_DecryptInit_ex(cipher, EVP_aes_256_gcm(), NULL, key, nonce) == 1 &&
+             EVP_DecryptUpdate(cipher, NULL, &n, context, (int)context_count) == 1 &&
+             EVP_DecryptUpdate(cipher, out, &n, ciphertext, (int)count) == 1 &&
+             EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_SET_TAG, 16, (void *)(ciphertext + count)) == 1 &&
+             EVP_DecryptFinal_ex(cipher, out + n, &n) == 1;
+    EVP_CIPHER_CTX_free(cipher);
+    return ok;
+}
+
 // MARK: macros as functions
 
 static inline int fg_ctx_set_minimum_version(SSL_CTX *context, int version) {

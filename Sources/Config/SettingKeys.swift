@@ -76,6 +76,11 @@ extension SettingKey {
         .seconds("proxy", "default_timeout", \.proxy.defaultTimeoutSeconds, 0.01...86400),
         .seconds("proxy", "tunnel_idle_timeout", \.proxy.tunnelIdleTimeoutSeconds, 0.01...86400),
         .integer("proxy", "max_retries", \.proxy.maxRetries, 0...100),
+        .integer("proxy", "retry_budget", \.proxy.retryBudgetPercent, 0...1000),
+        .integer("proxy", "retry_budget_floor", \.proxy.retryBudgetFloor, 0...100_000),
+        .text("proxy", "resolv_conf", \.proxy.resolvConf, "a file's path") { text in
+            text.isEmpty ? nil : filePath(text)
+        }.atStart,
         .size("proxy", "max_body_size", \.proxy.maxBodyBytes, 1...(1 << 30)),
         .integer("proxy", "max_idle_upstream", \.proxy.maxIdleUpstream, 0...65536),
         .flag("proxy", "forward_client_ip", \.proxy.forwardClientIP),
@@ -88,6 +93,7 @@ extension SettingKey {
     ]
 
     private static let audit: [SettingKey] = [
+        .flag("audit", "enabled", \.audit.isEnabled),
         .scalar(
             "audit", "ring_size", \.audit.ringBytes, "a power of two from 64KB to 16GB, such as 64MB",
             show: { .integer($0) }, parse: ringSize
@@ -95,6 +101,7 @@ extension SettingKey {
         .integer("audit", "flush_interval_ms", \.audit.flushIntervalMilliseconds, 1...60000),
         .choice("audit", "on_full", \.audit.onFull),
         .integer("audit", "retention_days", \.audit.retentionDays, 0...36500),
+        .integer("audit", "usage_retention_days", \.audit.usageRetentionDays, 0...36500),
     ]
 
     private static let cors: [SettingKey] = [
@@ -140,12 +147,22 @@ extension SettingKey {
 
     private static let limits: [SettingKey] = [
         .integer("limits", "max_connections", \.limits.maxConnections, 1...4_000_000).atStart,
+        .integer("limits", "max_connections_per_address", \.limits.maxConnectionsPerAddress, 0...4_000_000),
+        .size("limits", "max_buffered_bytes", \.limits.maxBufferedBytes, (1 << 20)...(1 << 40)),
         .size("limits", "max_header_bytes", \.limits.maxHeaderBytes, 1024...(1 << 20)),
         .integer("limits", "max_headers", \.limits.maxHeaders, 8...1024),
+        .size("limits", "max_target_bytes", \.limits.maxTargetBytes, 256...65536),
+        .size("limits", "max_chunk_extension_bytes", \.limits.maxChunkExtensionBytes, 0...65536),
+        .size("limits", "max_trailer_bytes", \.limits.maxTrailerBytes, 2...65536),
         .seconds("limits", "header_timeout", \.limits.headerTimeoutSeconds, 0.01...86400),
         .seconds("limits", "body_timeout", \.limits.bodyTimeoutSeconds, 0.01...86400),
+        .size("limits", "min_body_rate", \.limits.minBodyRate, 0...(1 << 30)),
+        .seconds("limits", "first_byte_timeout", \.limits.firstByteTimeoutSeconds, 0...86400),
         .seconds("limits", "keepalive_timeout", \.limits.keepaliveTimeoutSeconds, 0.01...86400),
         .seconds("limits", "send_timeout", \.limits.sendTimeoutSeconds, 0.01...86400),
+        .size("limits", "min_send_rate", \.limits.minSendRate, 0...(1 << 30)),
+        .seconds("limits", "rate_grace", \.limits.rateGraceSeconds, 0.01...86400),
+        .seconds("limits", "idle_upstream_timeout", \.limits.idleUpstreamTimeoutSeconds, 0.01...86400),
     ]
 }
 

@@ -117,6 +117,12 @@ public struct Settings: Sendable, Equatable {
         public var tunnelIdleTimeoutSeconds = 600.0
         /// A ceiling over every route's retry_count.
         public var maxRetries = 3
+        /// Retries as a share of a target's requests, in percent, beside the floor.
+        public var retryBudgetPercent = 20
+        /// Retries a second that a target may always have, per worker.
+        public var retryBudgetFloor = 10
+        /// The file that names the name servers.
+        public var resolvConf = "/etc/resolv.conf"
         /// A longer request body is refused with 413.
         public var maxBodyBytes = 64 << 20
         /// Kept-alive connections per upstream and worker; 0 = none is kept.
@@ -136,6 +142,8 @@ public struct Settings: Sendable, Equatable {
 
     /// `audit`: the rings between workers and database.
     public struct Audit: Sendable, Equatable {
+        /// Whether exchanges are recorded at all. Without it keys' usage counts stand still, too.
+        public var isEnabled = true
         /// What a worker does when its ring is full.
         public enum OnFull: String, Sendable, CaseIterable {
             /// Takes no new requests until there is room: nothing is lost.
@@ -149,6 +157,8 @@ public struct Settings: Sendable, Equatable {
         public var onFull = OnFull.wait
         /// Rows older than this are deleted; 0 = kept for ever.
         public var retentionDays = 0
+        /// The same for usage records; sums over them stay.
+        public var usageRetentionDays = 0
     }
 
     /// `cors`: what browsers of other origins may do on the data plane. `*` = any.
@@ -236,11 +246,30 @@ public struct Settings: Sendable, Equatable {
     public struct Limits: Sendable, Equatable {
         /// Client connections of the whole process.
         public var maxConnections = 65536
+        /// Client connections of one IPv4 address or IPv6 /64; 0 = as many as there may be.
+        public var maxConnectionsPerAddress = 0
+        /// Bytes of bodies, heads and answers that wait in buffers of the whole process.
+        public var maxBufferedBytes = 1 << 30
         public var maxHeaderBytes = 65536
         public var maxHeaders = 128
+        /// A request's target: path and query.
+        public var maxTargetBytes = 16384
+        /// Of one chunk, and (less the data carried meanwhile) of a body.
+        public var maxChunkExtensionBytes = 4096
+        public var maxTrailerBytes = 16384
         public var headerTimeoutSeconds = 10.0
         public var bodyTimeoutSeconds = 30.0
+        /// Bytes a second that a request's body has to come in with, on average; 0 = any.
+        public var minBodyRate = 100
+        /// The wait for an answer's first byte; 0 = the route's timeout.
+        public var firstByteTimeoutSeconds = 0.0
         public var keepaliveTimeoutSeconds = 75.0
         public var sendTimeoutSeconds = 60.0
+        /// Bytes a second that a client that is behind has to take, on average; 0 = any.
+        public var minSendRate = 100
+        /// How far back the two averages look.
+        public var rateGraceSeconds = 30.0
+        /// How long an upstream connection without work is kept.
+        public var idleUpstreamTimeoutSeconds = 60.0
     }
 }

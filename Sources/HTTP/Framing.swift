@@ -66,9 +66,17 @@ struct FramingFields {
             case UInt8(FG_CONNECTION_CLOSE): closes = true
             case UInt8(FG_CONNECTION_UPGRADE): upgrades = true
             case UInt8(FG_CONNECTION_TE): break
-            default: namesOther = true
+            default:
+                let id = HeaderID.lookup(name: value + token.offset, count: token.count)
+                if !HeaderMask.endToEnd.contains(id) { namesOther = true }
             }
         }
+    }
+
+    /// Fields that say one thing about a request: of two of them different readers take different ones.
+    static var singular: HeaderMask {
+        HeaderMask().inserting(.authorization).inserting(.xAPIKey).inserting(.apiKey).inserting(.xGoogAPIKey)
+            .inserting(.contentType).inserting(.contentRange).inserting(.range).inserting(.maxForwards)
     }
 
     /// What is wrong with a Content-Length that is not `1*19DIGIT` of at most Int64's (RFC 9110 §8.6).
@@ -101,5 +109,18 @@ struct FramingFields {
         }
         if chunked > 1 || (chunked == 1 && !lastIsChunked) || codings == 0 { return .invalidTransferEncoding }
         return unknown > 0 ? .unsupportedTransferCoding : nil
+    }
+}
+
+extension HeaderMask {
+    /// Fields that no sender may name in Connection (RFC 9110 §7.6.1): to have them removed on the way would change what
+    /// the message means, where it goes or who seems to have sent it. Naming them has no effect.
+    public static var endToEnd: HeaderMask {
+        HeaderMask().inserting(.host).inserting(.contentLength).inserting(.contentType).inserting(.contentEncoding)
+            .inserting(.contentRange).inserting(.range).inserting(.authorization).inserting(.xAPIKey).inserting(.apiKey)
+            .inserting(.xGoogAPIKey).inserting(.cookie).inserting(.setCookie).inserting(.forwarded)
+            .inserting(.xForwardedFor).inserting(.xForwardedHost).inserting(.xForwardedProto).inserting(.xRealIP)
+            .inserting(.via).inserting(.maxForwards).inserting(.cacheControl).inserting(.location)
+            .inserting(.wwwAuthenticate)
     }
 }

@@ -52,6 +52,7 @@ public enum HTTPFailureCode: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     case unsupportedTransferCoding
     case transferEncodingInHTTP10
     case unsupportedExpectation
+    case duplicateField
 
     case dotSegment
     case backslashInPath
@@ -116,6 +117,7 @@ public enum HTTPFailureCode: UInt8, BitwiseCopyable, Sendable, CaseIterable {
         case .unsupportedTransferCoding: "The transfer coding is not supported."
         case .transferEncodingInHTTP10: "Transfer-Encoding is not part of HTTP/1.0."
         case .unsupportedExpectation: "The expectation is not supported."
+        case .duplicateField: "A header that may come once came twice."
         case .dotSegment: "The path holds a dot segment."
         case .backslashInPath: "The path holds a backslash."
         case .invalidPercentEncoding: "The path holds an invalid percent-encoding."

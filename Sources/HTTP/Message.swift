@@ -81,8 +81,11 @@ public enum Method: UInt8, BitwiseCopyable, Sendable {
     public var expectsContinue = false
     /// Upgrade is there and Connection names it, HTTP/1.1 (RFC 9110 §7.8).
     public var hasUpgrade = false
-    /// Connection names fields beside close, keep-alive, upgrade and te: they are not to be forwarded.
+    /// Connection names fields beside close, keep-alive, upgrade and te: they are not to be forwarded, but for those of
+    /// ``HeaderMask/endToEnd``.
     public var connectionNamesOther = false
+    /// A field's name holds something else than letters, digits and "-": another reader may take it for another name.
+    public var hasOddNames = false
     public var fieldCount: UInt16 = 0
     /// 0, or 2 if an empty line came before the request line.
     public var methodOffset: UInt32 = 0

@@ -47,6 +47,7 @@ public enum RequestParser {
         let known = HeaderMask(rawValue: state.known)
         let repeated = HeaderMask(rawValue: state.repeated)
         if repeated.contains(.host) { return .duplicateHost }
+        if repeated.intersects(FramingFields.singular) { return .duplicateField }
         var framing = FramingFields()
         if let failure = framing.collect(
             p, fields, Int(state.count), known: known, repeated: repeated, versionMinor: head.versionMinor)
@@ -56,6 +57,7 @@ public enum RequestParser {
         head.fieldCount = UInt16(truncatingIfNeeded: state.count)
         head.headLength = state.position
         head.known = known
+        head.hasOddNames = state.odd_names != 0
 
         if let failure = authority(p, line, framing.host, limits, fields, &head) { return failure }
 

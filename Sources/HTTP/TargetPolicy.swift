@@ -3,7 +3,8 @@ import CScan
 /// What a path must not hold, so that no two readers of it can disagree about which resource it names.
 ///
 /// FastGate forwards a path byte for byte as it matched it and normalises nothing; therefore it refuses what an upstream
-/// might normalise into another path.
+/// might normalise into a path outside. What is left that can be read in two ways (doubled slashes, parameters, escapes)
+/// has a ``normalForm(_:_:into:)``: both readings have to lead to the same route.
 public enum TargetPolicy {
     /// Judges a path as the parser delivered it (no query). nil: it may be routed.
     ///
@@ -46,5 +47,64 @@ public enum TargetPolicy {
             }
         }
         return dots == 1 || dots == 2 ? HTTPFailure(.dotSegment) : nil
+    }
+
+    /// Whether somebody might read another path than the one that is written: only then is there need of a normal form.
+    @inline(__always)
+    public static func isPlain(_ p: UnsafePointer<UInt8>, _ n: Int) -> Bool { fg_path_is_suspect(p, n) == 0 }
+
+    /// How the most willing reader takes a path: escapes of unreserved characters, of separators and of escapes undone
+    /// (again and again), "\" for "/", parameters (";…") taken off, empty segments left out.
+    ///
+    /// - Parameter out: room for `n` bytes.
+    /// - Returns: its length; nil if it holds what ``check(_:_:)`` refuses (then the path hid it behind two escapes).
+    public static func normalForm(
+        _ p: UnsafePointer<UInt8>, _ n: Int, into out: UnsafeMutablePointer<UInt8>
+    ) -> Int? {
+        var count = 0
+        var index = 0
+        var inParameters = false
+        while index < n {
+            var byte = p[index]
+            index += 1
+            var wasEscaped = false
+            // "%25" gives a percent sign, with which the next two bytes may make an escape again.
+            while byte == UInt8(ascii: "%"), n - index >= 2 {
+                let high = fg_hex_value(p[index])
+                let low = fg_hex_value(p[index + 1])
+                guard high >= 0, low >= 0 else { break }
+                let decoded = UInt8(truncatingIfNeeded: high << 4 | low)
+                guard isTransparent(decoded) else { break }
+                index += 2
+                byte = decoded
+                wasEscaped = true
+            }
+            if byte == 0x5C { byte = UInt8(ascii: "/") }
+            if byte == UInt8(ascii: "/") {
+                inParameters = false
+                if count > 0, out[count - 1] == UInt8(ascii: "/") { continue }
+            } else if byte == UInt8(ascii: ";"), !wasEscaped {
+                inParameters = true
+            }
+            if inParameters { continue }
+            out[count] = byte
+            count += 1
+        }
+        switch check(out, count)?.code {
+        case .dotSegment, .encodedNUL: return nil
+        // A lone percent sign, once "%25": no escape, and no harm.
+        default: return count
+        }
+    }
+
+    /// Bytes whose escapes are undone: unreserved ones (RFC 3986 §2.3), separators and the percent sign.
+    private static func isTransparent(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+            UInt8(ascii: "~"), UInt8(ascii: "/"), 0x5C, UInt8(ascii: "%"):
+            true
+        default: false
+        }
     }
 }

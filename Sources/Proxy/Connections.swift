@@ -42,6 +42,10 @@ struct ClientConnection: BitwiseCopyable {
     var timerAt: UInt64 = 0
     /// Monotonic milliseconds; `noDeadline` = none.
     var deadline: UInt64 = noDeadline
+    /// When the side that is waited for has been slower than it may be for too long: it moves on with what comes.
+    var paceDeadline: UInt64 = noDeadline
+    /// Bytes in the kernel that the client had not taken when its deadline was moved.
+    var unsentMark: Int32 = 0
     var lingeredBytes: UInt32 = 0
     var exchange = Exchange()
 }
@@ -58,6 +62,8 @@ struct UpstreamConnection: BitwiseCopyable {
     var wasReused = false
     /// Nothing was received for the current request.
     var isSilent = true
+    /// The loop turn in which the current request was sent.
+    var sentInTurn: UInt32 = 0
     var tls: TLSSession?
     /// Of the contexts that `tls` was made with.
     var tlsNumber: UInt32 = 0

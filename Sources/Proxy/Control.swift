@@ -151,8 +151,28 @@ public struct GatewayMetrics: Sendable, Equatable {
     public var upstreamErrors: [UpstreamErrorCount] = []
     public var retries: [RetryCount] = []
     public var rateLimited: UInt64 = 0
+    /// Events that exchanges gave rise to: those in the rings, those written since, and the dropped.
     public var auditAccepted: UInt64 = 0
+    /// Events for which there was no room.
     public var auditDropped: UInt64 = 0
+    /// How often a limit of the whole process turned somebody away or made them wait.
+    public struct LimitCount: Sendable, Equatable {
+        /// `descriptors`, `connections`, `address` or `memory`.
+        public var limit: String
+        public var count: UInt64
+
+        public init(limit: String, count: UInt64) {
+            self.limit = limit
+            self.count = count
+        }
+    }
+    public var limitsMet: [LimitCount] = []
+    /// Upstream connections on which something came that nobody had asked for.
+    public var unsolicitedResponses: UInt64 = 0
+    /// Bytes of buffers in use.
+    public var bufferedBytes: UInt64 = 0
+    /// Client connections that are taken at most.
+    public var connectionLimit = 0
     /// Bytes waiting in all workers' rings.
     public var ringUsedBytes: UInt64 = 0
 

@@ -83,12 +83,12 @@ enum RequestID {
 
     /// Writes `ownLength` bytes.
     @inline(__always)
-    static func write(_ random: UInt64, into p: UnsafeMutablePointer<UInt8>) {
+    static func write(_ number: UInt64, into p: UnsafeMutablePointer<UInt8>) {
         p[0] = UInt8(ascii: "r")
         p[1] = UInt8(ascii: "e")
         p[2] = UInt8(ascii: "q")
         p[3] = UInt8(ascii: "_")
-        var rest = random
+        var rest = number
         for i in 4..<ownLength {
             let digit = UInt8(truncatingIfNeeded: rest & 15)
             p[i] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10

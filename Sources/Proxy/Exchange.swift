@@ -31,13 +31,20 @@ struct Exchange: BitwiseCopyable {
     /// What the client asked for; what becomes of it is decided with the response.
     var keepsAlive = false
     var isAudited = false
+    /// The ring has the first byte's record, and with it the target's URL and the response's head.
     var firstByteIsAudited = false
     /// It is among the streams that the metrics count as open.
     var isCountedStream = false
     var isStream = false
     var wantsUpgrade = false
+    /// Its time in the gateway is measured, see `Worker.noteTime`.
+    var isTimed = false
+    /// A stream in a coding: its events cannot be counted in passing.
+    var hidesChunks = false
     /// The query holds a `key` parameter that goes no further.
     var hidesQueryKey = false
+    /// The path can be read in another way than it is written.
+    var pathIsAmbiguous = false
     var expectsContinue = false
     /// The body was found to be no JSON object.
     var bodyIsNoObject = false
@@ -81,6 +88,8 @@ struct Exchange: BitwiseCopyable {
     var firstResponseTime: UInt64 = 0
     /// Monotonic nanoseconds.
     var startedAt: UInt64 = 0
+    /// Nanoseconds in the gateway so far, if `isTimed`.
+    var overhead: UInt64 = 0
     var status: UInt16 = 0
     /// The client's own request id, or ours, with its length.
     var requestIDLength: UInt8 = 0
@@ -116,7 +125,8 @@ struct Exchange: BitwiseCopyable {
     var events = SSECounter()
     var lines = LineCounter()
 
-    /// The target's URL and the response's head as the audit keeps them; empty while both can still be read elsewhere.
+    /// The target's URL and the response's head as the end's record needs them, where the first byte's record does not
+    /// say it all; empty while both can still be read elsewhere.
     var auditTail = Buffer.empty
     var targetURLLength: UInt32 = 0
     var requestCapture = Buffer.empty
@@ -141,6 +151,7 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
     case readTimeout, requestTimeout, bodyTooLarge, malformedBody, conflictingMembers, sendTimeout, gatewayStopping
     case missingKey, invalidKey, inactiveKey, expiredKey, notPermitted, rateLimited, noRoute, malformedRequest
     case notImplemented, expectationFailed, noCapacity, tunnelIdle, bodyNotObject, missingLength
+    case connectUnreachable, dnsTimeout, ambiguousPath, noMemory, trailersTooLarge
 
     /// The audit's error_message; empty for none.
     var message: StaticString {
@@ -182,9 +193,14 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .notImplemented: "the gateway does not implement this method"
         case .expectationFailed: "the Expect header asks for something unknown"
         case .tunnelIdle: "nothing moved in the tunnel for too long"
-        case .noCapacity: "the gateway has no room for more connections"
+        case .noCapacity: "the gateway can open no more connections"
         case .bodyNotObject: "the route sets members of a JSON body, but the body is not a JSON object"
         case .missingLength: "the request's length is needed"
+        case .connectUnreachable: "the upstream's network or host cannot be reached"
+        case .dnsTimeout: "timed out while looking up the upstream's name"
+        case .ambiguousPath: "the path can be read in two ways that lead to different routes"
+        case .noMemory: "the gateway has no room for more buffers"
+        case .trailersTooLarge: "the request's trailers are too large"
         }
     }
 
@@ -230,6 +246,11 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .noCapacity: "no_capacity"
         case .bodyNotObject: "body_not_object"
         case .missingLength: "length_required"
+        case .connectUnreachable: "upstream_unreachable"
+        case .dnsTimeout: "upstream_dns_timeout"
+        case .ambiguousPath: "ambiguous_path"
+        case .noMemory: "no_memory"
+        case .trailersTooLarge: "trailers_too_large"
         }
     }
 
@@ -238,16 +259,16 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         switch self {
         case .none: 500
         case .clientGone: 499
-        case .connectRefused, .dnsFailed, .dnsTemporary, .tlsExpired, .tlsWrongName, .tlsUnknownCA, .tlsFailed,
-            .tlsNotYetValid, .tlsSelfSigned, .tlsInvalidCertificate, .tlsVersion, .tlsRefused, .closedBeforeResponse,
-            .malformedResponse, .cutShort:
+        case .connectRefused, .connectUnreachable, .dnsFailed, .dnsTemporary, .tlsExpired, .tlsWrongName, .tlsUnknownCA,
+            .tlsFailed, .tlsNotYetValid, .tlsSelfSigned, .tlsInvalidCertificate, .tlsVersion, .tlsRefused,
+            .closedBeforeResponse, .malformedResponse, .cutShort:
             502
-        case .connectTimeout, .responseTimeout, .readTimeout, .tunnelIdle: 504
+        case .connectTimeout, .dnsTimeout, .responseTimeout, .readTimeout, .tunnelIdle: 504
         case .requestTimeout: 408
         case .bodyTooLarge: 413
-        case .malformedBody, .conflictingMembers, .malformedRequest, .bodyNotObject: 400
+        case .malformedBody, .conflictingMembers, .malformedRequest, .bodyNotObject, .ambiguousPath: 400
         case .sendTimeout: 499
-        case .gatewayStopping, .noCapacity: 503
+        case .gatewayStopping, .noCapacity, .noMemory: 503
         case .missingKey, .invalidKey, .inactiveKey, .expiredKey: 401
         case .notPermitted: 403
         case .rateLimited: 429
@@ -255,13 +276,25 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .notImplemented: 501
         case .expectationFailed: 417
         case .missingLength: 411
+        case .trailersTooLarge: 431
+        }
+    }
+
+    /// What a fault in a request body's chunks comes to.
+    init(body failure: HTTPFailure) {
+        switch failure.status {
+        case 413: self = .bodyTooLarge
+        case 431: self = .trailersTooLarge
+        default: self = .malformedBody
         }
     }
 
     /// True where what the client sent cannot be trusted to be framed as it seems: nothing more of it is read.
     var endsConnection: Bool {
         switch self {
-        case .malformedRequest, .malformedBody, .conflictingMembers, .notImplemented, .expectationFailed: true
+        case .malformedRequest, .malformedBody, .conflictingMembers, .notImplemented, .expectationFailed,
+            .trailersTooLarge:
+            true
         default: false
         }
     }
@@ -269,9 +302,9 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
     /// The word that `fastgate_upstream_errors_total` counts it under; nil if it is not the upstream's doing.
     var upstreamReason: UpstreamReason? {
         switch self {
-        case .connectRefused: .connect
+        case .connectRefused, .connectUnreachable: .connect
         case .connectTimeout, .responseTimeout, .readTimeout: .timeout
-        case .dnsFailed, .dnsTemporary: .dns
+        case .dnsFailed, .dnsTemporary, .dnsTimeout: .dns
         case .tlsExpired, .tlsWrongName, .tlsUnknownCA, .tlsFailed, .tlsNotYetValid, .tlsSelfSigned,
             .tlsInvalidCertificate, .tlsVersion, .tlsRefused:
             .tls

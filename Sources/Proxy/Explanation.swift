@@ -51,6 +51,10 @@ enum Explanation {
         if let failure = TargetPolicy.check(base + Int(head.pathOffset), Int(head.pathLength)) {
             return RouteExplanation(error: "\(failure.code.message)")
         }
+        let other = UnsafeMutablePointer<UInt8>.allocate(capacity: Int(head.pathLength) + 1)
+        defer { other.deallocate() }
+        guard let otherCount = TargetPolicy.normalForm(base + Int(head.pathOffset), Int(head.pathLength), into: other)
+        else { return RouteExplanation(error: "\(HTTPFailureCode.dotSegment.message)") }
         var request = RequestView(
             base: base, fields: fields, fieldCount: Int(head.fieldCount), method: head.method,
             methodName: Bytes(base + Int(head.methodOffset), Int(head.methodLength)),
@@ -62,6 +66,14 @@ enum Explanation {
             let state = scanner.feed(p, body.count, table: view.pointee.memberNames, captures: captures)
             if state == .finished { request.captures = captures } else { request.bodyIsNoObject = true }
         }
+        var reread = request
+        reread.path = Bytes(other, otherCount)
+        let table = view.pointee.table
+        let untried = TriedRoutes()
+        guard
+            table.firstMatch(from: 0, request, tried: untried, scratch: scratch)
+                == table.firstMatch(from: 0, reread, tried: untried, scratch: scratch)
+        else { return RouteExplanation(error: "\(ExchangeError.ambiguousPath.message)") }
         return describe(view, routes, request, head, scratch)
     }
 
@@ -70,47 +82,77 @@ enum Explanation {
         _ scratch: UnsafeMutablePointer<UInt8>
     ) -> RouteExplanation {
         var result = RouteExplanation()
+        result.error = answerWithoutRoute(head, request)
         let table = view.pointee.table
         var records: [String: RouteRecord] = [:]
         for record in routes { records[record.routeID] = record }
-        for i in 0..<table.routes.count {
-            let id = table.routes[i].routeID.string
+        let verdicts = (0..<table.routes.count).map { table.verdict($0, request, scratch: scratch) }
+        let shared = share(verdicts, table)
+        let chosen = shared.first { table.routes[$0].weight > 0 } ?? shared.first
+        if hasConflict(view, request, upTo: chosen ?? -1, scratch) {
+            result.error = result.error ?? "the request body holds a deciding member twice, with different values"
+        }
+        for (i, verdict) in verdicts.enumerated() {
+            let route = table.routes[i]
+            let id = route.routeID.string
             guard let record = records[id] else { continue }
-            let verdict = table.verdict(i, request, scratch: scratch)
-            let takesIt = verdict == .matches && result.matchedRouteID == nil
+            let text = shared.contains(i) ? role(i, shared, table) : reason(verdict, route, record, request)
             result.candidates.append(
                 RouteExplanation.Candidate(
-                    routeID: id, routeName: record.routeName, matched: verdict == .matches,
-                    reason: takesIt ? "takes the request" : reason(verdict, table.routes[i], record)))
-            if takesIt {
-                result.matchedRouteID = id
-                result.targetURL = targetURL(view, table.routes[i], request, scratch)
-            }
+                    routeID: id, routeName: record.routeName, matched: verdict == .matches, reason: text))
         }
         for record in routes where !record.isActive {
             result.candidates.append(
                 RouteExplanation.Candidate(
                     routeID: record.routeID, routeName: record.routeName, matched: false, reason: "is not active"))
         }
+        guard let chosen, result.error == nil else { return result }
+        result.matchedRouteID = table.routes[chosen].routeID.string
+        result.targetURL = targetURL(view, table.routes[chosen], request, scratch)
         return result
     }
 
-    private static func reason(_ verdict: RouteVerdict, _ route: CompiledRoute, _ record: RouteRecord) -> String {
-        switch verdict {
-        case .matches: return "would match, but an earlier route takes the request or shares it by weight"
-        case .path: return "the path does not match \(record.matchPath)"
-        case .method: return "the method is not \(record.matchMethod)"
-        case .header(let i):
-            let members = record.matchHeaders?.objectValue?.members ?? []
-            let member = members[Int(i)]
-            return "the header \(member.name) is not \(member.value.serialized())"
-        case .member(let i):
-            let members = record.matchBodySchema?.objectValue?.members ?? []
-            guard Int(i) < members.count else { return "the body is no JSON object" }
-            return "the body's member \(members[Int(i)].name) is not \(members[Int(i)].value.serialized())"
-        case .schema: return "the body does not meet match_body_schema"
-        case .needsBody: return "the body is needed to decide"
+    /// What a worker answers before it looks at routes.
+    private static func answerWithoutRoute(_ head: RequestHead, _ request: RequestView) -> String? {
+        if head.method == .connect || head.method == .trace { return "the gateway does not implement this method" }
+        if head.method == .options, head.known.contains(.accessControlRequestMethod), head.known.contains(.origin) {
+            return "the gateway answers CORS preflights itself"
         }
+        if request.path.string == "/health", head.method == .get || head.method == .head {
+            return "the gateway answers /health itself"
+        }
+        return nil
+    }
+
+    /// The routes that take such requests: the first that matches and those of its priority that match too.
+    private static func share(_ verdicts: [RouteVerdict], _ table: RouteTable) -> [Int] {
+        guard let first = verdicts.firstIndex(of: .matches) else { return [] }
+        let group = first..<Int(table.routes[first].groupEnd)
+        return Array(group.filter { verdicts[$0] == .matches }.prefix(RouteTable.maxShared))
+    }
+
+    private static func role(_ index: Int, _ shared: [Int], _ table: RouteTable) -> String {
+        let weights = shared.map { Int(max(table.routes[$0].weight, 0)) }
+        let total = weights.reduce(0, +)
+        if shared.count == 1 { return "takes the request" }
+        if total == 0 {
+            return index == shared[0] ? "takes the request" : "would match, but a route before it takes the request"
+        }
+        let own = Int(max(table.routes[index].weight, 0))
+        return own == 0
+            ? "matches, but its weight is 0 beside routes that have more" : "takes \(own) of \(total) such requests"
+    }
+
+    /// As in `Worker.hasConflict`.
+    private static func hasConflict(
+        _ view: UnsafePointer<SnapshotView>, _ request: RequestView, upTo chosen: Int,
+        _ scratch: UnsafeMutablePointer<UInt8>
+    ) -> Bool {
+        guard let captures = request.captures, view.pointee.table.bodyRouteCount > 0 else { return false }
+        var disagreeing: UInt64 = 0
+        for i in 0..<view.pointee.memberNameCount where captures[i].disagrees { disagreeing |= 1 << UInt64(i) }
+        return disagreeing != 0
+            && view.pointee.table.asks(about: disagreeing, request, upTo: chosen, scratch: scratch)
     }
 
     private static func targetURL(

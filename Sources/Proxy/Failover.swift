@@ -58,8 +58,9 @@ struct Failover: BitwiseCopyable, Equatable {
     ///   - retryCount: the route's retry_count.
     ///   - maxRetries: `proxy.max_retries`, a ceiling over it.
     ///   - canReplay: the whole request is still held.
+    ///   - hasBudget: the target may have another retry (``RetryBudget``). Without, it is as if all had been made.
     mutating func decide(
-        _ failure: AttemptFailure, retryCount: Int32, maxRetries: Int32, canReplay: Bool
+        _ failure: AttemptFailure, retryCount: Int32, maxRetries: Int32, canReplay: Bool, hasBudget: Bool = true
     ) -> FailoverAction {
         guard canReplay else { return .giveUp }
         if case .closed(wasReused: true) = failure, deadConnections < Self.maxDeadConnections {
@@ -73,17 +74,18 @@ struct Failover: BitwiseCopyable, Equatable {
             return takeNextRoute()
         case .dns(isTemporary: true), .connect:
             // A refused connection costs nobody anything: even a route without retries gets a second try.
-            return retry(upTo: min(max(allowed, 1), max(maxRetries, 0)))
+            return retry(upTo: hasBudget ? min(max(allowed, 1), max(maxRetries, 0)) : 0)
         case .connectTimeout:
-            return retry(upTo: allowed)
+            return retry(upTo: hasBudget ? allowed : 0)
         case .closed, .malformedResponse:
             guard allowed > 0 else { return .giveUp }
-            return retry(upTo: allowed)
+            return retry(upTo: hasBudget ? allowed : 0)
         case .responseTimeout:
             // The upstream may be working on it: asking the same again would double the work.
             return allowed > 0 ? takeNextRoute() : .giveUp
         case .status(_, let retryAfter):
             guard allowed > 0 else { return .giveUp }
+            guard hasBudget else { return takeNextRoute() }
             guard let wait = retryAfter else { return retry(upTo: allowed) }
             guard wait <= Self.retryAfterCapMilliseconds, Int32(retriesOnRoute) < allowed else {
                 return takeNextRoute()
@@ -92,6 +94,9 @@ struct Failover: BitwiseCopyable, Equatable {
             return .retryAfterExactly(milliseconds: wait)
         }
     }
+
+    /// No attempt has been made on this route.
+    var isFirstOnRoute: Bool { retriesOnRoute == 0 && deadConnections == 0 }
 
     /// The exchange moved to another route.
     mutating func routeChanged() { retriesOnRoute = 0 }

@@ -16,6 +16,26 @@ public final class Gateway: GatewayControl {
     /// The port the data plane listens on; of use where the settings ask for 0.
     public let boundPort: UInt16
 
+    /// Client connections that are taken at most: `limits.max_connections`, or fewer where descriptors are short.
+    public let connectionLimit: Int
+
+    /// Descriptors that the gateway itself needs: database, rings, log, admin connections.
+    private static let ownDescriptors = 64
+    private static let descriptorsPerWorker = 8
+
+    /// Every client may need an upstream connection; what is taken must also be served.
+    static func connectionLimit(_ settings: Settings, descriptors: Int, workers: Int) -> Int {
+        let forConnections = descriptors - ownDescriptors - descriptorsPerWorker * workers
+        return max(min(settings.limits.maxConnections, forConnections / 2), 1)
+    }
+
+    /// How many descriptors the process may open.
+    private static var descriptorLimit: Int {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1024 }
+        return Int(clamping: limit.rlim_cur)
+    }
+
     /// What a snapshot is made from.
     private struct State {
         var settings: Settings
@@ -47,11 +67,12 @@ public final class Gateway: GatewayControl {
     public static func start(
         settings: Settings, rings: [MappedRing], keys: [KeyRecord], routes: [RouteRecord], version: String,
         listeners: [Int32]? = nil, bootNonce: UInt32 = Gateway.makeBootNonce(),
-        onRingPressure: @escaping @Sendable () -> Void = {}
+        onRingPressure: @escaping @Sendable () -> Void = {},
+        onPressure: @escaping @Sendable (PressureNotice) -> Void = { _ in }
     ) throws(GatewayError) -> Gateway {
         try Gateway(
             settings: settings, rings: rings, keys: keys, routes: routes, version: version, listeners: listeners,
-            bootNonce: bootNonce, onRingPressure: onRingPressure)
+            bootNonce: bootNonce, onRingPressure: onRingPressure, onPressure: onPressure)
     }
 
     /// A number that no other start is likely to have.
@@ -61,7 +82,8 @@ public final class Gateway: GatewayControl {
 
     private init(
         settings: Settings, rings: [MappedRing], keys: [KeyRecord], routes: [RouteRecord], version: String,
-        listeners: [Int32]?, bootNonce: UInt32, onRingPressure: @escaping @Sendable () -> Void
+        listeners: [Int32]?, bootNonce: UInt32, onRingPressure: @escaping @Sendable () -> Void,
+        onPressure: @escaping @Sendable (PressureNotice) -> Void
     ) throws(GatewayError) {
         let registry = Registry()
         let tickets = TLSTickets()
@@ -72,17 +94,19 @@ public final class Gateway: GatewayControl {
         if let listeners { sockets = listeners } else { sockets = try Self.listen(settings, count: rings.count) }
         let listeners = try Self.spread(sockets, over: rings.count)
         boundPort = SocketAddress.local(of: listeners[0].fd)?.port ?? settings.app.port
+        let limiter = ConnectionLimiter(
+            maximum: Self.connectionLimit(settings, descriptors: Self.descriptorLimit, workers: rings.count))
+        connectionLimit = limiter.maximum
         var workers: [RunningWorker] = []
         for (index, ring) in rings.enumerated() {
             do {
                 let mailbox = try Mailbox<WorkerMessage>()
                 let metrics = WorkerMetrics()
                 let configuration = WorkerConfiguration(
-                    index: index, listener: listeners[index].fd,
-                    sharesListener: listeners[index].isShared, ring: ring, snapshot: snapshot, mailbox: mailbox,
-                    metrics: metrics,
-                    maxConnections: max(settings.limits.maxConnections / rings.count, 1), bootNonce: bootNonce,
-                    onRingPressure: onRingPressure)
+                    index: index, listener: listeners[index].fd, sharesListener: listeners[index].isShared, ring: ring,
+                    snapshot: snapshot, mailbox: mailbox, metrics: metrics,
+                    limiter: limiter, workerCount: rings.count, resolvConf: settings.proxy.resolvConf,
+                    bootNonce: bootNonce, onRingPressure: onRingPressure, onPressure: onPressure)
                 let thread = try WorkerThread.start(name: "fg-worker-\(index)", cpu: nil) {
                     Self.runWorker(configuration)
                 }
@@ -211,6 +235,7 @@ public final class Gateway: GatewayControl {
         var labels: [Int32: String] = [:]
         for (label, number) in registry.routeLabels.all { labels[number] = label }
         var metrics = WorkerMetrics.collect(workers.map(\.metrics), labels: labels)
+        metrics.connectionLimit = connectionLimit
         metrics.ringUsedBytes = rings.reduce(0) { $0 + UInt64($1.usedBytes) }
         return metrics
     }

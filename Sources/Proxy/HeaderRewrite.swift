@@ -26,6 +26,31 @@ struct HeaderRewrite: BitwiseCopyable, @unchecked Sendable {
         return false
     }
 
+    /// Whether a name that is spelled with "_" for "-" would be dropped, or means something to us, spelled properly. CGI
+    /// and what came after it make no difference between the two: `X_Forwarded_For` would pass for what was taken out.
+    @inline(never)
+    func dropsOdd(_ field: Field, _ base: UnsafePointer<UInt8>) -> Bool {
+        let count = Int(field.nameLength)
+        guard field.id == .other, count <= Self.maxOddName else { return false }
+        let name = base + Int(field.nameOffset)
+        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.maxOddName) { proper in
+            var changed = false
+            for i in 0..<count {
+                proper[i] = name[i] == UInt8(ascii: "_") ? UInt8(ascii: "-") : name[i]
+                changed = changed || proper[i] != name[i]
+            }
+            guard changed, let p = UnsafePointer(proper.baseAddress) else { return false }
+            if HeaderID.lookup(name: p, count: count) != .other { return true }
+            for i in 0..<droppedOthers.count where droppedOthers[i].count == count {
+                if equalsLowercased(p, droppedOthers[i]) { return true }
+            }
+            return false
+        }
+    }
+
+    /// Longer names are nothing that we know; `strip_headers` may not hold longer ones with "_" in mind.
+    static let maxOddName = 256
+
     /// Fields that belong to one connection only (RFC 9110 §7.6.1), those that FastGate writes itself, and those in which
     /// a client may have sent its key (with authorization and x-api-key, which `strip_headers` names).
     static let hopByHop: [HeaderID] = [

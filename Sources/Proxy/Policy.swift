@@ -12,6 +12,7 @@ struct Policy: BitwiseCopyable, Sendable {
     var maxIdleUpstream: Int32
     var forwardsClientIP: Bool
     var forwardsClientSubject: Bool
+    var audits: Bool
     var auditsHeaders: Bool
     var auditsBody: Bool
     var auditBodyMaxBytes: Int
@@ -22,6 +23,17 @@ struct Policy: BitwiseCopyable, Sendable {
     var sendTimeoutMilliseconds: UInt64
     var tunnelIdleTimeoutMilliseconds: UInt64
     var messageLimits: MessageLimits
+    var retryBudgetPercent: Int32
+    var retryBudgetFloor: Int32
+    var maxConnectionsPerAddress: Int32
+    var maxBufferedBytes: Int
+    /// Bytes a second; 0 = any.
+    var minBodyRate: UInt64
+    var minSendRate: UInt64
+    var rateGraceMilliseconds: UInt64
+    /// 0 = the route's timeout.
+    var firstByteTimeoutMilliseconds: UInt64
+    var idleUpstreamMilliseconds: UInt64
 
     init(_ settings: Settings) {
         func milliseconds(_ seconds: Double) -> UInt64 { UInt64(seconds * 1000) }
@@ -33,10 +45,11 @@ struct Policy: BitwiseCopyable, Sendable {
         maxIdleUpstream = Int32(clamping: settings.proxy.maxIdleUpstream)
         forwardsClientIP = settings.proxy.forwardClientIP
         forwardsClientSubject = settings.tls.forwardsClientSubject
+        audits = settings.audit.isEnabled
         auditsHeaders = settings.proxy.auditIncludeHeaders
-        auditsBody = settings.proxy.auditIncludeBody
+        auditsBody = settings.audit.isEnabled && settings.proxy.auditIncludeBody
         auditBodyMaxBytes = settings.proxy.auditBodyMaxBytes
-        waitsForAudit = settings.audit.onFull == .wait
+        waitsForAudit = settings.audit.isEnabled && settings.audit.onFull == .wait
         headerTimeoutMilliseconds = milliseconds(settings.limits.headerTimeoutSeconds)
         bodyTimeoutMilliseconds = milliseconds(settings.limits.bodyTimeoutSeconds)
         keepaliveTimeoutMilliseconds = milliseconds(settings.limits.keepaliveTimeoutSeconds)
@@ -45,7 +58,19 @@ struct Policy: BitwiseCopyable, Sendable {
         // An absolute-form target wins over Host (RFC 9112 §3.2.2): the upstream gets a Host of ours either way.
         messageLimits = MessageLimits(
             maxHeadBytes: UInt32(clamping: settings.limits.maxHeaderBytes),
-            maxFields: UInt32(clamping: min(settings.limits.maxHeaders, Worker.maxFields)), refusesHostMismatch: false)
+            maxFields: UInt32(clamping: min(settings.limits.maxHeaders, Worker.maxFields)),
+            maxTargetBytes: UInt32(clamping: settings.limits.maxTargetBytes),
+            maxChunkExtensionBytes: UInt32(clamping: settings.limits.maxChunkExtensionBytes),
+            maxTrailerBytes: UInt32(clamping: settings.limits.maxTrailerBytes), refusesHostMismatch: false)
+        retryBudgetPercent = Int32(clamping: settings.proxy.retryBudgetPercent)
+        retryBudgetFloor = Int32(clamping: settings.proxy.retryBudgetFloor)
+        maxConnectionsPerAddress = Int32(clamping: settings.limits.maxConnectionsPerAddress)
+        maxBufferedBytes = settings.limits.maxBufferedBytes
+        minBodyRate = UInt64(settings.limits.minBodyRate)
+        minSendRate = UInt64(settings.limits.minSendRate)
+        rateGraceMilliseconds = milliseconds(settings.limits.rateGraceSeconds)
+        firstByteTimeoutMilliseconds = milliseconds(settings.limits.firstByteTimeoutSeconds)
+        idleUpstreamMilliseconds = milliseconds(settings.limits.idleUpstreamTimeoutSeconds)
     }
 }
 

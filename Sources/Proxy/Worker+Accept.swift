@@ -6,37 +6,50 @@ extension Worker {
     static let handshakesPerTurn = 16
     /// Together as many connections as may wait in the listener's queue.
     static let acceptRoundsBeforeDrain = 64
-    /// After the kernel refused a descriptor, accepting rests this long: what is open goes on being served.
-    static let acceptPauseMilliseconds: UInt64 = 200
+    /// At a limit accepting rests this long, or until this worker closes a connection: what is open goes on being served.
+    static let acceptPauseMilliseconds: UInt64 = 50
 
     /// Takes what waits in the listener's queue.
     mutating func acceptClients() {
         if isDraining { return }
         var taken = 0
         while taken < Self.acceptsPerTurn {
-            guard clients.liveCount < maxConnections else { return pauseAccepting() }
+            if limiter.isFull {
+                metrics.acceptPaused(.connections)
+                notice(.connections)
+                return pauseAccepting()
+            }
             var peer = SocketAddress()
             let fd = Socket.accept(listener, peer: &peer)
             if fd < 0 {
-                if fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM {
-                    metrics.acceptFailed()
-                    pauseAccepting()
-                }
-                return
+                guard Self.isOutOfDescriptors(fd) else { return }
+                if reclaimIdleUpstreams() > 0 { continue }
+                metrics.acceptPaused(.descriptors)
+                notice(.descriptors)
+                return pauseAccepting()
             }
             taken += 1
+            guard limiter.admit(peer, perAddress: current.pointee.policy.maxConnectionsPerAddress) else {
+                metrics.addressRefused()
+                Socket.closeWithReset(fd)
+                continue
+            }
             if peer.isLoopback && !listensOnLoopback { Socket.useLocalCongestionControl(fd) }
             addClient(fd, peer)
         }
     }
 
     private mutating func addClient(_ fd: Int32, _ peer: SocketAddress) {
-        guard let index = clients.allocate() else { return Socket.close(fd) }
+        guard let index = clients.allocate() else {
+            limiter.leave(peer)
+            return Socket.close(fd)
+        }
         let c = clients.pointer(index)
         c.initialize(to: ClientConnection(fd: fd, state: .readingHead, peer: peer))
         if let server = current.pointee.tls.server {
             guard let session = server._withUnsafeGuaranteedRef({ TLSSession.server($0, fd: fd) }) else {
                 clients.release(index)
+                limiter.leave(peer)
                 return Socket.close(fd)
             }
             c.pointee.tls = session
@@ -46,6 +59,7 @@ extension Worker {
         guard poller.add(fd, events: events, token: clients.token(kind: Kind.client, index)) == 0 else {
             c.pointee.tls?.free()
             clients.release(index)
+            limiter.leave(peer)
             return Socket.close(fd)
         }
         metrics.clientOpened()
@@ -57,6 +71,12 @@ extension Worker {
         if acceptsAgainAt != noDeadline { return }
         _ = poller.remove(listener)
         acceptsAgainAt = now + Self.acceptPauseMilliseconds
+    }
+
+    /// A connection was closed: if accepting rests, it need not rest longer.
+    @inline(__always)
+    mutating func roomIsFree() {
+        if acceptsAgainAt != noDeadline { acceptsAgainAt = min(acceptsAgainAt, now) }
     }
 
     /// Listens again once the pause is over.

@@ -32,6 +32,7 @@ extension Worker {
             bootNonce: bootNonce,
             sequence: sequence)
         openExchanges += 1
+        c.pointee.exchange.isTimed = sequence & Self.timedMask == 1
         setRequestID(c)
         switch head.framing {
         case .contentLength(let n): c.pointee.exchange.requestLength = n
@@ -67,7 +68,7 @@ extension Worker {
                 return
             }
         }
-        let number = nextRandom()
+        let number = RequestNumber.make(unixSeconds: realtime / 1_000_000_000, worker: self.index, sequence: sequence)
         withUnsafeMutableBytes(of: &c.pointee.exchange.requestID) {
             RequestID.write(number, into: $0.baseAddress!.assumingMemoryBound(to: UInt8.self))
         }
@@ -97,7 +98,7 @@ extension Worker {
         let path = Bytes(base + Int(head.pathOffset), Int(head.pathLength))
         if path.count == 7 && isHealthPath(path) { return answerHealth(index) }
         let refusal = authenticate(c, base, path)
-        audit(accepted: index)
+        if current.pointee.policy.audits { audit(accepted: index) }
         if refusal != .none { return refuse(index, refusal) }
         if head.method == .options && head.known.contains(.accessControlRequestMethod) && head.known.contains(.origin) {
             return answerPreflight(index)
@@ -114,7 +115,10 @@ extension Worker {
         _ c: UnsafeMutablePointer<ClientConnection>, _ base: UnsafePointer<UInt8>, _ path: Bytes
     ) -> ExchangeError {
         if head.method == .connect || head.method == .trace { return .notImplemented }
-        if TargetPolicy.check(path.pointer!, path.count) != nil { return .malformedRequest }
+        if !TargetPolicy.isPlain(path.pointer!, path.count) {
+            let error = judgeOddPath(c, path)
+            if error != .none { return error }
+        }
         if head.known.contains(.expect) && !head.expectsContinue { return .expectationFailed }
         let isPreflight =
             head.method == .options && head.known.contains(.accessControlRequestMethod) && head.known.contains(.origin)
@@ -131,6 +135,7 @@ extension Worker {
         if !key.pointee.isActive { return .inactiveKey }
         if key.pointee.expiresAtMilliseconds <= Int64(realtime / 1_000_000) { return .expiredKey }
         if !key.pointee.allows(path: path, scratch: patternScratch) { return .notPermitted }
+        if c.pointee.exchange.pathIsAmbiguous && !allowsOtherReading(key, path) { return .notPermitted }
         if policy.limitsRates && key.pointee.requestsPerMinute > 0 {
             return takeRate(c, key)
         }

@@ -129,34 +129,41 @@ extension Worker {
         return Bytes(UnsafePointer(auditScratch) + start, writer.count - start)
     }
 
-    /// The response has begun, and the exchange goes on beyond this turn: what the audit will need of its head moves into
-    /// a buffer of the exchange.
+    /// The response has begun, and the exchange goes on beyond this turn: what the audit wants of its head goes into the
+    /// ring, so that an open stream holds no memory for it. Only where the end's record needs the head once more (a body
+    /// is stored as its encoding says), or the ring has no room, it moves into a buffer of the exchange.
     @inline(__always)
     mutating func keepAuditDescription(_ index: UInt32) {
         if auditScratchOwner != clients.token(kind: Kind.client, index) { return }
         auditScratchOwner = Token(rawValue: 0)
         let c = clients.pointer(index)
-        pool.append(&c.pointee.exchange.auditTail, auditScratch, auditScratchCount)
-        c.pointee.exchange.targetURLLength = UInt32(auditScratchURL)
+        if c.pointee.exchange.isTimed { firstBytesAreOut(index) }
         if c.pointee.exchange.isStream && !c.pointee.exchange.isCountedStream {
             c.pointee.exchange.isCountedStream = true
             metrics.streamBegan()
         }
         guard c.pointee.exchange.isAudited, !c.pointee.exchange.firstByteIsAudited else { return }
-        c.pointee.exchange.firstByteIsAudited = true
-        // Only a hint of progress: without room for it the completed record tells the same.
-        if let room = producer.reserve(AuditEncoder.firstByteSize) {
-            AuditEncoder.encodeFirstByte(
-                c.pointee.exchange.auditID, firstResponseTimeNanoseconds: c.pointee.exchange.firstResponseTime,
-                into: room)
+        let record = FirstByteFields(
+            firstResponseTimeNanoseconds: c.pointee.exchange.firstResponseTime,
+            targetURL: Bytes(UnsafePointer(auditScratch), auditScratchURL),
+            responseHeaders: Bytes(UnsafePointer(auditScratch) + auditScratchURL, auditScratchCount - auditScratchURL))
+        if spilled.isEmpty, let room = producer.reserve(AuditEncoder.firstByteSize(record)) {
+            AuditEncoder.encodeFirstByte(c.pointee.exchange.auditID, record, into: room)
             producer.commit()
+            metrics.auditedFirstByte()
+            c.pointee.exchange.firstByteIsAudited = true
+            if !current.pointee.policy.auditsBody { return }
         }
+        pool.append(&c.pointee.exchange.auditTail, auditScratch, auditScratchCount)
+        c.pointee.exchange.targetURLLength = UInt32(auditScratchURL)
     }
 
     /// Writes the target's URL and the response's masked head into the worker's scratch, where the completed record
     /// finds them if the exchange ends in this turn.
     @inline(__always)
     mutating func describeForAudit(_ index: UInt32, _ p: UnsafePointer<UInt8>, _ response: ResponseHead) {
+        auditScratchOwner = clients.token(kind: Kind.client, index)
+        guard clients.pointer(index).pointee.exchange.isAudited else { return }
         var writer = HeadWriter(auditScratch, capacity: Self.auditScratchBytes)
         writeTargetURL(index, &writer)
         auditScratchURL = writer.count
@@ -164,7 +171,6 @@ extension Worker {
             writeMasked(p, responseFields, Int(response.fieldCount), &writer)
         }
         auditScratchCount = writer.count
-        auditScratchOwner = clients.token(kind: Kind.client, index)
     }
 
     /// The same for an answer of ours, which has no upstream head.
@@ -211,7 +217,8 @@ extension Worker {
         let record = CompletedFields(
             firstResponseTimeNanoseconds: c.pointee.exchange.firstResponseTime, responseTimeNanoseconds: realtime,
             requestSize: c.pointee.exchange.requestReceived, responseSize: c.pointee.exchange.responseBytes,
-            streamChunks: c.pointee.exchange.events.events &+ c.pointee.exchange.lines.lines,
+            streamChunks: c.pointee.exchange.hidesChunks
+                ? AuditEvent.unknownChunks : c.pointee.exchange.events.events &+ c.pointee.exchange.lines.lines,
             status: c.pointee.exchange.status, isStream: c.pointee.exchange.isStream,
             flags: isTruncated ? AuditEvent.Flags.bodyTruncated : 0, targetURL: url,
             errorMessage: error == .none ? .empty : Bytes(message), responseHeaders: lines,

@@ -7,6 +7,8 @@ import Reactor
 /// depends on it, else only until the route is decided.
 extension Worker {
     static let maxUndecodedBytes = 64 * 1024
+    /// With a usual head it fits a buffer of 64 KiB.
+    static let firstBodyBytes: UInt64 = 60 * 1024
 
     /// The head is accepted: goes on with the body, or at once if all of it is here.
     @inline(__always)
@@ -35,7 +37,8 @@ extension Worker {
             let here = UInt64(c.pointee.inbound.count) - UInt64(c.pointee.exchange.headLength)
             c.pointee.exchange.requestReceived = here
         }
-        setDeadline(client: index, now + current.pointee.policy.bodyTimeoutMilliseconds)
+        c.pointee.paceDeadline = noDeadline
+        bodyCameIn(index)
         if c.pointee.exchange.expectsContinue && c.pointee.exchange.requestReceived == 0 {
             guard askForBody(index) else { return }
         }
@@ -98,21 +101,44 @@ extension Worker {
     }
 
     /// More of the body is here, or all of it: moves the client's deadline, unless that is the end of a pause before
-    /// another attempt, or of waiting for the client to read.
+    /// another attempt, or of waiting for the client to read. `count` 0: time begins anew, nobody was waited for.
     @inline(__always)
-    mutating func bodyCameIn(_ index: UInt32) {
+    mutating func bodyCameIn(_ index: UInt32, _ count: Int = 0) {
         let c = clients.pointer(index)
         if c.pointee.exchange.phase == .backingOff || !c.pointee.outbound.isEmpty { return }
         if c.pointee.exchange.requestIsComplete {
             c.pointee.deadline = noDeadline
         } else {
-            setDeadline(client: index, now + current.pointee.policy.bodyTimeoutMilliseconds)
+            let policy = UnsafePointer(current)
+            let timeout = policy.pointee.policy.bodyTimeoutMilliseconds
+            keepPace(c, count, policy.pointee.policy.minBodyRate, timeout)
+            setDeadline(client: index, min(now + timeout, c.pointee.paceDeadline))
         }
+    }
+
+    /// `count` bytes went by: at `rate` bytes a second they are good for so much more time, up to the grace.
+    @inline(__always)
+    func keepPace(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ count: Int, _ rate: UInt64, _ timeout: UInt64
+    ) {
+        guard rate > 0 else {
+            c.pointee.paceDeadline = noDeadline
+            return
+        }
+        let latest = now + max(current.pointee.policy.rateGraceMilliseconds, timeout)
+        let earned = count == 0 || c.pointee.paceDeadline == noDeadline ? latest : c.pointee.paceDeadline
+        c.pointee.paceDeadline = min(latest, earned &+ UInt64(count) &* 1000 / rate)
     }
 
     /// One read of body bytes into the inbound buffer. 0: nothing there now; -1: the exchange is over.
     private mutating func receiveBody(_ index: UInt32) -> Int {
         let c = clients.pointer(index)
+        if isOutOfMemory {
+            notice(.memory)
+            metrics.shed()
+            refuse(index, .noMemory)
+            return -1
+        }
         reserveForBody(c)
         let got = receive(client: c, c.pointee.inbound.writePointer, c.pointee.inbound.writableCount)
         if got == -EAGAIN { return 0 }
@@ -121,7 +147,7 @@ extension Worker {
             return -1
         }
         c.pointee.inbound.end &+= UInt32(truncatingIfNeeded: got)
-        bodyCameIn(index)
+        bodyCameIn(index, got)
         if c.pointee.exchange.requestIsChunked { return decodeBufferedChunks(index) ? got : -1 }
         let here = UInt64(c.pointee.inbound.count) - UInt64(c.pointee.exchange.headLength)
         c.pointee.exchange.requestReceived = min(here, c.pointee.exchange.requestLength)
@@ -135,9 +161,11 @@ extension Worker {
             return pool.reserve(&c.pointee.inbound, writable: 16 * 1024)
         }
         let missing = exchange.requestLength - exchange.requestReceived
-        // A short body gets its room at once. A long one as it comes: a claim in a header is not worth megabytes.
-        let step = exchange.requestLength <= Self.replayBytes ? missing : min(missing, 256 * 1024)
-        if c.pointee.inbound.writableCount < 4096 || UInt64(c.pointee.inbound.writableCount) < min(step, 65_536) {
+        // Room comes as the body does, doubled each time: a claim in a header is not worth megabytes.
+        let step = min(missing, min(max(exchange.requestReceived, Self.firstBodyBytes), 256 * 1024))
+        if c.pointee.inbound.writableCount < 4096
+            || UInt64(c.pointee.inbound.writableCount) < min(step, Self.firstBodyBytes)
+        {
             pool.reserve(&c.pointee.inbound, writable: Int(max(step, 1)))
         }
     }
@@ -165,8 +193,8 @@ extension Worker {
                 c.pointee.exchange.requestIsComplete = true
                 c.pointee.exchange.requestLength = c.pointee.exchange.requestReceived
                 break decoding
-            case .failed:
-                refuse(index, .malformedBody)
+            case .failed(let failure):
+                refuse(index, ExchangeError(body: failure))
                 return false
             }
         }

@@ -24,7 +24,9 @@ extension Worker {
             remember(c, addresses, port: target.pointee.port)
             return connectNext(index)
         }
-        resolver.resolve(name, requestToken: clients.token(kind: Kind.client, index), nowMilliseconds: now)
+        resolver.resolve(
+            name, requestToken: clients.token(kind: Kind.client, index), nowMilliseconds: now,
+            timeoutMilliseconds: current.pointee.policy.connectTimeoutMilliseconds)
         deliverNames()
     }
 
@@ -37,8 +39,9 @@ extension Worker {
             else { continue }
             if completion.addresses.isEmpty {
                 let isTemporary = completion.isTemporary
-                attemptFailed(
-                    token.index, .dns(isTemporary: isTemporary), isTemporary ? .dnsTemporary : .dnsFailed)
+                let error: ExchangeError =
+                    completion.isTimeout ? .dnsTimeout : isTemporary ? .dnsTemporary : .dnsFailed
+                attemptFailed(token.index, .dns(isTemporary: isTemporary), error)
                 continue
             }
             remember(c, completion.addresses, port: target(c).pointee.port)
@@ -66,19 +69,36 @@ extension Worker {
     /// Tries the next address. With none left the attempt has failed, unless another try is still under way.
     mutating func connectNext(_ index: UInt32) {
         let c = clients.pointer(index)
-        var timedOut = false
+        var last: Int32 = 0
         while Int(c.pointee.exchange.nextAddress) < addressCount(c) {
             let base = UnsafeRawPointer(c.pointee.exchange.addresses.base.unsafelyUnwrapped)
             let offset = Int(c.pointee.exchange.nextAddress) * MemoryLayout<SocketAddress>.stride
             let address = base.load(fromByteOffset: offset, as: SocketAddress.self)
             c.pointee.exchange.nextAddress += 1
-            let fd = Socket.connect(address)
+            var fd = Socket.connect(address)
+            if Self.isOutOfDescriptors(fd) {
+                metrics.descriptorsMissed()
+                notice(.descriptors)
+                if reclaimIdleUpstreams() > 0 { fd = Socket.connect(address) }
+            }
             if fd >= 0, startConnecting(index, fd) { return }
-            timedOut = fd == -ETIMEDOUT
+            last = fd
         }
         if c.pointee.exchange.upstream != Exchange.noUpstream { return }
         if c.pointee.exchange.racer != Exchange.noUpstream { return }
-        attemptFailed(index, timedOut ? .connectTimeout : .connect, timedOut ? .connectTimeout : .connectRefused)
+        // That is our lack, not the upstream's fault.
+        if Self.isOutOfDescriptors(last) { return refuse(index, .noCapacity) }
+        connectingFailed(index, last)
+    }
+
+    /// No address is left; `result` says why the last one failed.
+    private mutating func connectingFailed(_ index: UInt32, _ result: Int32) {
+        switch result {
+        case -ETIMEDOUT: attemptFailed(index, .connectTimeout, .connectTimeout)
+        case -EHOSTUNREACH, -ENETUNREACH, -EHOSTDOWN, -ENETDOWN:
+            attemptFailed(index, .connect, .connectUnreachable)
+        default: attemptFailed(index, .connect, .connectRefused)
+        }
     }
 
     private mutating func startConnecting(_ index: UInt32, _ fd: Int32) -> Bool {
@@ -116,14 +136,14 @@ extension Worker {
         let u = upstreams.pointer(upstream)
         let error = Socket.connectError(u.pointee.fd)
         if error != 0 {
-            return connectFailed(upstream, error == -ETIMEDOUT)
+            return connectFailed(upstream, error)
         }
         guard events & PollEvent.writable != 0 else { return }
         connected(upstream)
     }
 
     /// An address did not work out: the next one, or the attempt's end.
-    mutating func connectFailed(_ upstream: UInt32, _ timedOut: Bool) {
+    mutating func connectFailed(_ upstream: UInt32, _ result: Int32) {
         let index = upstreams.pointer(upstream).pointee.client
         let c = clients.pointer(index)
         if c.pointee.exchange.upstream == upstream {
@@ -133,8 +153,7 @@ extension Worker {
         closeUpstream(upstream)
         let hasMore = Int(c.pointee.exchange.nextAddress) < addressCount(c)
         if !hasMore && c.pointee.exchange.upstream == Exchange.noUpstream {
-            return attemptFailed(
-                index, timedOut ? .connectTimeout : .connect, timedOut ? .connectTimeout : .connectRefused)
+            return connectingFailed(index, result)
         }
         if hasMore { connectNext(index) }
     }
@@ -226,7 +245,7 @@ extension Worker {
         if next != Exchange.noUpstream { upstreams.pointer(next).pointee.previousIdle = upstream }
         targetStates[stableID].idleHead = upstream
         targetStates[stableID].idleCount += 1
-        setDeadline(upstream: upstream, now + Self.idleUpstreamMilliseconds)
+        setDeadline(upstream: upstream, now + current.pointee.policy.idleUpstreamMilliseconds)
     }
 
     @inline(__always)

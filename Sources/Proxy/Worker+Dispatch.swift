@@ -48,6 +48,7 @@ extension Worker {
             let earlier = c.pointee.exchange.error
             return refuse(index, earlier == .none ? .noRoute : earlier)
         }
+        if c.pointee.exchange.pathIsAmbiguous && !readingsAgree(c, request) { return refuse(index, .ambiguousPath) }
         c.pointee.exchange.routeIndex = Int32(chosen)
         if !c.pointee.exchange.requestIsComplete {
             let table = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.table
@@ -118,6 +119,9 @@ extension Worker {
         let stableID = Int(target.pointee.stableID)
         c.pointee.exchange.bodySent = 0
         targetStates[stableID].health.chosen(nowMilliseconds: now)
+        if c.pointee.exchange.failover.isFirstOnRoute {
+            targetStates[stableID].retryBudget.deposit(percent: current.pointee.policy.retryBudgetPercent)
+        }
         if let upstream = takeIdle(stableID) {
             let u = upstreams.pointer(upstream)
             u.pointee.client = index
@@ -152,8 +156,14 @@ extension Worker {
         }
         let action = c.pointee.exchange.failover.decide(
             failure, retryCount: route.pointee.retryCount, maxRetries: current.pointee.policy.maxRetries,
-            canReplay: c.pointee.exchange.canReplay)
+            canReplay: c.pointee.exchange.canReplay, hasBudget: hasRetryBudget(stableID))
         perform(index, action)
+    }
+
+    /// Whether the target may have another retry.
+    func hasRetryBudget(_ stableID: Int) -> Bool {
+        targetStates[stableID].retryBudget.allows(
+            floor: current.pointee.policy.retryBudgetFloor, nowMilliseconds: now)
     }
 
     /// Carries out what `Failover` decided. `giveUp` answers with the error that the exchange holds.
@@ -163,9 +173,11 @@ extension Worker {
         case .retryNow:
             startAttempt(index)
         case .retryAfter(let most):
+            takeFromBudget(c)
             metrics.retried(route(c).pointee.metricID)
             backOff(index, nextRandom() % (most + 1))
         case .retryAfterExactly(let milliseconds):
+            takeFromBudget(c)
             metrics.retried(route(c).pointee.metricID)
             backOff(index, milliseconds)
         case .nextRoute:
@@ -177,6 +189,11 @@ extension Worker {
         case .giveUp:
             refuse(index, c.pointee.exchange.error)
         }
+    }
+
+    private func takeFromBudget(_ c: UnsafeMutablePointer<ClientConnection>) {
+        targetStates[Int(target(c).pointee.stableID)].retryBudget.take(
+            floor: current.pointee.policy.retryBudgetFloor, nowMilliseconds: now)
     }
 
     private mutating func backOff(_ index: UInt32, _ milliseconds: UInt64) {

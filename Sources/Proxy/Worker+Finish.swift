@@ -80,6 +80,7 @@ extension Worker {
         metrics.completed(
             route: route < 0 ? 0 : self.route(c).pointee.metricID, method: c.pointee.exchange.method,
             status: c.pointee.exchange.status, nanoseconds: nowNanoseconds &- c.pointee.exchange.startedAt)
+        if c.pointee.exchange.isTimed { firstBytesAreOut(client) }
         if c.pointee.exchange.isCountedStream { metrics.streamEnded() }
         consumeRequest(c)
         if c.pointee.exchange.auditTail.isAllocated { pool.give(&c.pointee.exchange.auditTail) }
@@ -139,7 +140,7 @@ extension Worker {
                 c.pointee.exchange.status = error.status
             }
             if auditScratchOwner != clients.token(kind: Kind.client, client)
-                && !c.pointee.exchange.auditTail.isAllocated
+                && !c.pointee.exchange.auditTail.isAllocated && !c.pointee.exchange.firstByteIsAudited
             {
                 describeForAudit(client)
             }
@@ -161,7 +162,9 @@ extension Worker {
         pool.give(&c.pointee.inbound)
         pool.give(&c.pointee.outbound)
         if reset { Socket.closeWithReset(c.pointee.fd) } else { Socket.close(c.pointee.fd) }
+        limiter.leave(c.pointee.peer)
         clients.release(client)
         metrics.clientClosed()
+        roomIsFree()
     }
 }

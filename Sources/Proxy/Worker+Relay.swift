@@ -210,8 +210,31 @@ extension Worker {
         let taken = max(sent, 0)
         pool.append(&c.pointee.outbound, p + taken, n - taken)
         watchWritable(client)
-        setDeadline(client: client, now + current.pointee.policy.sendTimeoutMilliseconds)
+        moveSendDeadline(client, 0)
         return true
+    }
+
+    /// A client took `count` of the bytes that wait for it; 0: it begins to be waited for.
+    mutating func moveSendDeadline(_ client: UInt32, _ count: Int) {
+        let policy = UnsafePointer(current)
+        let c = clients.pointer(client)
+        let timeout = policy.pointee.policy.sendTimeoutMilliseconds
+        keepPace(c, count, policy.pointee.policy.minSendRate, timeout)
+        c.pointee.unsentMark = Socket.unsent(c.pointee.fd)
+        setDeadline(client: client, min(now + timeout, c.pointee.paceDeadline))
+    }
+
+    /// The socket has taken nothing for long: its buffer may be so large that a slow reader has not made enough room yet.
+    /// True if the client did take something of it meanwhile.
+    @inline(never)
+    mutating func tookFromKernel(_ client: UInt32) -> Bool {
+        let c = clients.pointer(client)
+        let taken = Int(c.pointee.unsentMark) - Int(Socket.unsent(c.pointee.fd))
+        guard taken > 0 else { return false }
+        let pace = c.pointee.paceDeadline
+        moveSendDeadline(client, taken)
+        // Bytes that came too slowly are not good for any more time.
+        return pace == noDeadline || c.pointee.paceDeadline > now
     }
 
     mutating func watchWritable(_ client: UInt32) {
@@ -237,7 +260,7 @@ extension Worker {
             if sent == -EAGAIN { return watchWritable(client) }
             if sent < 0 { return clientIsGone(client) }
             c.pointee.outbound.consume(sent)
-            setDeadline(client: client, now + current.pointee.policy.sendTimeoutMilliseconds)
+            moveSendDeadline(client, sent)
         }
         pool.give(&c.pointee.outbound)
         c.pointee.deadline = noDeadline

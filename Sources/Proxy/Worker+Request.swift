@@ -39,6 +39,10 @@ extension Worker {
         case .tunnel: pumpTunnelFromClient(index)
         default:
             if !c.pointee.exchange.requestIsComplete {
+                // While the upstream takes nothing the client is not read: only the hang-up tells that it is gone.
+                if c.pointee.hasHungUp && c.pointee.exchange.streamsRequest && c.pointee.exchange.phase != .flushing {
+                    return clientIsGone(index)
+                }
                 if c.pointee.exchange.streamsRequest { pumpRequest(index) } else { readHeldBody(index) }
             } else if c.pointee.hasHungUp {
                 clientIsGone(index)
@@ -78,6 +82,7 @@ extension Worker {
         while c.pointee.isReadable {
             if reads == Self.readsPerTurn { return enqueueClient(index) }
             reads += 1
+            if isOutOfMemory { return shed(index) }
             if !c.pointee.inbound.isAllocated {
                 c.pointee.inbound = pool.take(atLeast: Self.firstReadBytes)
             } else if c.pointee.inbound.writableCount == 0 {
@@ -98,6 +103,15 @@ extension Worker {
             }
         }
         if c.pointee.inbound.isEmpty { pool.give(&c.pointee.inbound) }
+    }
+
+    /// There is no memory for another request.
+    @inline(never)
+    private mutating func shed(_ index: UInt32) {
+        notice(.memory)
+        metrics.shed()
+        let error = ExchangeError.noMemory
+        refuseWithoutExchange(index, status: error.status, code: error.code, message: error.message)
     }
 
     /// Receives from a client's socket and keeps `isReadable` true to the kernel's word: a read that did not fill the

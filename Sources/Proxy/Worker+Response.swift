@@ -19,11 +19,27 @@ extension Worker {
         switch u.pointee.state {
         case .connecting, .handshake: setUpEvent(upstream, events)
         // Nobody asked: it was closed, or a response came to nobody. Either way it serves no more requests.
-        case .idle: if u.pointee.isReadable { closeUpstream(upstream) }
+        case .idle:
+            if u.pointee.isReadable {
+                if !u.pointee.hasHungUp && u.pointee.tls == nil { metrics.unsolicited() }
+                closeUpstream(upstream)
+            }
         case .ready:
+            // The kernel said so before the request was sent in this very turn: no answer to it. A close is one of an
+            // idle connection.
+            if u.pointee.sentInTurn == turn && u.pointee.wasReused && u.pointee.isSilent && u.pointee.isReadable {
+                return unaskedFor(upstream, events)
+            }
             if events & PollEvent.writable != 0, upstreamWritable(upstream) == false { return }
             if u.pointee.isReadable { upstreamReady(upstream) }
         }
+    }
+
+    @inline(never)
+    private mutating func unaskedFor(_ upstream: UInt32, _ events: UInt32) {
+        let u = upstreams.pointer(upstream)
+        if !u.pointee.hasHungUp { metrics.unsolicited() }
+        attemptFailed(u.pointee.client, .closed(wasReused: true), .closedBeforeResponse)
     }
 
     /// A connection is being made. If it is ready now and the event also said that there is something to read (an upstream
@@ -87,12 +103,19 @@ extension Worker {
             if !isFresh { pool.reserve(&u.pointee.inbound, writable: 16 * 1024) }
             let p = isFresh ? scratch : u.pointee.inbound.writePointer
             // Never more than `scratchBytes` at a time: `out` has room for that and no more.
-            let room = isFresh ? Self.scratchBytes : min(u.pointee.inbound.writableCount, Self.scratchBytes)
+            let room =
+                isFresh
+                ? isOutOfMemory ? Self.pressedReadBytes : Self.scratchBytes
+                : min(u.pointee.inbound.writableCount, Self.scratchBytes)
             let got = receive(upstream: u, p, room)
             if got == -EAGAIN { return }
             guard got > 0 else { return upstreamClosed(upstream, wasClean: got == 0) }
-            u.pointee.isSilent = false
             u.pointee.deadline = now + route(c).pointee.timeoutMilliseconds
+            if u.pointee.isSilent {
+                u.pointee.isSilent = false
+                // The wait for the first byte may have been a longer one: its timer is too late for what follows.
+                if u.pointee.deadline < u.pointee.timerAt { setDeadline(upstream: upstream, u.pointee.deadline) }
+            }
             if isFresh {
                 let used = handleResponse(upstream, scratch, got)
                 guard used >= 0 else { return }
@@ -207,7 +230,8 @@ extension Worker {
         var failover = c.pointee.exchange.failover
         let action = failover.decide(
             .status(response.status, retryAfterMilliseconds: wait), retryCount: route.pointee.retryCount,
-            maxRetries: current.pointee.policy.maxRetries, canReplay: c.pointee.exchange.canReplay)
+            maxRetries: current.pointee.policy.maxRetries, canReplay: c.pointee.exchange.canReplay,
+            hasBudget: hasRetryBudget(Int(target(c).pointee.stableID)))
         if action == .giveUp || (action == .nextRoute && !hasAnotherRoute(client)) { return false }
         c.pointee.exchange.failover = failover
         c.pointee.exchange.error = .none
@@ -326,9 +350,11 @@ extension Worker {
             if MediaType.isEventStream(value) {
                 c.pointee.exchange.isStream = true
                 c.pointee.exchange.countsEvents = !response.known.contains(.contentEncoding)
+                c.pointee.exchange.hidesChunks = !c.pointee.exchange.countsEvents
             } else if MediaType.isNDJSON(value) {
                 c.pointee.exchange.isStream = true
                 c.pointee.exchange.countsLines = !response.known.contains(.contentEncoding)
+                c.pointee.exchange.hidesChunks = !c.pointee.exchange.countsLines
             }
             return
         }
@@ -385,6 +411,7 @@ extension Worker {
 
     @inline(never)
     private func isNamedInConnection(_ field: Field, _ p: UnsafePointer<UInt8>, _ response: ResponseHead) -> Bool {
+        if HeaderMask.endToEnd.contains(field.id) { return false }
         for i in 0..<Int(response.fieldCount) where responseFields[i].id == .connection {
             let value = p + Int(responseFields[i].valueOffset)
             var tokens = FieldListTokens(value, Int(responseFields[i].valueLength))

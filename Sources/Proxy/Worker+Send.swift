@@ -17,6 +17,7 @@ extension Worker {
         c.pointee.exchange.phase = .awaitingResponse
         u.pointee.sendFailed = false
         u.pointee.isSilent = true
+        u.pointee.sentInTurn = turn
         u.pointee.scan = HeadScan()
         var writer = HeadWriter(out, capacity: Self.outBytes - Self.joinedBodyBytes - 64)
         let body = outgoingBody(c)
@@ -25,7 +26,7 @@ extension Worker {
             releaseAttempt(c)
             return refuse(index, .malformedRequest)
         }
-        setDeadline(upstream: upstream, now + route(c).pointee.timeoutMilliseconds)
+        setDeadline(upstream: upstream, now + answerTimeout(c))
         if c.pointee.exchange.streamsRequest && c.pointee.exchange.requestIsChunked {
             guard transmitHead(index, upstream, writer.count) else { return }
             return pumpRequest(index)
@@ -37,11 +38,20 @@ extension Worker {
         if joined < body.count || !c.pointee.exchange.requestIsComplete { pumpRequest(index) }
     }
 
+    /// How long the upstream may let us wait: for its first byte, or between two.
+    @inline(__always)
+    func answerTimeout(_ c: UnsafeMutablePointer<ClientConnection>) -> UInt64 {
+        let first = current.pointee.policy.firstByteTimeoutMilliseconds
+        return first > 0 && c.pointee.exchange.phase == .awaitingResponse
+            ? first : route(c).pointee.timeoutMilliseconds
+    }
+
     /// Sends the first `count` bytes of `out`; what the kernel does not take waits in the connection's buffer.
     @inline(__always)
     private mutating func transmitHead(_ index: UInt32, _ upstream: UInt32, _ count: Int) -> Bool {
         let u = upstreams.pointer(upstream)
         let sent = transmit(u, out, count)
+        if clients.pointer(index).pointee.exchange.isTimed { noteTime(index) }
         if sent == count { return true }
         if sent < 0 && sent != -EAGAIN {
             sendFailed(upstream)
@@ -138,6 +148,7 @@ extension Worker {
             i &+= 1
             if route.pointee.rewrite.drops(field, base) { continue }
             if head.connectionNamesOther && isNamedInConnection(field, base) { continue }
+            if head.hasOddNames && route.pointee.rewrite.dropsOdd(field, base) { continue }
             if field.id == .userAgent { hasUserAgent = true }
             let start = Int(field.nameOffset)
             writer.append(base + start, Int(field.valueOffset) &+ Int(field.valueLength) &- start)
@@ -149,6 +160,7 @@ extension Worker {
     /// True if a Connection field names this one: then it was meant for us alone (RFC 9110 §7.6.1).
     @inline(never)
     private func isNamedInConnection(_ field: Field, _ base: UnsafePointer<UInt8>) -> Bool {
+        if HeaderMask.endToEnd.contains(field.id) { return false }
         for i in 0..<Int(head.fieldCount) where fields[i].id == .connection {
             let value = base + Int(fields[i].valueOffset)
             var tokens = FieldListTokens(value, Int(fields[i].valueLength))
@@ -261,7 +273,7 @@ extension Worker {
                 return false
             }
             c.pointee.exchange.bodySent += UInt64(sent)
-            u.pointee.deadline = now + route(c).pointee.timeoutMilliseconds
+            u.pointee.deadline = now + answerTimeout(c)
         }
         return true
     }
@@ -310,8 +322,8 @@ extension Worker {
             guard got > 0 else { return clientIsGone(index) }
             // These bytes go on and are not kept.
             c.pointee.exchange.canReplay = false
-            bodyCameIn(index)
-            u.pointee.deadline = now + route(c).pointee.timeoutMilliseconds
+            bodyCameIn(index, got)
+            u.pointee.deadline = now + answerTimeout(c)
             if c.pointee.exchange.requestIsChunked {
                 c.pointee.inbound.end &+= UInt32(got)
                 guard forwardChunks(index, upstream) else { return }
@@ -366,8 +378,8 @@ extension Worker {
                 writer.append("0\r\n\r\n")
                 requestIsWhole(index)
                 break decoding
-            case .failed:
-                abandonUpload(index, .malformedBody)
+            case .failed(let failure):
+                abandonUpload(index, ExchangeError(body: failure))
                 return false
             }
         }
@@ -434,8 +446,7 @@ extension Worker {
             if u.pointee.client != Exchange.noUpstream {
                 let c = clients.pointer(u.pointee.client)
                 u.pointee.deadline =
-                    c.pointee.exchange.phase == .tunnel
-                    ? tunnelDeadline(c) : now + route(c).pointee.timeoutMilliseconds
+                    c.pointee.exchange.phase == .tunnel ? tunnelDeadline(c) : now + answerTimeout(c)
             }
         }
         pool.give(&u.pointee.outbound)

@@ -26,8 +26,8 @@ extension Worker {
         let u = upstreams.pointer(upstream)
         let client = u.pointee.client
         let c = clients.pointer(client)
-        let got = pipe.fill(
-            from: u.pointee.fd, Int(min(c.pointee.exchange.responseRemaining, UInt64(Self.scratchBytes))))
+        let most = isOutOfMemory ? Self.pressedReadBytes : Self.scratchBytes
+        let got = pipe.fill(from: u.pointee.fd, Int(min(c.pointee.exchange.responseRemaining, UInt64(most))))
         if got == -EAGAIN {
             u.pointee.isReadable = false
             return false
@@ -69,7 +69,7 @@ extension Worker {
             }
             c.pointee.outbound.end &+= UInt32(rest)
             watchWritable(client)
-            setDeadline(client: client, now + current.pointee.policy.sendTimeoutMilliseconds)
+            moveSendDeadline(client, 0)
         }
         return true
     }

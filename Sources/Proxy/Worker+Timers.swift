@@ -1,3 +1,4 @@
+import Glibc
 import HTTP
 import Reactor
 
@@ -69,7 +70,10 @@ extension Worker {
 
     private mutating func exchangeTimedOut(_ index: UInt32) {
         let c = clients.pointer(index)
-        if !c.pointee.outbound.isEmpty { return abortClient(index, .sendTimeout) }
+        if !c.pointee.outbound.isEmpty {
+            if tookFromKernel(index) { return }
+            return abortClient(index, .sendTimeout)
+        }
         switch c.pointee.exchange.phase {
         case .readingBody: refuse(index, .requestTimeout)
         case .backingOff:
@@ -83,7 +87,7 @@ extension Worker {
             if c.pointee.isReadable
                 || (upstream != Exchange.noUpstream && !upstreams.pointer(upstream).pointee.outbound.isEmpty)
             {
-                return setDeadline(client: index, now + current.pointee.policy.bodyTimeoutMilliseconds)
+                return bodyCameIn(index)
             }
             if c.pointee.exchange.responseStarted { return cutShort(index, .requestTimeout) }
             refuse(index, .requestTimeout)
@@ -96,7 +100,7 @@ extension Worker {
         case .idle: closeUpstream(index)
         case .handshake: attemptFailed(u.pointee.client, .connectTimeout, .connectTimeout)
         case .connecting:
-            if now >= u.pointee.connectDeadline { return connectFailed(index, true) }
+            if now >= u.pointee.connectDeadline { return connectFailed(index, -ETIMEDOUT) }
             setDeadline(upstream: index, u.pointee.connectDeadline)
             connectNext(u.pointee.client)
         case .ready: responseTimedOut(index)

@@ -26,9 +26,12 @@ struct WorkerConfiguration: Sendable {
     var snapshot: Snapshot
     var mailbox: Mailbox<WorkerMessage>
     var metrics: WorkerMetrics
-    var maxConnections: Int
+    var limiter: ConnectionLimiter
+    var workerCount: Int
+    var resolvConf: String
     var bootNonce: UInt32
     var onRingPressure: @Sendable () -> Void
+    var onPressure: @Sendable (PressureNotice) -> Void
 }
 
 /// One thread's whole world: its epoll, its connections, its buffers and timers. No other thread touches any of it.
@@ -52,7 +55,6 @@ struct Worker: ~Copyable {
     /// A request body up to this length is received as a whole before it goes upstream, so that it can be sent again.
     static let replayBytes: UInt64 = 1024 * 1024
     static let firstReadBytes = 4096
-    static let idleUpstreamMilliseconds: UInt64 = 60_000
     /// How often one connection may be read in a turn before others get theirs.
     static let readsPerTurn = 8
 
@@ -66,7 +68,14 @@ struct Worker: ~Copyable {
     let bootNonce: UInt32
     let onRingPressure: @Sendable () -> Void
     var isUnderPressure = false
-    let maxConnections: Int
+    let onPressure: @Sendable (PressureNotice) -> Void
+    /// By notice: not again before.
+    var noticedAt = SIMD4<UInt64>()
+    let limiter: ConnectionLimiter
+    let workerCount: Int
+    /// This worker's share of `limits.max_buffered_bytes`.
+    var bufferLimit = Int.max
+    var reclaimCursor: UInt32 = 0
     var poller: Poller
     var clients: Slab<ClientConnection>
     var upstreams: Slab<UpstreamConnection>
@@ -85,6 +94,8 @@ struct Worker: ~Copyable {
     var targetStates: UnsafeMutablePointer<TargetState>
     var targetCapacity: Int
 
+    /// Counts loop turns: what a turn's events tell is older than what the turn itself does.
+    var turn: UInt32 = 0
     /// Monotonic milliseconds and nanoseconds, and unix nanoseconds, read once per loop turn.
     var now: UInt64 = 0
     var nowNanoseconds: UInt64 = 0
@@ -134,7 +145,8 @@ struct Worker: ~Copyable {
 
     init(_ configuration: WorkerConfiguration) throws(SystemError) {
         let poller = try Poller()
-        resolver = try Resolver(pollerFD: poller.fd, tokenKind: Kind.resolver)
+        resolver = try Resolver(
+            pollerFD: poller.fd, tokenKind: Kind.resolver, resolvConf: configuration.resolvConf)
         self.poller = poller
         index = configuration.index
         listener = configuration.listener
@@ -144,13 +156,17 @@ struct Worker: ~Copyable {
         metrics = configuration.metrics
         bootNonce = configuration.bootNonce
         onRingPressure = configuration.onRingPressure
-        maxConnections = configuration.maxConnections
-        clients = Slab(capacity: configuration.maxConnections)
-        upstreams = Slab(capacity: configuration.maxConnections * 2 + 1024)
+        onPressure = configuration.onPressure
+        limiter = configuration.limiter
+        workerCount = configuration.workerCount
+        // Any worker may get all of the connections: slots cost address space only.
+        let maxConnections = configuration.limiter.maximum
+        clients = Slab(capacity: maxConnections)
+        upstreams = Slab(capacity: maxConnections * 2 + 1024)
         holders = Slab(capacity: 65_536)
         pool = BufferPool(cacheLimitBytes: 32 << 20)
         now = Clock.monotonicMilliseconds()
-        wheel = TimerWheel(capacity: configuration.maxConnections * 3 + 2048, nowMilliseconds: now)
+        wheel = TimerWheel(capacity: maxConnections * 3 + 4096, nowMilliseconds: now)
         producer = RingProducer(configuration.ring)
         ringCapacity = configuration.ring.capacity
         targetCapacity = 64
@@ -171,6 +187,8 @@ struct Worker: ~Copyable {
         var seed: UInt64 = 0
         SecureRandom.fill(&seed, 8)
         random = seed | 1
+        // So that the request ids of a restart within one second are others; the low bits say who is measured.
+        sequence = UInt32(truncatingIfNeeded: seed) & ~Self.timedMask
         currentHolder = 0
         current = configuration.snapshot.view
         adopt(configuration.snapshot)
@@ -204,6 +222,7 @@ struct Worker: ~Copyable {
         while !isStopped {
             let count = poller.wait(timeoutMilliseconds: waitMilliseconds())
             readClocks()
+            turn &+= 1
             handshakesInTurn = 0
             var i = 0
             while i < count {
@@ -212,7 +231,10 @@ struct Worker: ~Copyable {
             }
             runTimers()
             runQueued()
+            metrics.buffered(bytes: pool.bytesInUse)
             if !spilled.isEmpty || !auditWaiters.isEmpty { retryAudit() }
+            clients.trimIfSparse()
+            upstreams.trimIfSparse()
             if isDraining { finishDrainIfEmpty() }
         }
         closeEverything()
@@ -311,6 +333,7 @@ struct Worker: ~Copyable {
         let isFirst = holders.liveCount == 1
         currentHolder = holder
         current = snapshot.view
+        bufferLimit = max(snapshot.view.pointee.policy.maxBufferedBytes / workerCount, 1 << 16)
         if !isFirst {
             let isOtherTLS = holders.pointer(previous).pointee.tlsNumber != snapshot.view.pointee.tls.number
             releaseSnapshot(previous)
@@ -356,5 +379,6 @@ struct TargetState: BitwiseCopyable {
     var idleHead = Exchange.noUpstream
     var idleCount: Int32 = 0
     var health = TargetHealth()
+    var retryBudget = RetryBudget()
     var resumption: TLSResumption?
 }

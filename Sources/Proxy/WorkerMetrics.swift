@@ -9,7 +9,8 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
     /// Single counters, by position.
     private enum Slot: Int, CaseIterable {
         case clientsOpened, clientsClosed, upstreamsOpened, upstreamsClosed, streamsBegan, streamsEnded
-        case rateLimited, auditAccepted, auditCompleted, auditDropped, auditWaited, acceptFailures
+        case rateLimited, auditAccepted, auditCompleted, auditFirstBytes, auditDropped, auditWaited
+        case refusedDescriptors, refusedConnections, refusedAddress, shed, unsolicited, bufferedBytes
     }
 
     /// Upper bounds of the latency histograms, in microseconds: 100 µs to 10 min.
@@ -18,17 +19,24 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
         5_000_000, 10_000_000, 30_000_000, 60_000_000, 120_000_000, 300_000_000, 600_000_000,
     ]
     static let bucketCount = 22
+    /// Upper bounds of the time in the gateway, in microseconds: 5 µs to 1 s. As many buckets as the others have.
+    static let overheadBoundsMicroseconds: [UInt64] = [
+        5, 10, 15, 20, 30, 40, 50, 75, 100, 150, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000,
+        250_000, 1_000_000,
+    ]
     /// Buckets, then the sum in nanoseconds.
     static let histogramWords = bucketCount + 1
     static let requestSlots = 8192
 
     private let singles: UnsafeMutablePointer<Counter>
     private let firstBytes: UnsafeMutablePointer<Counter>
+    private let overheads: UnsafeMutablePointer<Counter>
     /// Open addressing: a slot is a key word and a count word; key 0 is free.
     private let requests: UnsafeMutablePointer<Counter>
     /// By a route's metric id: its histogram, upstream errors by reason, and retries; allocated on first use.
     private let routes: UnsafeMutablePointer<Atomic<UInt>>
     private let bounds: UnsafeMutablePointer<UInt64>
+    private let overheadBounds: UnsafeMutablePointer<UInt64>
 
     static let reasonCount = UpstreamReason.allCases.count
     static let routeWords = histogramWords + reasonCount + 1
@@ -37,12 +45,20 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
     init() {
         singles = Self.counters(Slot.allCases.count)
         firstBytes = Self.counters(Self.histogramWords)
+        overheads = Self.counters(Self.histogramWords)
         requests = Self.counters(Self.requestSlots * 2)
         routes = .allocate(capacity: Registry.maxRouteLabels + 1)
         for i in 0...Registry.maxRouteLabels { (routes + i).initialize(to: Atomic(0)) }
-        bounds = .allocate(capacity: Self.bucketCount)
-        for (i, bound) in Self.boundsMicroseconds.enumerated() { bounds[i] = bound * 1000 }
-        bounds[Self.bucketCount - 1] = .max
+        bounds = Self.bounds(Self.boundsMicroseconds)
+        overheadBounds = Self.bounds(Self.overheadBoundsMicroseconds)
+    }
+
+    /// In nanoseconds, the last above everything.
+    private static func bounds(_ microseconds: [UInt64]) -> UnsafeMutablePointer<UInt64> {
+        let p = UnsafeMutablePointer<UInt64>.allocate(capacity: bucketCount)
+        for (i, bound) in microseconds.enumerated() { p[i] = bound * 1000 }
+        p[bucketCount - 1] = .max
+        return p
     }
 
     private static func counters(_ count: Int) -> UnsafeMutablePointer<Counter> {
@@ -68,18 +84,30 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
     func streamBegan() { count(.streamsBegan) }
     func streamEnded() { count(.streamsEnded) }
     func rateLimited() { count(.rateLimited) }
-    func acceptFailed() { count(.acceptFailures) }
+    func acceptPaused(_ notice: PressureNotice) {
+        count(notice == .descriptors ? .refusedDescriptors : .refusedConnections)
+    }
+    func descriptorsMissed() { count(.refusedDescriptors) }
+    func addressRefused() { count(.refusedAddress) }
+    func shed() { count(.shed) }
+    func unsolicited() { count(.unsolicited) }
+    @inline(__always)
+    func buffered(bytes: Int) {
+        singles[Slot.bufferedBytes.rawValue].store(UInt64(truncatingIfNeeded: bytes), ordering: .relaxed)
+    }
     func audit(accepted n: UInt64) { count(.auditAccepted, n) }
     func audit(completed n: UInt64) { count(.auditCompleted, n) }
+    func auditedFirstByte() { count(.auditFirstBytes) }
     func audit(dropped n: UInt64) { count(.auditDropped, n) }
     func audit(waiting n: UInt64) { count(.auditWaited, n) }
 
-    func firstByte(nanoseconds: UInt64) { observe(firstBytes, nanoseconds) }
+    func firstByte(nanoseconds: UInt64) { observe(firstBytes, bounds, nanoseconds) }
+    func overhead(nanoseconds: UInt64) { observe(overheads, overheadBounds, nanoseconds) }
 
     @inline(__always)
     func completed(route: Int32, method: Method, status: UInt16, nanoseconds: UInt64) {
         countRequest(UInt64(UInt32(route)) << 24 | UInt64(method.rawValue) << 16 | UInt64(status) | 1 << 63)
-        observe(routeCounters(route), nanoseconds)
+        observe(routeCounters(route), bounds, nanoseconds)
     }
 
     func upstreamError(_ route: Int32, _ reason: UpstreamReason) {
@@ -91,7 +119,9 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
     }
 
     @inline(__always)
-    private func observe(_ histogram: UnsafeMutablePointer<Counter>, _ nanoseconds: UInt64) {
+    private func observe(
+        _ histogram: UnsafeMutablePointer<Counter>, _ bounds: UnsafeMutablePointer<UInt64>, _ nanoseconds: UInt64
+    ) {
         var bucket = 0
         while bounds[bucket] < nanoseconds { bucket &+= 1 }
         Self.add(histogram + bucket, 1)
@@ -142,9 +172,17 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
         result.openConnectionsUpstream = Int(truncatingIfNeeded: sum(.upstreamsOpened) &- sum(.upstreamsClosed))
         result.activeStreams = Int(truncatingIfNeeded: sum(.streamsBegan) &- sum(.streamsEnded))
         result.rateLimited = sum(.rateLimited)
-        result.auditAccepted = sum(.auditAccepted)
         result.auditDropped = sum(.auditDropped)
-        result.firstByteHistogram = histogram(workers.map(\.firstBytes))
+        result.limitsMet = [
+            ("descriptors", sum(.refusedDescriptors)), ("connections", sum(.refusedConnections)),
+            ("address", sum(.refusedAddress)), ("memory", sum(.shed)),
+        ].map { GatewayMetrics.LimitCount(limit: $0.0, count: $0.1) }
+        result.unsolicitedResponses = sum(.unsolicited)
+        result.bufferedBytes = sum(.bufferedBytes)
+        result.auditAccepted =
+            sum(.auditAccepted) &+ sum(.auditFirstBytes) &+ sum(.auditCompleted) &+ result.auditDropped
+        result.firstByteHistogram = histogram(workers.map(\.firstBytes), boundsMicroseconds)
+        result.overheadHistogram = histogram(workers.map(\.overheads), overheadBoundsMicroseconds)
         for worker in workers {
             for slot in 0..<requestSlots {
                 let key = (worker.requests + slot * 2).pointee.load(ordering: .acquiring)
@@ -173,7 +211,7 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
             UnsafeMutablePointer<Counter>(bitPattern: $0.routes[Int(route)].load(ordering: .acquiring))
         }
         if blocks.isEmpty { return }
-        let durations = histogram(blocks)
+        let durations = histogram(blocks, boundsMicroseconds)
         result.durationHistograms.append(
             GatewayMetrics.RouteHistogram(
                 route: label, bucketsSeconds: durations.bucketsSeconds, counts: durations.counts, sum: durations.sum,
@@ -192,7 +230,9 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
         if retries > 0 { result.retries.append(GatewayMetrics.RetryCount(route: label, count: retries)) }
     }
 
-    private static func histogram(_ blocks: [UnsafeMutablePointer<Counter>]) -> Histogram {
+    private static func histogram(
+        _ blocks: [UnsafeMutablePointer<Counter>], _ boundsMicroseconds: [UInt64]
+    ) -> Histogram {
         var counts = [UInt64](repeating: 0, count: bucketCount)
         var nanoseconds: UInt64 = 0
         for block in blocks {

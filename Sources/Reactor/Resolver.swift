@@ -10,6 +10,8 @@ public struct ResolverCompletion: Sendable {
     public let addresses: [SocketAddress]
     /// `NXDOMAIN`, `TIMEOUT` …; nil = found.
     public let error: String?
+    /// No answer came within the time that was given.
+    public let isTimeout: Bool
     /// Whether asking again later may go better: the name servers did not answer, or could not.
     public let isTemporary: Bool
 }
@@ -26,13 +28,19 @@ public final class Resolver {
         /// nil once the resolver is gone.
         weak var resolver: Resolver?
         let name: String
-        var waiters: [Token]
+        var waiters: [Waiter]
 
-        init(_ resolver: Resolver, _ name: String, _ waiter: Token) {
+        init(_ resolver: Resolver, _ name: String, _ waiters: [Waiter]) {
             self.resolver = resolver
             self.name = name
-            waiters = [waiter]
+            self.waiters = waiters
         }
+    }
+
+    /// Who asked, and until when (monotonic milliseconds) an answer is of use.
+    private struct Waiter {
+        let token: Token
+        let deadline: UInt64
     }
 
     /// What the socket callback needs; apart from the resolver because it is called while that one is being destroyed.
@@ -41,8 +49,16 @@ public final class Resolver {
         let tokenKind: UInt8
     }
 
-    private let channel: ares_channel
+    private var channel: ares_channel
     private let socketContext: UnsafeMutablePointer<SocketContext>
+    private let settings: ChannelSettings
+    /// What the file with the name servers was when it was read.
+    private var resolvConfStamp: FileStamp
+    private var resolvConfCheckedAt: UInt64 = 0
+    /// Lookups that were under way when the name servers changed.
+    private var orphans: [Query] = []
+    /// No waiter's deadline is earlier.
+    private var nextDeadline = UInt64.max
     private var cache = ResolverCache()
     private var queries: [String: Query] = [:]
     private var completions: [ResolverCompletion] = []
@@ -52,42 +68,37 @@ public final class Resolver {
     static let queryLimit = 4096
     private static let libraryStatus = ares_library_init(ARES_LIB_INIT_ALL)
 
+    /// What a channel is made from.
+    private struct ChannelSettings {
+        let nameServers: String?
+        let resolvConf: String
+        let queryTimeoutMilliseconds: Int32
+        let tries: Int32
+    }
+
     /// - Parameters:
     ///   - pollerFD: the reactor's epoll, which sees c-ares's sockets with tokens of `tokenKind`.
-    ///   - nameServers: `"address:port"`, comma-separated, in place of `/etc/resolv.conf`; search domains are then not
+    ///   - nameServers: `"address:port"`, comma-separated, in place of those in `resolvConf`; search domains are then not
     ///     tried.
+    ///   - resolvConf: the file that names the name servers; it is read again when it has changed.
     ///   - queryTimeoutMilliseconds: how long the first try waits for an answer; each further try waits twice as long.
     ///   - tries: per name server.
     public init(
-        pollerFD: Int32, tokenKind: UInt8, nameServers: String? = nil, queryTimeoutMilliseconds: Int32 = 1000,
-        tries: Int32 = 3
+        pollerFD: Int32, tokenKind: UInt8, nameServers: String? = nil, resolvConf: String = "/etc/resolv.conf",
+        queryTimeoutMilliseconds: Int32 = 1000, tries: Int32 = 3
     ) throws(SystemError) {
         let libraryStatus = Resolver.libraryStatus
         guard libraryStatus == 0 else {
             throw SystemError(errno: EINVAL, operation: "c-ares: \(Resolver.text(libraryStatus))")
         }
+        settings = ChannelSettings(
+            nameServers: nameServers, resolvConf: resolvConf, queryTimeoutMilliseconds: queryTimeoutMilliseconds,
+            tries: tries)
+        resolvConfStamp = FileStamp(path: resolvConf)
         let context = UnsafeMutablePointer<SocketContext>.allocate(capacity: 1)
         context.initialize(to: SocketContext(pollerFD: pollerFD, tokenKind: tokenKind))
-        var options = ares_options()
-        options.timeout = queryTimeoutMilliseconds
-        options.tries = tries
-        options.sock_state_cb = { data, fd, readable, writable in
-            let context = data!.assumingMemoryBound(to: SocketContext.self)
-            Resolver.watch(fd, readable: readable != 0, writable: writable != 0, context.pointee)
-        }
-        options.sock_state_cb_data = UnsafeMutableRawPointer(context)
-        options.flags = nameServers == nil ? 0 : Int32(ARES_FLAG_NOSEARCH)
-        var mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB | ARES_OPT_LOOKUPS
-        if nameServers != nil { mask |= ARES_OPT_FLAGS }
-        // First /etc/hosts, then DNS.
-        let lookups = strdup("fb")
-        defer { free(lookups) }
-        options.lookups = lookups
-        var channel: ares_channel?
-        var status = ares_init_options(&channel, &options, Int32(mask))
-        if status == 0, let nameServers { status = ares_set_servers_ports_csv(channel, nameServers) }
-        guard status == 0, let channel else {
-            if let channel { ares_destroy(channel) }
+        let (status, channel) = Resolver.open(settings, context)
+        guard let channel else {
             context.deallocate()
             throw SystemError(errno: EINVAL, operation: "c-ares: \(Resolver.text(status))")
         }
@@ -95,11 +106,63 @@ public final class Resolver {
         socketContext = context
     }
 
+    private static func open(
+        _ settings: ChannelSettings, _ context: UnsafeMutablePointer<SocketContext>
+    ) -> (status: Int32, channel: ares_channel?) {
+        var options = ares_options()
+        options.timeout = settings.queryTimeoutMilliseconds
+        options.tries = settings.tries
+        options.sock_state_cb = { data, fd, readable, writable in
+            let context = data!.assumingMemoryBound(to: SocketContext.self)
+            Resolver.watch(fd, readable: readable != 0, writable: writable != 0, context.pointee)
+        }
+        options.sock_state_cb_data = UnsafeMutableRawPointer(context)
+        options.flags = settings.nameServers == nil ? 0 : Int32(ARES_FLAG_NOSEARCH)
+        var mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB | ARES_OPT_LOOKUPS | ARES_OPT_RESOLVCONF
+        if settings.nameServers != nil { mask |= ARES_OPT_FLAGS }
+        // First /etc/hosts, then DNS.
+        let lookups = strdup("fb")
+        let resolvConf = strdup(settings.resolvConf)
+        defer {
+            free(lookups)
+            free(resolvConf)
+        }
+        options.lookups = lookups
+        options.resolvconf_path = resolvConf
+        var channel: ares_channel?
+        var status = ares_init_options(&channel, &options, Int32(mask))
+        if status == 0, let nameServers = settings.nameServers {
+            status = ares_set_servers_ports_csv(channel, nameServers)
+        }
+        if status == 0 { return (status, channel) }
+        if let channel { ares_destroy(channel) }
+        return (status, nil)
+    }
+
     deinit {
         // Calls every open query back, which finds the resolver gone.
         ares_destroy(channel)
         socketContext.deallocate()
     }
+
+    /// Goes over to other name servers if their file has changed. What is being looked up is asked of the new ones.
+    private func followResolvConf(_ now: UInt64) {
+        guard now >= resolvConfCheckedAt + Resolver.resolvConfIntervalMilliseconds else { return }
+        resolvConfCheckedAt = now
+        let stamp = FileStamp(path: settings.resolvConf)
+        guard stamp != resolvConfStamp else { return }
+        resolvConfStamp = stamp
+        guard let fresh = Resolver.open(settings, socketContext).channel else { return }
+        let old = channel
+        channel = fresh
+        ares_destroy(old)
+        let restarted = orphans
+        orphans = []
+        for query in restarted { start(Query(self, query.name, query.waiters)) }
+    }
+
+    /// The file is looked at once in so long, and only when a name is to be looked up.
+    static let resolvConfIntervalMilliseconds: UInt64 = 1000
 
     // MARK: asking
 
@@ -109,8 +172,11 @@ public final class Resolver {
         return addresses
     }
 
-    /// Looks a name up, or takes an address literal as it is. The completion carries `requestToken`.
-    public func resolve(_ name: String, requestToken: Token, nowMilliseconds: UInt64) {
+    /// Looks a name up, or takes an address literal as it is. The completion carries `requestToken`, and comes after
+    /// `timeoutMilliseconds` at the latest.
+    public func resolve(
+        _ name: String, requestToken: Token, nowMilliseconds: UInt64, timeoutMilliseconds: UInt64 = 60_000
+    ) {
         if let literal = SocketAddress(literal: name, port: 0) {
             complete(requestToken, name, .found([literal]))
             return
@@ -120,8 +186,11 @@ public final class Resolver {
             complete(requestToken, name, known)
             return
         }
+        followResolvConf(nowMilliseconds)
+        let waiter = Waiter(token: requestToken, deadline: nowMilliseconds + timeoutMilliseconds)
         if let query = queries[key] {
-            query.waiters.append(requestToken)
+            nextDeadline = min(nextDeadline, waiter.deadline)
+            query.waiters.append(waiter)
             return
         }
         guard !key.isEmpty, key.utf8.count <= 255, !key.utf8.contains(0) else {
@@ -132,7 +201,8 @@ public final class Resolver {
             complete(requestToken, name, .failed("BUSY", isTemporary: true))
             return
         }
-        start(Query(self, key, requestToken))
+        nextDeadline = min(nextDeadline, waiter.deadline)
+        start(Query(self, key, [waiter]))
     }
 
     private func start(_ query: Query) {
@@ -152,7 +222,7 @@ public final class Resolver {
 
     /// Forgets who asked; the query itself goes on and its answer is cached.
     public func cancel(requestToken: Token) {
-        for query in queries.values { query.waiters.removeAll { $0 == requestToken } }
+        for query in queries.values { query.waiters.removeAll { $0.token == requestToken } }
         completions[nextCompletion...].removeAll { $0.requestToken == requestToken }
     }
 
@@ -179,17 +249,33 @@ public final class Resolver {
 
     /// When `processTimeouts` is to be called at the latest; nil = no query is open.
     public func timeoutMilliseconds(now: UInt64) -> Int? {
+        let waiting = nextDeadline == .max ? nil : Int(clamping: nextDeadline) - Int(clamping: now)
         var interval = timeval()
-        guard ares_timeout(channel, nil, &interval) != nil else { return nil }
+        guard ares_timeout(channel, nil, &interval) != nil else { return waiting }
         // Rounded up, so as not to spin through the last millisecond.
-        return Int(interval.tv_sec) * 1000 + (Int(interval.tv_usec) + 999) / 1000
+        let library = Int(interval.tv_sec) * 1000 + (Int(interval.tv_usec) + 999) / 1000
+        return min(library, waiting ?? library)
     }
 
     /// Repeats or gives up queries that have waited too long. Cheap when there are none.
     public func processTimeouts(now: UInt64) {
-        guard !queries.isEmpty else { return }
-        ares_process_fd(channel, -1, -1)
+        if !queries.isEmpty { ares_process_fd(channel, -1, -1) }
+        if now >= nextDeadline { giveUpWaiting(now) }
     }
+
+    /// Those whose time is over get told; the queries go on, and their answers are cached.
+    private func giveUpWaiting(_ now: UInt64) {
+        nextDeadline = .max
+        for query in queries.values {
+            for waiter in query.waiters where waiter.deadline <= now {
+                complete(waiter.token, query.name, .failed(Resolver.timedOut, isTemporary: true))
+            }
+            query.waiters.removeAll { $0.deadline <= now }
+            for waiter in query.waiters { nextDeadline = min(nextDeadline, waiter.deadline) }
+        }
+    }
+
+    private static let timedOut = "TIMEOUT"
 
     private static func watch(_ fd: Int32, readable: Bool, writable: Bool, _ context: SocketContext) {
         guard readable || writable else {
@@ -207,9 +293,13 @@ public final class Resolver {
 
     private func finish(_ query: Query, _ status: Int32, _ result: UnsafeMutablePointer<ares_addrinfo>?) {
         queries[query.name] = nil
+        guard status != ARES_EDESTRUCTION else {
+            orphans.append(query)
+            return
+        }
         let (answer, seconds) = Resolver.answer(status, result)
         cache.insert(query.name, answer, seconds: seconds, Clock.monotonicMilliseconds())
-        for waiter in query.waiters { complete(waiter, query.name, answer) }
+        for waiter in query.waiters { complete(waiter.token, query.name, answer) }
     }
 
     private func complete(_ token: Token, _ name: String, _ answer: ResolverCache.Answer) {
@@ -217,10 +307,12 @@ public final class Resolver {
             switch answer {
             case .found(let addresses):
                 ResolverCompletion(
-                    requestToken: token, name: name, addresses: addresses, error: nil, isTemporary: false)
+                    requestToken: token, name: name, addresses: addresses, error: nil, isTimeout: false,
+                    isTemporary: false)
             case .failed(let error, let isTemporary):
                 ResolverCompletion(
-                    requestToken: token, name: name, addresses: [], error: error, isTemporary: isTemporary)
+                    requestToken: token, name: name, addresses: [], error: error,
+                    isTimeout: error == Resolver.timedOut, isTemporary: isTemporary)
             }
         completions.append(completion)
     }
@@ -268,7 +360,7 @@ public final class Resolver {
         case ARES_ENOTFOUND: .failed("NXDOMAIN", isTemporary: false)
         case ARES_ENODATA: .failed("NODATA", isTemporary: false)
         case ARES_EBADNAME: .failed("BADNAME", isTemporary: false)
-        case ARES_ETIMEOUT: .failed("TIMEOUT", isTemporary: true)
+        case ARES_ETIMEOUT: .failed(timedOut, isTemporary: true)
         case ARES_ESERVFAIL: .failed("SERVFAIL", isTemporary: true)
         case ARES_EREFUSED: .failed("REFUSED", isTemporary: true)
         // Also what c-ares says when every server has answered SERVFAIL or REFUSED: it has gone on to the next one.

@@ -16,6 +16,8 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
     /// Slots at and above this index have never been used.
     @usableFromInline var highWater: Int
     @usableFromInline var liveSlots: Int
+    /// The most slots that were live at once since memory was last given back.
+    @usableFromInline var peak: Int
     public let capacity: Int
 
     @inlinable static var live: UInt32 { 0x8000_0000 }
@@ -31,6 +33,7 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
         freeCount = 0
         highWater = 0
         liveSlots = 0
+        peak = 0
     }
 
     @inlinable
@@ -70,6 +73,7 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
             states[Int(index)] = Self.live | 1
         }
         liveSlots &+= 1
+        if liveSlots > peak { peak = liveSlots }
         return index
     }
 
@@ -82,6 +86,43 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
         freeIndices[freeCount] = index
         freeCount &+= 1
         liveSlots &-= 1
+    }
+
+    /// Gives memory back to the kernel once few slots are left of many. To be called where nobody looks at a slot that has
+    /// just been released.
+    @inlinable
+    public mutating func trimIfSparse() {
+        if peak >= 1024 && liveSlots < peak / 8 { trim() }
+    }
+
+    /// Gives back the pages on which no slot is live. Generations stay, so old tokens stay stale; the lowest free slots
+    /// are taken first from now on, which keeps the pages given back out of use.
+    @inline(never) @usableFromInline
+    mutating func trim() {
+        peak = liveSlots
+        freeCount = 0
+        let stride = MemoryLayout<Element>.stride
+        var runEnd = highWater
+        var index = highWater - 1
+        while index >= -1 {
+            if index >= 0 && states[index] & Self.live == 0 {
+                freeIndices[freeCount] = UInt32(truncatingIfNeeded: index)
+                freeCount &+= 1
+            } else {
+                discard(from: (index + 1) * stride, to: runEnd * stride)
+                runEnd = index
+            }
+            index -= 1
+        }
+    }
+
+    /// Whole pages within a range of bytes; a few are not worth a system call.
+    private func discard(from start: Int, to end: Int) {
+        let page = 4096
+        let first = (start + page - 1) / page * page
+        let last = end / page * page
+        guard last - first >= 16 * page else { return }
+        _ = fg_discard_memory(UnsafeMutableRawPointer(elements) + first, last - first)
     }
 
     /// The slot's memory; the same address for the slab's whole life.

@@ -54,6 +54,10 @@ public enum Socket {
         fg_send(fd, p, n)
     }
 
+    /// Bytes in the socket's buffer that the peer has not acknowledged; 0 if the kernel does not say.
+    @inlinable
+    public static func unsent(_ fd: Int32) -> Int32 { fg_unsent(fd) }
+
     /// Says to the peer that no more bytes will come.
     @inlinable
     public static func shutdownWrite(_ fd: Int32) { _ = fg_shutdown_write(fd) }

@@ -61,6 +61,9 @@ public struct SocketAddress: BitwiseCopyable, Equatable, Hashable, Sendable, Cus
     @inlinable public var family: Int32 { Int32(shortFamily) }
     @inlinable public var isIPv6: Bool { family == AF_INET6 }
 
+    /// What one network has in common, as a number to count by: an IPv4 address, an IPv6 /64.
+    @inlinable public var networkPrefix: UInt64 { word0 }
+
     /// 127.0.0.0/8 or ::1: what is sent there never leaves the machine.
     @inlinable public var isLoopback: Bool {
         var address = c

@@ -15,9 +15,6 @@ public enum AuditEncoder {
     /// Long fields hold up to 1 GiB, what is longer is cut.
     public static let longFieldLimit = 1 << 30
 
-    /// Bytes of a first-byte record.
-    public static let firstByteSize = AuditEvent.headerSize + 8
-
     @inlinable
     public static func acceptedSize(_ fields: AcceptedFields) -> Int {
         acceptedHeadersOffset(fields) + min(fields.requestHeaders.count, longFieldLimit)
@@ -49,14 +46,20 @@ public enum AuditEncoder {
         long(fields.requestHeaders, &at)
     }
 
-    /// Writes `firstByteSize` bytes at `p`.
     @inlinable
-    public static func encodeFirstByte(
-        _ id: AuditID, firstResponseTimeNanoseconds: UInt64, into p: UnsafeMutableRawPointer
-    ) {
+    public static func firstByteSize(_ fields: FirstByteFields) -> Int {
+        AuditEvent.headerSize + 8 + 2 * 4 + min(fields.targetURL.count, longFieldLimit)
+            + min(fields.responseHeaders.count, longFieldLimit)
+    }
+
+    /// Writes `firstByteSize(fields)` bytes at `p`.
+    @inlinable
+    public static func encodeFirstByte(_ id: AuditID, _ fields: FirstByteFields, into p: UnsafeMutableRawPointer) {
         writeHeader(AuditEvent.Kind.firstByte, 0, id, p)
         var at = p + AuditEvent.headerSize
-        store(firstResponseTimeNanoseconds, &at)
+        store(fields.firstResponseTimeNanoseconds, &at)
+        long(fields.targetURL, &at)
+        long(fields.responseHeaders, &at)
     }
 
     @inlinable

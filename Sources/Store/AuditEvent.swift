@@ -33,7 +33,24 @@ import Reactor
     }
 }
 
-/// What is known when an exchange has ended.
+/// What is known when the response has begun of an exchange that goes on beyond that moment.
+@frozen public struct FirstByteFields: BitwiseCopyable {
+    /// Unix time.
+    public var firstResponseTimeNanoseconds: UInt64
+    public var targetURL: Bytes
+    /// Raw `Name: value\r\n` lines, secrets already masked.
+    public var responseHeaders: Bytes
+
+    @inlinable
+    public init(firstResponseTimeNanoseconds: UInt64, targetURL: Bytes = .empty, responseHeaders: Bytes = .empty) {
+        self.firstResponseTimeNanoseconds = firstResponseTimeNanoseconds
+        self.targetURL = targetURL
+        self.responseHeaders = responseHeaders
+    }
+}
+
+/// What is known when an exchange has ended. The target's URL and the response's headers are empty if the first byte's
+/// record has told them.
 @frozen public struct CompletedFields: BitwiseCopyable {
     /// Unix time; 0: no byte came.
     public var firstResponseTimeNanoseconds: UInt64
@@ -43,6 +60,7 @@ import Reactor
     public var requestSize: UInt64
     /// Body bytes.
     public var responseSize: UInt64
+    /// Events or lines; `unknownChunks`: the worker saw only compressed bytes.
     public var streamChunks: UInt32
     /// 0: none.
     public var status: UInt16
@@ -84,19 +102,26 @@ import Reactor
 ///     common     u8 kind, u8 version, u16 flags, u32 0, u64 idHigh, u64 idLow                       24 bytes
 ///     accepted   u64 requestTime; u16-counted requestID, keyID, sourcePath, method, userAgent, ip;
 ///                u32-counted path, requestHeaders
-///     firstByte  u64 firstResponseTime
+///     firstByte  u64 firstResponseTime; u32-counted targetURL, responseHeaders (absent in rings of FastGate 0.1)
 ///     completed  u64 firstResponseTime, u64 responseTime, u64 requestSize, u64 responseSize, u32 streamChunks,
 ///                u16 status, u8 isStream, u8 0; u32-counted targetURL, errorMessage, responseHeaders,
 ///                requestBody, responseBody
+///     usage, providerKeyState   see `AuditEncoder`'s extension for usage
 public enum AuditEvent {
     case accepted(AuditID, AcceptedFields)
-    case firstByte(AuditID, firstResponseTimeNanoseconds: UInt64)
+    case firstByte(AuditID, FirstByteFields)
     case completed(AuditID, CompletedFields)
+    /// What `UsageFields.init(decoding:)` reads; left undecoded, so that the common events stay small.
+    case usage(AuditID, Bytes)
+    /// What `ProviderKeyStateFields.init(decoding:)` reads.
+    case providerKeyState(AuditID, Bytes)
 
     public enum Kind {
         public static let accepted: UInt8 = 1
         public static let firstByte: UInt8 = 2
         public static let completed: UInt8 = 3
+        public static let usage: UInt8 = 4
+        public static let providerKeyState: UInt8 = 5
     }
 
     public enum Flags {
@@ -105,6 +130,8 @@ public enum AuditEvent {
     }
 
     public static let version: UInt8 = 1
+    /// In `CompletedFields.streamChunks`.
+    public static let unknownChunks = UInt32.max
     /// Bytes of the common header.
     public static let headerSize = 24
 
@@ -127,9 +154,13 @@ public enum AuditEvent {
             guard !reader.failed else { return nil }
             self = .accepted(id, fields)
         case Kind.firstByte:
-            let time: UInt64 = reader.integer()
+            var fields = FirstByteFields(firstResponseTimeNanoseconds: reader.integer())
+            if !reader.isAtEnd {
+                fields.targetURL = reader.long()
+                fields.responseHeaders = reader.long()
+            }
             guard !reader.failed else { return nil }
-            self = .firstByte(id, firstResponseTimeNanoseconds: time)
+            self = .firstByte(id, fields)
         case Kind.completed:
             var fields = CompletedFields(
                 firstResponseTimeNanoseconds: reader.integer(), responseTimeNanoseconds: reader.integer(),
@@ -140,6 +171,8 @@ public enum AuditEvent {
             guard !reader.failed else { return nil }
             fields.flags = UInt16(littleEndian: base.loadUnaligned(fromByteOffset: 2, as: UInt16.self))
             self = .completed(id, fields)
+        case Kind.usage: self = .usage(id, reader.rest())
+        case Kind.providerKeyState: self = .providerKeyState(id, reader.rest())
         default:
             return nil
         }
@@ -147,11 +180,12 @@ public enum AuditEvent {
 }
 
 /// Reads counted fields with every bound checked; after a failure all else reads as empty.
-private struct FieldReader {
+struct FieldReader {
     let base: UnsafeRawPointer
     var position: Int
     let end: Int
     var failed = false
+    var isAtEnd: Bool { position == end }
 
     @inline(__always)
     mutating func integer<T: FixedWidthInteger & BitwiseCopyable>() -> T {
@@ -178,4 +212,8 @@ private struct FieldReader {
 
     @inline(__always)
     mutating func long() -> Bytes { bytes(Int(integer() as UInt32)) }
+
+    /// All that has not been read.
+    @inline(__always)
+    mutating func rest() -> Bytes { bytes(end - position) }
 }

@@ -23,7 +23,8 @@ public struct AuditRow: Sendable, Equatable {
     public var userAgent: String?
     public var ipAddress: String?
     public var isStream: Bool
-    public var streamChunks: Int
+    /// Nil: a compressed stream of which no whole copy was recorded.
+    public var streamChunks: Int?
     public var errorMessage: String?
     /// JSON text: an object, name to value, or to an array where a name was repeated.
     public var requestHeaders: String?
@@ -38,7 +39,7 @@ public struct AuditRow: Sendable, Equatable {
         path: String = "", targetURL: String? = nil, statusCode: Int? = nil, requestTimeMilliseconds: Int64 = 0,
         firstResponseTimeMilliseconds: Int64? = nil, responseTimeMilliseconds: Int64? = nil,
         durationMilliseconds: Double? = nil, requestSize: Int = 0, responseSize: Int = 0, userAgent: String? = nil,
-        ipAddress: String? = nil, isStream: Bool = false, streamChunks: Int = 0, errorMessage: String? = nil,
+        ipAddress: String? = nil, isStream: Bool = false, streamChunks: Int? = 0, errorMessage: String? = nil,
         requestHeaders: String? = nil, requestBody: String? = nil, responseHeaders: String? = nil,
         responseBody: String? = nil, createdAtMilliseconds: Int64 = 0
     ) {

@@ -77,7 +77,7 @@ public final class Database: Sendable {
         case .refused(let difference):
             throw .refused("\(path) cannot be used: \(difference)")
         case .current:
-            break
+            try connection.transaction { () throws(StoreError) in try RollupTable.addUp(in: connection) }
         case .empty:
             // Rows with headers take a kilobyte or two: small pages would put their ends on pages of their own.
             try connection.execute("PRAGMA page_size = 16384")
@@ -91,7 +91,19 @@ public final class Database: Sendable {
             }
             database = Database(path: path, timeZoneOffsetMinutes: offset, wasCreated: created)
         case .older(let version):
-            throw .refused("\(path) cannot be used: no FastGate has written schema version \(version)")
+            let backup = try backUp(connection, path, version: version)
+            try connection.transaction { () throws(StoreError) in
+                guard try SchemaCheck(connection).verdict(expected: expected) == verdict else {
+                    throw .refused("\(path) cannot be used: another program changed it while it was being migrated")
+                }
+                try Migration.run(from: version, in: connection)
+                try Schema.stamp(connection)
+                if case .refused(let difference) = try SchemaCheck(connection).verdict(expected: expected) {
+                    throw .refused("\(path) cannot be used: \(difference)")
+                }
+            }
+            database = Database(
+                path: path, timeZoneOffsetMinutes: offset, migratedFromVersion: version, backupPath: backup)
         case .legacy(let tables):
             let backup = try backUp(connection, path, version: 0)
             try connection.execute("PRAGMA foreign_keys = OFF")

@@ -4,20 +4,31 @@ import JSON
 enum KeyColumns {
     static let list = """
         key_id, key_value, key_hint, source_path, permissions, created_at, expires_at, is_active, usage_count,
-        rate_limit, last_used_at
+        rate_limit, last_used_at, allowed_models, max_tokens, max_amount, currency, budget_period, period_start,
+        tokens_spent, amount_spent, max_concurrent
         """
 
     static func record(_ row: Statement) -> KeyRecord {
         let permissions = (try? JSONValue(parsing: row.text(4)))?.arrayValue?.compactMap(\.stringValue)
+        let allowedModels = (try? JSONValue(parsing: row.text(11)))?.arrayValue?.compactMap(\.stringValue)
+        let period = BudgetPeriod(rawValue: row.text(15))
         return KeyRecord(
             keyID: row.text(0), keyHash: KeySecret.hash(hex: row.text(1)) ?? [], keyHint: row.text(2),
             sourcePath: row.text(3), permissions: permissions ?? [],
             createdAtMilliseconds: Timestamp.parse(row.text(5)) ?? 0,
             expiresAtMilliseconds: expiry(row.optionalText(6)),
             // What cannot be understood must not open doors.
-            isActive: row.bool(7) && permissions != nil, usageCount: row.int(8),
+            isActive: row.bool(7) && permissions != nil && allowedModels != nil && period != nil,
+            usageCount: row.int(8),
             rateLimitPerMinute: row.optionalInt(9),
-            lastUsedAtMilliseconds: row.optionalText(10).flatMap { Timestamp.parse($0) })
+            lastUsedAtMilliseconds: row.optionalText(10).flatMap { Timestamp.parse($0) },
+            allowedModels: allowedModels ?? [],
+            budget: KeyBudget(
+                maxTokens: row.optionalInt(12).map(Int64.init), maxAmountMicros: row.optionalInt(13).map(Int64.init),
+                currency: row.text(14), period: period ?? .total,
+                countedSinceMilliseconds: row.optionalText(16).flatMap { Timestamp.parse($0) },
+                tokensSpent: Int64(row.int(17)), amountSpentMicros: Int64(row.int(18))),
+            maxConcurrent: row.optionalInt(19))
     }
 
     /// An expiry that is no time has passed.

@@ -19,11 +19,17 @@ public struct KeyRecord: Sendable, Equatable {
     /// Nil: the gateway's default; 0: no limit.
     public var rateLimitPerMinute: Int?
     public var lastUsedAtMilliseconds: Int64?
+    /// Patterns of model names; empty allows every model.
+    public var allowedModels: [String]
+    public var budget: KeyBudget
+    /// Exchanges with providers that may be open at a time; nil: no limit.
+    public var maxConcurrent: Int?
 
     public init(
         keyID: String, keyHash: [UInt8], keyHint: String = "", sourcePath: String, permissions: [String] = [],
         createdAtMilliseconds: Int64 = 0, expiresAtMilliseconds: Int64? = nil, isActive: Bool = true,
-        usageCount: Int = 0, rateLimitPerMinute: Int? = nil, lastUsedAtMilliseconds: Int64? = nil
+        usageCount: Int = 0, rateLimitPerMinute: Int? = nil, lastUsedAtMilliseconds: Int64? = nil,
+        allowedModels: [String] = [], budget: KeyBudget = KeyBudget(), maxConcurrent: Int? = nil
     ) {
         self.keyID = keyID
         self.keyHash = keyHash
@@ -36,6 +42,9 @@ public struct KeyRecord: Sendable, Equatable {
         self.usageCount = usageCount
         self.rateLimitPerMinute = rateLimitPerMinute
         self.lastUsedAtMilliseconds = lastUsedAtMilliseconds
+        self.allowedModels = allowedModels
+        self.budget = budget
+        self.maxConcurrent = maxConcurrent
     }
 }
 
@@ -46,16 +55,45 @@ public struct NewKey: Sendable, Equatable {
     public var rateLimitPerMinute: Int?
     public var expiresAtMilliseconds: Int64?
     public var isActive: Bool
+    public var allowedModels: [String]
+    public var limits: KeyLimits
 
     public init(
         sourcePath: String, permissions: [String] = [], rateLimitPerMinute: Int? = nil,
-        expiresAtMilliseconds: Int64? = nil, isActive: Bool = true
+        expiresAtMilliseconds: Int64? = nil, isActive: Bool = true, allowedModels: [String] = [],
+        limits: KeyLimits = KeyLimits()
     ) {
         self.sourcePath = sourcePath
         self.permissions = permissions
         self.rateLimitPerMinute = rateLimitPerMinute
         self.expiresAtMilliseconds = expiresAtMilliseconds
         self.isActive = isActive
+        self.allowedModels = allowedModels
+        self.limits = limits
+    }
+}
+
+/// What an operator sets of a key's budget.
+public struct KeyLimits: Sendable, Equatable {
+    /// Nil: no limit.
+    public var maxTokens: Int64?
+    /// Micro-units of `currency`; nil: no limit.
+    public var maxAmountMicros: Int64?
+    /// Three letters (ISO 4217).
+    public var currency: String
+    public var period: BudgetPeriod
+    /// Nil: no limit.
+    public var maxConcurrent: Int?
+
+    public init(
+        maxTokens: Int64? = nil, maxAmountMicros: Int64? = nil, currency: String = "USD",
+        period: BudgetPeriod = .total, maxConcurrent: Int? = nil
+    ) {
+        self.maxTokens = maxTokens
+        self.maxAmountMicros = maxAmountMicros
+        self.currency = currency
+        self.period = period
+        self.maxConcurrent = maxConcurrent
     }
 }
 
@@ -86,6 +124,14 @@ public struct KeyPatch: Sendable {
     public var rateLimitPerMinute: Change<Int?> = .keep
     public var expiresAtMilliseconds: Change<Int64?> = .keep
     public var isActive: Change<Bool> = .keep
+    public var allowedModels: Change<[String]> = .keep
+    public var maxTokens: Change<Int64?> = .keep
+    public var maxAmountMicros: Change<Int64?> = .keep
+    /// What was spent in the new currency is counted anew.
+    public var currency: Change<String> = .keep
+    /// What was spent in the new period is counted anew.
+    public var budgetPeriod: Change<BudgetPeriod> = .keep
+    public var maxConcurrent: Change<Int?> = .keep
 
     public init() {}
 }

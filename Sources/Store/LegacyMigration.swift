@@ -123,6 +123,11 @@ struct LegacyMigration {
         row["is_active"] = .integer(isTrue(row["is_active"], ifNoSuchColumn: true) ? 1 : 0)
         row["usage_count"] = .integer(integer(row["usage_count"]) ?? 0)
         row["rate_limit"] = integer(row["rate_limit"]).map(SQLValue.integer) ?? .null
+        row["allowed_models"] = .text("[]")
+        row["currency"] = .text("USD")
+        row["budget_period"] = .text(BudgetPeriod.total.rawValue)
+        for name in ["tokens_spent", "amount_spent"] { row[name] = .integer(0) }
+        for name in ["max_tokens", "max_amount", "period_start", "max_concurrent"] { row[name] = .null }
     }
 
     /// An unreadable expiry must not turn into none.

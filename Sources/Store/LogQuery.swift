@@ -24,6 +24,10 @@ public struct LogQuery: Sendable, Equatable {
     public var cursor: String?
 
     public static let maximumLimit = 1000
+    /// A cursor costs the same on every page, an offset does not.
+    public static let maximumOffset = 10_000
+    /// Rows that one page's search looks at, at most. What it found until then is the page; its cursor goes on from there.
+    public static let searchedRows = 10_000
     static let maximumPatternBytes = 2048
 
     /// By time.
@@ -75,10 +79,8 @@ public struct StatusFilter: Sendable, Equatable {
                 ranges.append(hundreds * 100...hundreds * 100 + 99)
             } else if let code = Self.number(name) {
                 ranges.append(code...code)
-            } else if bounds.count == 2, let first = Self.number(bounds[0]), let last = Self.number(bounds[1]),
-                first <= last
-            {
-                ranges.append(first...last)
+            } else if bounds.count == 2, let first = Self.number(bounds[0]), let last = Self.number(bounds[1]) {
+                ranges.append(min(first, last)...max(first, last))
             } else {
                 return nil
             }
@@ -93,29 +95,28 @@ public struct StatusFilter: Sendable, Equatable {
 
 /// One page of the audit.
 public struct LogPage: Sendable {
-    /// Without bodies.
+    /// Without bodies. A search stops after `LogQuery.searchedRows` rows, so that a page may hold fewer than asked for,
+    /// or none, and yet not be the last.
     public let items: [AuditRow]
     /// Rows that match, on all pages.
     public let total: Int
-    /// False if counting them all took too long; `total` is then what is known to be there.
+    /// False if that would have been too much to count; `total` is then what is known to be there.
     public let totalIsExact: Bool
     /// Where the next page starts; nil on the last.
     public let nextCursor: String?
+    /// Unix milliseconds of the row at which the search stopped before the page was full; nil if it did not have to.
+    public let searchedUpToMilliseconds: Int64?
 }
 
-/// A query as SQL: conditions with numbered parameters and what to bind to them.
+/// A query's conditions beside its range of ids, as SQL with numbered parameters and what to bind to them.
 struct LogConditions {
+    /// `?1` and `?2` are the range.
+    private static let firstParameter = 3
+
     private(set) var conditions: [String] = []
     private(set) var values: [SQLValue] = []
 
-    /// - Parameter includesCursor: false for counting: a cursor narrows the page, not the result.
-    init(_ query: LogQuery, includesCursor: Bool) throws(StoreError) {
-        if let start = query.startTimeMilliseconds {
-            add("id >=", .text(AuditID(high: UInt64(Self.clamp(start)) << 16, low: 0).text))
-        }
-        if let end = query.endTimeMilliseconds {
-            add("id <", .text(AuditID(high: UInt64(Self.clamp(end) + 1) << 16, low: 0).text))
-        }
+    init(_ query: LogQuery) throws(StoreError) {
         if let status = query.status { addStatus(status) }
         if let isStream = query.isStream { add("is_stream =", .integer(isStream ? 1 : 0)) }
         if let key = query.apiKey { add("api_key =", .text(key)) }
@@ -135,26 +136,22 @@ struct LogConditions {
         case .contains(let part): add("instr(lower(error_message), lower(", .text(part), ")) > 0")
         case nil: break
         }
-        if includesCursor, let cursor = query.cursor {
-            guard let id = AuditID(cursor) else {
-                throw .invalid(field: "cursor", message: "must be the next_cursor of a page before")
-            }
-            add(query.order == .ascending ? "id >" : "id <", .text(id.text))
-        }
     }
 
     var isEmpty: Bool { conditions.isEmpty }
 
-    /// With its WHERE, or nothing.
-    var sql: String { isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ") }
+    /// To follow the range.
+    var sql: String { conditions.map { " AND " + $0 }.joined() }
 
     func bind(to statement: Statement) {
-        for (position, value) in values.enumerated() { statement.bind(Int32(position + 1), value) }
+        for (position, value) in values.enumerated() {
+            statement.bind(Int32(position + Self.firstParameter), value)
+        }
     }
 
     private mutating func add(_ before: String, _ value: SQLValue, _ after: String = "") {
         values.append(value)
-        conditions.append("\(before) ?\(values.count)\(after)")
+        conditions.append("\(before) ?\(values.count - 1 + Self.firstParameter)\(after)")
     }
 
     private mutating func addStatus(_ filter: StatusFilter) {
@@ -163,9 +160,6 @@ struct LogConditions {
         if filter.includesNone { parts.append("status_code IS NULL") }
         conditions.append(parts.isEmpty ? "0" : "(\(parts.joined(separator: " OR ")))")
     }
-
-    /// Milliseconds as far as ids go.
-    private static func clamp(_ milliseconds: Int64) -> Int64 { min(max(milliseconds, 0), 1 << 47) }
 
     /// SQLite's GLOB knows `?` and `[` too; here they are themselves.
     static func glob(_ path: String) -> String {

@@ -19,7 +19,7 @@ public struct MetricsSummary: Sendable, Equatable {
     public var lastHourRequests = 0
     /// Status code (0: ended without one) and how often, ascending by code.
     public var statusCodes: [(code: Int, count: Int)] = []
-    /// Paths without their query, most frequent first, of the newest rows of the last 24 hours.
+    /// Paths without their query, most frequent first, of the newest 2,000 rows of the last 24 hours.
     public var topPaths: [(path: String, count: Int)] = []
     /// Likewise for sources.
     public var topSources: [(sourcePath: String, count: Int)] = []
@@ -69,12 +69,6 @@ struct RollupSum {
         latency_class, is_error, requests, streams, response_ms, first_byte_ms, first_byte_requests, request_bytes,
         response_bytes
         """
-    /// The same, summed in SQL.
-    static let sums = """
-        latency_class, is_error, sum(requests), sum(streams), sum(response_ms), sum(first_byte_ms),
-        sum(first_byte_requests), sum(request_bytes), sum(response_bytes)
-        """
-
     mutating func add(_ row: Statement) {
         let count = row.int(2)
         requests += count

@@ -1,8 +1,10 @@
 extension ReadConnection {
     /// Rows that the top lists look at, at most.
-    private static let topListRows = 50_000
+    private static let topListRows = 2000
+    /// Rows of a quarter of an hour that are counted one by one, at most.
+    private static let countedRows = 10_000
 
-    /// Totals. Costs the number of 15-minute buckets and the last hour's edges, not the size of the audit.
+    /// Totals. Costs the same however many rows the audit holds, and however old it is.
     ///
     /// - Parameter nowMilliseconds: nil: the clock's.
     public func metrics(nowMilliseconds: Int64? = nil, topCount: Int = 10) throws(StoreError) -> MetricsSummary {
@@ -11,7 +13,7 @@ extension ReadConnection {
             var summary = MetricsSummary()
             var sum = RollupSum()
             let rollups = try connection.statement(
-                "SELECT \(RollupSum.sums) FROM audit_rollups GROUP BY latency_class, is_error")
+                "SELECT \(RollupSum.columns) FROM audit_rollups WHERE bucket = \(RollupTable.allTime)")
             defer { rollups.reset() }
             while try rollups.step() { sum.add(rollups) }
             summary.inFlightRequests = try connection.scalarInt(
@@ -29,12 +31,7 @@ extension ReadConnection {
             summary.activeAPIKeys = try countActiveKeys(connection, now)
             summary.lastHourRequests = try countSince(now - 3_600_000, connection)
             summary.statusCodes = try statusCodes(connection)
-            summary.topPaths = try top(
-                "CASE instr(path, '?') WHEN 0 THEN path ELSE substr(path, 1, instr(path, '?') - 1) END",
-                now, topCount, connection
-            ).map { (path: $0.0, count: $0.1) }
-            summary.topSources = try top("source_path", now, topCount, connection)
-                .map { (sourcePath: $0.0, count: $0.1) }
+            (summary.topPaths, summary.topSources) = try tops(now, topCount, connection)
             return summary
         }
     }
@@ -98,44 +95,62 @@ extension ReadConnection {
         return count
     }
 
-    /// Requests accepted since then: whole buckets from the rollups, the first and unended ones from the audit.
+    /// Requests accepted since then: whole buckets from the rollups, the first and unended ones from the audit. Of a
+    /// first bucket with very many rows the share is reckoned.
     private func countSince(_ start: Int64, _ connection: Connection) throws(StoreError) -> Int {
         let bucket = RollupTable.bucketMilliseconds
         let firstWhole = Timestamp.floorDivide(start + bucket - 1, bucket)
-        let edge = AuditID(high: UInt64(max(0, firstWhole * bucket)) << 16, low: 0).text
+        let edge = IDRange.first(milliseconds: firstWhole * bucket)
         let count = try connection.statement(
             """
-            SELECT (SELECT count(*) FROM audit_logs WHERE id >= ?1 AND id < ?2)
-                + (SELECT count(*) FROM audit_logs WHERE status_code IS NULL AND response_time IS NULL AND id >= ?2)
-                + (SELECT ifnull(sum(requests), 0) FROM audit_rollups WHERE bucket >= ?3)
+            SELECT (SELECT count(*) FROM (SELECT 1 FROM audit_logs WHERE id >= ?1 AND id < ?2 LIMIT ?4)),
+                (SELECT count(*) FROM audit_logs WHERE status_code IS NULL AND response_time IS NULL AND id >= ?2)
+                + (SELECT ifnull(sum(requests), 0) FROM audit_rollups WHERE bucket >= ?3),
+                (SELECT ifnull(sum(requests), 0) FROM audit_rollups WHERE bucket = ?3 - 1)
             """)
         defer { count.reset() }
-        count.bind(1, AuditID(high: UInt64(max(0, start)) << 16, low: 0).text).bind(2, edge).bind(3, firstWhole)
-        return try count.step() ? count.int(0) : 0
+        count.bind(1, IDRange.first(milliseconds: start)).bind(2, edge).bind(3, firstWhole)
+        count.bind(4, Self.countedRows)
+        guard try count.step() else { return 0 }
+        var atEdge = count.int(0)
+        if atEdge == Self.countedRows {
+            let share = Double(firstWhole * bucket - start) / Double(bucket)
+            atEdge = max(atEdge, Int(Double(count.int(2)) * share))
+        }
+        return atEdge + count.int(1)
     }
 
     private func statusCodes(_ connection: Connection) throws(StoreError) -> [(code: Int, count: Int)] {
         let select = try connection.statement(
-            "SELECT status_code, sum(requests) FROM audit_rollups GROUP BY status_code ORDER BY status_code")
+            """
+            SELECT status_code, sum(requests) FROM audit_rollups WHERE bucket = \(RollupTable.allTime)
+            GROUP BY status_code ORDER BY status_code
+            """)
         defer { select.reset() }
         var codes: [(code: Int, count: Int)] = []
         while try select.step() { codes.append((code: select.int(0), count: select.int(1))) }
         return codes
     }
 
-    private func top(
-        _ expression: String, _ now: Int64, _ count: Int, _ connection: Connection
-    ) throws(StoreError) -> [(String, Int)] {
+    /// What the newest rows of the last day ask for, and who asks.
+    private func tops(_ now: Int64, _ most: Int, _ connection: Connection) throws(StoreError) -> (
+        paths: [(path: String, count: Int)], sources: [(sourcePath: String, count: Int)]
+    ) {
         let select = try connection.statement(
-            """
-            SELECT name, count(*) FROM (
-                SELECT \(expression) AS name FROM audit_logs WHERE id >= ?1 ORDER BY id DESC LIMIT \(Self.topListRows))
-            WHERE name IS NOT NULL AND name <> '' GROUP BY name ORDER BY count(*) DESC, name LIMIT ?2
-            """)
+            "SELECT path, source_path FROM audit_logs WHERE id >= ?1 ORDER BY id DESC LIMIT \(Self.topListRows)")
         defer { select.reset() }
-        select.bind(1, AuditID(high: UInt64(max(0, now - 86_400_000)) << 16, low: 0).text).bind(2, count)
-        var found: [(String, Int)] = []
-        while try select.step() { found.append((select.text(0), select.int(1))) }
-        return found
+        select.bind(1, IDRange.first(milliseconds: now - 86_400_000))
+        var paths: [String: Int] = [:]
+        var sources: [String: Int] = [:]
+        while try select.step() {
+            let path = select.text(0)
+            let plain = path.utf8.firstIndex(of: UInt8(ascii: "?")).map { String(path[..<$0]) } ?? path
+            if !plain.isEmpty { paths[plain, default: 0] += 1 }
+            if let source = select.optionalText(1), !source.isEmpty { sources[source, default: 0] += 1 }
+        }
+        func top(_ counts: [String: Int]) -> [(String, Int)] {
+            counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(most).map { ($0.key, $0.value) }
+        }
+        return (top(paths).map { (path: $0.0, count: $0.1) }, top(sources).map { (sourcePath: $0.0, count: $0.1) })
     }
 }

@@ -2,6 +2,8 @@
 struct RollupTable {
     /// 15 minutes.
     static let bucketMilliseconds: Int64 = 900_000
+    /// The bucket that holds the sums of all others, so that totals cost the same however old the audit is.
+    static let allTime: Int64 = -1
 
     struct Key: Hashable {
         var bucket: Int64
@@ -18,6 +20,16 @@ struct RollupTable {
         var firstByteRequests = 0
         var requestBytes = 0
         var responseBytes = 0
+
+        mutating func add(_ other: Sums) {
+            requests += other.requests
+            streams += other.streams
+            responseMilliseconds += other.responseMilliseconds
+            firstByteMilliseconds += other.firstByteMilliseconds
+            firstByteRequests += other.firstByteRequests
+            requestBytes &+= other.requestBytes
+            responseBytes &+= other.responseBytes
+        }
     }
 
     private var keys: [Key] = []
@@ -64,9 +76,38 @@ struct RollupTable {
         last = -1
     }
 
+    /// The sums without regard to time.
+    private var totals: [Key: Sums] {
+        var totals: [Key: Sums] = [:]
+        for (key, sum) in zip(keys, sums) {
+            var key = key
+            key.bucket = Self.allTime
+            totals[key, default: Sums()].add(sum)
+        }
+        return totals
+    }
+
+    /// Makes the sums of all time where a database does not have them yet.
+    static func addUp(in connection: Connection) throws(StoreError) {
+        let isMissing = try connection.scalarInt(
+            """
+            SELECT EXISTS (SELECT 1 FROM audit_rollups)
+                AND NOT EXISTS (SELECT 1 FROM audit_rollups WHERE bucket = \(allTime))
+            """)
+        guard isMissing == 1 else { return }
+        try connection.execute(
+            """
+            INSERT INTO audit_rollups SELECT \(allTime), status_code, latency_class, is_error, sum(requests),
+                sum(streams), sum(response_ms), sum(first_byte_ms), sum(first_byte_requests), sum(request_bytes),
+                sum(response_bytes)
+            FROM audit_rollups GROUP BY status_code, latency_class, is_error
+            """)
+    }
+
     /// Adds everything to the database's sums.
     func write(to connection: Connection) throws(StoreError) {
         guard !keys.isEmpty else { return }
+        let totals = totals
         let upsert = try connection.statement(
             """
             INSERT INTO audit_rollups VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
@@ -78,7 +119,7 @@ struct RollupTable {
                 request_bytes = request_bytes + excluded.request_bytes,
                 response_bytes = response_bytes + excluded.response_bytes
             """)
-        for (key, sum) in zip(keys, sums) {
+        for (key, sum) in zip(keys + totals.keys, sums + totals.values) {
             upsert.bind(1, key.bucket).bind(2, Int(key.status)).bind(3, Int(key.latencyClass)).bind(4, key.isError)
             upsert.bind(5, sum.requests).bind(6, sum.streams).bind(7, sum.responseMilliseconds)
             upsert.bind(8, sum.firstByteMilliseconds).bind(9, sum.firstByteRequests)

@@ -1,7 +1,7 @@
 /// The tables of this version.
 enum Schema {
     /// Counted in `PRAGMA user_version`. 0 is an empty file, or a database from before there was a count.
-    static let version = 1
+    static let version = 2
     /// "FGAT" in `PRAGMA application_id`.
     static let applicationID = 0x4647_4154
 
@@ -26,9 +26,18 @@ enum Schema {
                 is_active INTEGER NOT NULL DEFAULT 1,
                 usage_count INTEGER NOT NULL DEFAULT 0,
                 rate_limit INTEGER,
-                last_used_at TEXT
+                last_used_at TEXT,
+                \(apiKeyBudgetColumns.joined(separator: ",\n    "))
             )
             """)
+
+    /// What version 2 has added to `api_keys`. Amounts are micro-units of `currency`.
+    static let apiKeyBudgetColumns = [
+        "allowed_models TEXT NOT NULL DEFAULT '[]'", "max_tokens INTEGER", "max_amount INTEGER",
+        "currency TEXT NOT NULL DEFAULT 'USD'", "budget_period TEXT NOT NULL DEFAULT 'total'", "period_start TEXT",
+        "tokens_spent INTEGER NOT NULL DEFAULT 0", "amount_spent INTEGER NOT NULL DEFAULT 0",
+        "max_concurrent INTEGER",
+    ]
 
     /// Ids are ordered by time, so their index serves time ranges and cursors, and is the only one over all rows.
     /// `docs/decisions/audit-rowid.md` says why the table has a rowid besides.
@@ -53,7 +62,7 @@ enum Schema {
                 user_agent TEXT,
                 ip_address TEXT,
                 is_stream INTEGER NOT NULL DEFAULT 0,
-                stream_chunks INTEGER NOT NULL DEFAULT 0,
+                stream_chunks INTEGER DEFAULT 0,
                 error_message TEXT,
                 request_headers TEXT,
                 request_body TEXT,
@@ -93,7 +102,8 @@ enum Schema {
             """)
 
     /// Sums over ended exchanges, so that totals and series need not read the audit. A bucket is 15 minutes, which
-    /// every zone's days and hours are made of; a latency class is a step of an eighth of an octave.
+    /// every zone's days and hours are made of, and -1 holds all of them together; a latency class is a step of an eighth
+    /// of an octave.
     static let auditRollups = Table(
         name: "audit_rollups",
         sql: """
@@ -118,7 +128,7 @@ enum Schema {
         name: "store_counters",
         sql: "CREATE TABLE store_counters (name TEXT PRIMARY KEY NOT NULL, value INTEGER NOT NULL) WITHOUT ROWID")
 
-    static let tables = [apiKeys, auditLogs, proxyRoutes, auditRollups, storeCounters]
+    static let tables = [apiKeys, auditLogs, proxyRoutes, auditRollups, storeCounters] + providerTables
 
     /// The tables that databases from before the version count have too.
     static let legacyTables = [apiKeys, auditLogs, proxyRoutes]

@@ -78,7 +78,8 @@ struct SchemaCheck {
                 return .refused("its table \(table) has no column \(missing)")
             }
         }
-        for added in ["audit_rollups", "store_counters"] where tables[added] != nil {
+        for added in (["audit_rollups", "store_counters"] + Schema.providerTables.map(\.name))
+        where tables[added] != nil {
             return .refused("it has a table \(added) but no schema version")
         }
         return .legacy(tables: ours)

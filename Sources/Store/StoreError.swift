@@ -16,6 +16,8 @@ public enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
     case conflict(field: String, message: String)
     /// A row that a change asks for is not there.
     case notFound(String)
+    /// Provider keys can be neither read nor written: the master key is missing or another one.
+    case locked(String)
     /// A system call failed.
     case system(errno: Int32, operation: String)
     /// The writer has been stopped.
@@ -31,6 +33,7 @@ public enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
         case .invalid(let field, let message): "\(field): \(message)"
         case .conflict(let field, let message): "\(field): \(message)"
         case .notFound(let what): "\(what) does not exist"
+        case .locked(let reason): reason
         case .system(let errno, let operation): "\(operation): error \(errno)"
         case .stopped: "the store has been stopped"
         }

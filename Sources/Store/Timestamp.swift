@@ -72,6 +72,9 @@ public enum Timestamp {
         return a % b < 0 ? quotient - 1 : quotient
     }
 
+    /// What `floorDivide` leaves: never negative for a positive `b`.
+    static func floorModulo(_ a: Int64, _ b: Int64) -> Int64 { a - floorDivide(a, b) * b }
+
     // MARK: Calendar (proleptic Gregorian; eras of 400 years starting in March, so that a leap day ends its year)
 
     static func civil(daysSince1970: Int64) -> (year: Int, month: Int, day: Int) {

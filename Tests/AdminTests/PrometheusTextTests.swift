@@ -41,6 +41,9 @@ import Testing
         var writer = WriterStatistics()
         writer.totalFlushNanoseconds = 2_500_000_000
         writer.flushes = 3
+        writer.committedEvents = 9
+        writer.recoveredEvents = 4
+        writer.refusedEvents = 1
         let text = GatewayMetricsText.write(gateway: gateway, writer: writer, version: "1.2.3", process: .read())
         for line in [
             #"fastgate_requests_total{route="chat",method="POST",code="200"} 7"#,
@@ -51,7 +54,9 @@ import Testing
             "fastgate_active_streams 0", #"fastgate_upstream_errors_total{route="chat",reason="timeout"} 2"#,
             #"fastgate_retries_total{route="chat"} 3"#, "fastgate_rate_limited_total 4",
             #"fastgate_audit_events_total{result="accepted"} 8"#,
-            #"fastgate_audit_events_total{result="dropped"} 0"#, "fastgate_audit_ring_used_bytes 0",
+            #"fastgate_audit_events_total{result="committed"} 5"#,
+            #"fastgate_audit_events_total{result="dropped"} 1"#, "fastgate_audit_events_pending 2",
+            "fastgate_audit_recovered_events_total 4", "fastgate_audit_ring_used_bytes 0",
             "fastgate_audit_flush_seconds_sum 2.5", "fastgate_audit_flush_seconds_count 3",
             #"fastgate_build_info{version="1.2.3"} 1"#,
         ] {

@@ -185,7 +185,10 @@ struct TestExchange {
 
 extension HandlerContext {
     /// Runs a request through router and handler, without a socket.
-    func send(_ method: String, _ target: String, _ body: String = "", type: String? = "application/json") throws
+    func send(
+        _ method: String, _ target: String, _ body: String = "", type: String? = "application/json",
+        ifMatch: String? = nil
+    ) throws
         -> (status: Int, body: JSONValue, response: AdminResponse)
     {
         let parts = target.split(separator: "?", maxSplits: 1)
@@ -198,6 +201,7 @@ extension HandlerContext {
             return (0, .null, .noContent)
         }
         request.pathValues = values
+        request.ifMatch = ifMatch
         let response = AdminAPI.answer(endpoint, request, self)
         guard case .bytes(let bytes) = response.body else { return (Int(response.status), .null, response) }
         let isJSON = response.headers.contains { $0.name == "content-type" && $0.value == "application/json" }

@@ -87,7 +87,9 @@ import Testing
                 - { host: API.example, ca_file: own.pem, cert: us.pem, key: us.key }
             limits:
               { max_connections: 10, max_header_bytes: 8KB, max_headers: 64, header_timeout: 0.5, body_timeout: 1,
-                keepalive_timeout: 2, send_timeout: 3 }
+                keepalive_timeout: 2, send_timeout: 3, max_connections_per_address: 4, max_buffered_bytes: 2MB,
+                max_target_bytes: 512, max_chunk_extension_bytes: 5, max_trailer_bytes: 1KB, min_body_rate: 1KB,
+                first_byte_timeout: 6, min_send_rate: 0, rate_grace: 8, idle_upstream_timeout: 7 }
             """
         var expected = Settings()
         expected.app.name = "Gate"
@@ -126,8 +128,11 @@ import Testing
             verify: false, caFile: "ca.pem",
             hosts: [.init(host: "api.example", caFile: "own.pem", certificateFile: "us.pem", keyFile: "us.key")])
         expected.limits = .init(
-            maxConnections: 10, maxHeaderBytes: 8192, maxHeaders: 64, headerTimeoutSeconds: 0.5,
-            bodyTimeoutSeconds: 1, keepaliveTimeoutSeconds: 2, sendTimeoutSeconds: 3)
+            maxConnections: 10, maxConnectionsPerAddress: 4, maxBufferedBytes: 2 << 20, maxHeaderBytes: 8192,
+            maxHeaders: 64, maxTargetBytes: 512, maxChunkExtensionBytes: 5, maxTrailerBytes: 1024,
+            headerTimeoutSeconds: 0.5, bodyTimeoutSeconds: 1, minBodyRate: 1024, firstByteTimeoutSeconds: 6,
+            keepaliveTimeoutSeconds: 2, sendTimeoutSeconds: 3, minSendRate: 0, rateGraceSeconds: 8,
+            idleUpstreamTimeoutSeconds: 7)
         #expect(try load(text).settings == expected)
         #expect(expected.database.path == "/var/lib/fastgate/x.db")
         #expect(expected.database.folder == "/var/lib/fastgate")

@@ -103,3 +103,54 @@ def test_too_long_is_told_before_it_is_sent(make_site):
     response = connection.read_response("POST")
     assert response.status == 413 and not response.interim
     assert not site.upstream.requests
+
+
+def blob(exchange):
+    exchange.answer(200, BIG, headers=[("Content-Type", "application/octet-stream")])
+
+
+def test_a_big_answer_for_a_reader_that_pauses(site):
+    """What its socket does not take waits; nothing of it is lost or doubled."""
+    site.route()
+    site.upstream.handler = blob
+    with site.connect() as connection:
+        connection.send_head("GET", "/blob", site.headers())
+        response = connection.read_head()
+        # The upstream has written all it can into both sockets before a byte of the body is read here.
+        assert connection.is_silent(0.3) is False
+        while connection.read_piece(response):
+            pass
+        assert hashlib.sha256(response.body).hexdigest() == DIGEST
+        assert connection.request("GET", "/blob", site.headers()).body == BIG
+    assert site.gateway.audit(response.request_id)["response_size"] == SIZE
+
+
+def test_a_big_answer_cut_upstream_is_cut_here(site):
+    site.route()
+
+    def cut(exchange):
+        exchange.read_body()
+        exchange.head(200, [("Content-Length", str(SIZE))])
+        exchange.send(BIG[: SIZE // 2])
+        exchange.close()
+
+    site.upstream.handler = cut
+    with site.connect() as connection:
+        connection.send_head("GET", "/blob", site.headers())
+        response = connection.read_truncated()
+    assert response.body == BIG[: SIZE // 2]
+    row = site.gateway.audit(response.request_id)
+    assert row["response_size"] == SIZE // 2 and "cut short" in row["error_message"]
+
+
+def test_a_client_that_leaves_a_big_answer_leaves_nothing_for_the_next(site):
+    site.route()
+    site.upstream.handler = blob
+    for _ in range(8):  # both workers
+        with site.connect() as connection:
+            connection.send_head("GET", "/blob", site.headers())
+            response = connection.read_head()
+            connection.reset()
+        assert site.gateway.audit(response.request_id)["status_code"] == 499
+    for _ in range(8):
+        assert hashlib.sha256(site.call("GET", "/blob").body).hexdigest() == DIGEST

@@ -250,3 +250,34 @@ def test_extra_bytes_after_an_answer_poison_nothing(site):
     assert connection.request("GET", "/1", site.headers()).body == b"ok"
     for _ in range(3):
         assert connection.request("GET", "/2", site.headers()).body == b'{"ok":true}'
+
+
+def test_a_key_is_allowed_both_readings_of_a_path(site):
+    site.route()
+    key = site.new_key(permissions=["/a/*/c"])["key_value"]
+    for target, status in (("/a/b/c", 200), ("/a/b%2Fd/c", 200), ("/a//c", 403), ("/a;x/b/c", 403)):
+        with site.connect() as connection:
+            headers = [("Host", "gateway.test"), ("x-test", site.name), ("Authorization", f"Bearer {key}")]
+            assert connection.request("GET", target, headers).status == status, target
+
+
+def test_both_readings_lead_to_the_same_route_or_nowhere(site):
+    """As written the path is forwarded, byte for byte, or it is not forwarded at all."""
+    site.route(match_path="/admin/*", target_path="/secret", priority=1)
+    site.route(priority=2)
+    for target in ("/files//a", "/files/%61", "/files/a%2Fb", "/files;v=1/a", "/files/a%20b", "/files/%C3%A4"):
+        site.upstream.clear()
+        assert site.call(target=target).status == 200, target
+        assert [request.target for request in site.upstream.requests] == [target]
+    site.upstream.clear()
+    for target in ("//admin/a", "/%61dmin/a", "/admin%2fa", "/admin;v=1/a", "/admin%252fa", "/x%2f..%2fadmin/a"):
+        assert site.call(target=target).status == 400, target
+    assert site.call(target="/admin//a").status == 200
+    assert [request.target for request in site.upstream.requests] == ["/secret"]
+
+
+def test_explaining_a_route_says_the_same(site):
+    site.route(match_path="/admin/*", priority=1)
+    site.route(priority=2)
+    body = {"method": "GET", "path": "//admin/a", "headers": {"x-test": site.name}}
+    assert "two ways" in str(site.gateway.admin("POST", "/admin/routes/match", body))

@@ -27,6 +27,7 @@ COLD = {
     r"\bProxy\.Worker\.spill\(": "the audit ring is full",
     r"^Proxy\.Worker\.retryAudit\(": "the audit ring was full; records that did not fit are arrays",
     r"^Proxy\.Worker\.pressureChanged\(": "the audit ring has filled by half, or emptied again",
+    r"^Proxy\.Worker\.notice\(": "a limit of the whole process is met",
     r"\bProxy\.RouteTable\.schemaVerdict\(": "routes with a JSON Schema parse the body",
     r"\bProxy\.RouteTable\.equals\(": "routes that ask for an object or array in the body",
     r"^Proxy\.Worker\.rewriteBody\(": "routes with add_body_fields write the body anew",

@@ -175,6 +175,10 @@ extension RefusedRequest {
             "TE in HTTP/1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400, .transferEncodingInHTTP10),
         .field("other expectation", "Expect: banana", 417, .unsupportedExpectation),
         .field("expectation and more", "Expect: 100-continue, x", 417, .unsupportedExpectation),
+        .field("two keys", "X-Api-Key: a\r\nx-api-key: a", 400, .duplicateField),
+        .field("two Authorization", "Authorization: Bearer a\r\nAuthorization: Bearer b", 400, .duplicateField),
+        .field("two Content-Type", "Content-Type: a/b\r\nContent-Type: a/b", 400, .duplicateField),
+        .field("two Range", "Range: bytes=0-1\r\nRange: bytes=1-2", 400, .duplicateField),
         .field("two Expect", "Expect: 100-continue\r\nExpect: 100-continue", 417, .unsupportedExpectation),
     ]
 }

@@ -44,4 +44,40 @@ import Testing
         #expect(check("/" + String(repeating: "x", count: 29) + (path.hasPrefix("/") ? "" : "/") + path) == code)
         #expect(TargetPolicy.check(memory.placeAtEnd(latin1(path)[...]), latin1(path).count)?.status == 400)
     }
+
+    func normalForm(_ path: String) -> String? {
+        let bytes = latin1(path)
+        var out = [UInt8](repeating: 0, count: bytes.count)
+        let p = memory.placeAtEnd(bytes[...])
+        guard
+            let count = out.withUnsafeMutableBufferPointer({
+                TargetPolicy.normalForm(p, bytes.count, into: $0.baseAddress!)
+            })
+        else { return nil }
+        return String(decoding: out[..<count], as: UTF8.self)
+    }
+
+    @Test(arguments: [
+        ("/v1/models", "/v1/models"), ("//v1///models/", "/v1/models/"), ("/v1/%6dodels", "/v1/models"),
+        ("/v1%2fmodels", "/v1/models"), ("/v1%5Cmodels", "/v1/models"), ("/v1;a=b/models;c", "/v1/models"),
+        ("/a%252fb", "/a/b"), ("/a%25252fb", "/a/b"), ("/a%20b", "/a%20b"), ("/a%25b", "/a%b"), ("/a%2", "/a%2"),
+        ("/a%3bb/c", "/a%3bb/c"), ("/%c3%a9", "/%c3%a9"), ("/a%2f%2fb", "/a/b"), ("/;x/a", "/a"),
+    ])
+    func hasANormalForm(_ path: String, _ form: String) { #expect(normalForm(path) == form) }
+
+    @Test(arguments: ["/a/%252e%252e/b", "/a%252f..%252fb", "/a/.;x/b", "/%25252e%25252e", "/a/%2500"])
+    func hasNoNormalForm(_ path: String) { #expect(normalForm(path) == nil) }
+
+    @Test(arguments: ["//a", "/a//b", "/aaaaaaaaaaaaaaa//b", "/aaaaaaaaaaaaaaaa//b", "/a;b", "/a%20", "/v1/models//"])
+    func isNotPlain(_ path: String) {
+        let bytes = latin1(path)
+        #expect(!TargetPolicy.isPlain(memory.placeAtEnd(bytes[...]), bytes.count))
+    }
+
+    @Test func plainPaths() {
+        for length in 1...70 {
+            let bytes = latin1("/" + String(repeating: "a/", count: length / 2) + "b.c")
+            #expect(TargetPolicy.isPlain(memory.placeAtEnd(bytes[...]), bytes.count))
+        }
+    }
 }

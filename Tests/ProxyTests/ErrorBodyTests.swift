@@ -70,7 +70,7 @@ import Testing
 
     /// Every error has a status that the gateway may answer with, a code of its own kind, and a text but for none.
     @Test func everyErrorIsWhole() {
-        let statuses: Set<UInt16> = [400, 401, 403, 404, 408, 411, 413, 417, 429, 499, 500, 501, 502, 503, 504]
+        let statuses: Set<UInt16> = [400, 401, 403, 404, 408, 411, 413, 417, 429, 431, 499, 500, 501, 502, 503, 504]
         for error in ExchangeError.allCases {
             #expect(statuses.contains(error.status))
             #expect("\(error.code)".utf8.allSatisfy { $0 == 0x5F || (0x61...0x7A).contains($0) })
@@ -84,6 +84,7 @@ import Testing
         #expect(
             ExchangeError.allCases.filter(\.endsConnection) == [
                 .malformedBody, .conflictingMembers, .malformedRequest, .notImplemented, .expectationFailed,
+                .trailersTooLarge,
             ])
     }
 }

@@ -44,13 +44,13 @@ import Testing
         #expect(result.candidates.filter(\.matched).map(\.routeID) == ["6-takes", "7-also"])
         #expect(
             reasons(result) == [
-                "1-path": "the path does not match /v2/*",
-                "2-method": "the method is not GET,PUT",
-                "3-header": "the header x-beta is not true",
-                "4-member": "the body's member n is not 2",
-                "5-schema": "the body does not meet match_body_schema",
-                "6-takes": "takes the request",
-                "7-also": "would match, but an earlier route takes the request or shares it by weight",
+                "1-path": "the path /v1/chat does not match /v2/*",
+                "2-method": "the method is POST, not GET,PUT",
+                "3-header": "the header x-beta is missing",
+                "4-member": "the body's member n is 3, not 2",
+                "5-schema":
+                    #"the body does not meet match_body_schema at its top (required): it is {"model":"gpt-4o","n":3}"#,
+                "6-takes": "takes 1 of 2 such requests", "7-also": "takes 1 of 2 such requests",
                 "0-off": "is not active",
             ])
     }
@@ -64,19 +64,62 @@ import Testing
     }
 
     /// A schema is no list of members: what is said must not read like one.
-    @Test func aSchemaWithoutABody() {
-        let route = RouteRecord.make("a") { $0.matchBodySchema = ["type": "object", "required": ["model"]] }
-        for body in [nil, "", "{}", "no json"] {
-            #expect(
-                reasons(explain([route], "POST", "/", body: body)) == ["a": "the body does not meet match_body_schema"])
+    @Test func aSchemaSaysWhereItFails() {
+        let route = RouteRecord.make("a") {
+            $0.matchBodySchema = [
+                "type": "object", "required": ["model"], "properties": ["model": ["enum": ["x", "y"]]],
+            ]
         }
+        func reason(_ body: String?) -> String? { reasons(explain([route], "POST", "/", body: body))["a"] }
+        #expect(reason(nil) == "there is no body" && reason("") == "there is no body")
+        #expect(reason("no json") == "the body is no JSON")
+        #expect(reason("{}") == "the body does not meet match_body_schema at its top (required): it is {}")
+        #expect(
+            reason(#"{"model":"z"}"#) == #"the body does not meet match_body_schema at /model (enum): it is "z""#)
     }
 
-    @Test func membersWithoutABody() {
+    @Test func membersSayWhatTheyAre() {
         let route = RouteRecord.make("a") { $0.matchBodySchema = ["model": "m"] }
-        for body in [nil, "", "[]", "no json"] {
-            #expect(reasons(explain([route], "POST", "/", body: body)) == ["a": "the body's member model is not \"m\""])
+        func reason(_ body: String?) -> String? { reasons(explain([route], "POST", "/", body: body))["a"] }
+        #expect(reason(nil) == "there is no body")
+        #expect(reason("[]") == "the body is no JSON object" && reason("no json") == "the body is no JSON object")
+        #expect(reason("{}") == #"the body has no member model; it must be "m""#)
+        #expect(reason(#"{"mod\u0065l":"n"}"#) == #"the body's member model is "n", not "m""#)
+        #expect(reason(#"{"model":"m"}"#) == "takes the request")
+    }
+
+    @Test func headersSayWhatTheyAre() {
+        let route = RouteRecord.make("a") { $0.matchHeaders = ["x-a": "1*", "x-b": false] }
+        func reason(_ headers: [(String, String)]) -> String? { reasons(explain([route], "GET", "/", headers))["a"] }
+        #expect(reason([]) == #"the header x-a is missing, not "1*""#)
+        #expect(reason([("X-A", "2"), ("x-a", "3")]) == #"the header x-a is "2" and "3", not "1*""#)
+        #expect(reason([("x-a", "12"), ("x-b", "z")]) == #"the header x-b is there: "z""#)
+    }
+
+    @Test func weightsSayWhoTakesHowMany() {
+        func routes(_ a: Int, _ b: Int) -> [RouteRecord] {
+            [.make("a") { $0.weight = a }, .make("b") { $0.weight = b }]
         }
+        #expect(
+            reasons(explain(routes(3, 1), "GET", "/")) == [
+                "a": "takes 3 of 4 such requests", "b": "takes 1 of 4 such requests",
+            ])
+        let onlyB = explain(routes(0, 1), "GET", "/")
+        #expect(onlyB.matchedRouteID == "b")
+        #expect(reasons(onlyB)["a"] == "matches, but its weight is 0 beside routes that have more")
+        #expect(explain(routes(0, 0), "GET", "/").matchedRouteID == "a")
+    }
+
+    @Test func whatNoRouteDecidesIsSaid() {
+        let routes = [RouteRecord.make("a") { $0.matchBodySchema = ["model": "m"] }, .make("b")]
+        let twice = explain(routes, "POST", "/", body: #"{"model":"n","model":"m"}"#)
+        #expect(twice.error?.contains("twice") == true && twice.matchedRouteID == nil)
+        #expect(explain(routes, "POST", "/", body: #"{"model":"m","model":"m"}"#).matchedRouteID == "a")
+        #expect(explain(routes, "TRACE", "/").error != nil)
+        #expect(explain(routes, "GET", "/health").error != nil)
+        let preflight = [("origin", "https://a.example"), ("access-control-request-method", "POST")]
+        #expect(explain(routes, "OPTIONS", "/", preflight).error?.contains("preflight") == true)
+        #expect(explain(routes, "OPTIONS", "/").matchedRouteID == "b")
     }
 
     @Test(arguments: [
@@ -115,5 +158,15 @@ import Testing
     @Test func aRouteThatDoesNotCompileIsNoCandidate() {
         let result = explain([.make("bad", path: "x"), .make("good")], "GET", "/")
         #expect(result.candidates.map(\.routeID) == ["good"])
+    }
+
+    @Test func twoReadings() {
+        let routes: [RouteRecord] = [.make("1-admin", path: "/admin/*"), .make("2-all")]
+        for path in ["//admin/x", "/%61dmin/x", "/admin%2fx", "/admin;a/x"] {
+            #expect(explain(routes, "GET", path).error != nil, "\(path)")
+        }
+        #expect(explain(routes, "GET", "/admin//x").matchedRouteID == "1-admin")
+        #expect(explain(routes, "GET", "/files/a%2Fb").matchedRouteID == "2-all")
+        #expect(explain(routes, "GET", "/a/%252e%252e/b").error != nil)
     }
 }

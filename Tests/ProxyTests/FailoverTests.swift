@@ -142,4 +142,20 @@ import Testing
     @Test func retryableStatuses() {
         #expect((100...599).filter { Failover.isRetryable(status: UInt16($0)) } == [429, 502, 503, 504])
     }
+
+    @Test func withoutABudgetNothingIsRetried() {
+        for failure: AttemptFailure in [
+            .connect, .connectTimeout, .dns(isTemporary: true), .closed(wasReused: false), .malformedResponse,
+            .status(503, retryAfterMilliseconds: nil), .status(429, retryAfterMilliseconds: 10),
+        ] {
+            var failover = Failover()
+            let action = failover.decide(failure, retryCount: 3, maxRetries: 3, canReplay: true, hasBudget: false)
+            #expect(action == .nextRoute, "\(failure)")
+        }
+        // A connection that died while idle has cost the upstream nothing.
+        var failover = Failover()
+        let action = failover.decide(Self.dead, retryCount: 0, maxRetries: 3, canReplay: true, hasBudget: false)
+        #expect(action == .retryNow)
+        #expect(!failover.isFirstOnRoute)
+    }
 }

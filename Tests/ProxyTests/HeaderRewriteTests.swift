@@ -63,4 +63,15 @@ import Testing
         #expect(!rewrite.dropped.contains(.accept))
         #expect(!rewrite.dropped.contains(.other))
     }
+
+    @Test func underscoresPassForDashes() throws {
+        let rewrite = HeaderRewrite.compile(strip: ["x-team-secret"], remove: [], add: [], in: kept(Arena()))
+        let lines = [
+            "X_Forwarded_For: 1", "Content_Length: 1", "TRANSFER_ENCODING: chunked", "x_api-key: k", "X_Team_Secret: 1",
+            "X_Mine: 1", "X-Plain: 1", "_: 1", "\(String(repeating: "x_", count: 200)): 1",
+        ]
+        let request = try ParsedRequest("GET /", lines)
+        let dropped = request.fieldList.filter { rewrite.dropsOdd($0, request.base) }.map(request.name)
+        #expect(dropped == ["X_Forwarded_For", "Content_Length", "TRANSFER_ENCODING", "x_api-key", "X_Team_Secret"])
+    }
 }

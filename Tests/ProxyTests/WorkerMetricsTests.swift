@@ -11,8 +11,11 @@ import Testing
         let metrics = WorkerMetrics.collect([WorkerMetrics(), WorkerMetrics()], labels: labels)
         var expected = GatewayMetrics()
         expected.firstByteHistogram = metrics.firstByteHistogram
+        expected.limitsMet = metrics.limitsMet
+        #expect(metrics.limitsMet.allSatisfy { $0.count == 0 })
+        expected.overheadHistogram = metrics.overheadHistogram
         #expect(metrics == expected)
-        #expect(metrics.firstByteHistogram.count == 0)
+        #expect(metrics.firstByteHistogram.count == 0 && metrics.overheadHistogram.count == 0)
         #expect(metrics.firstByteHistogram.counts.count == metrics.firstByteHistogram.bucketsSeconds.count + 1)
     }
 
@@ -33,15 +36,41 @@ import Testing
         b.audit(accepted: 5)
         a.audit(dropped: 2)
         a.audit(completed: 3)
+        a.auditedFirstByte()
         a.audit(waiting: 1)
-        a.acceptFailed()
+        a.acceptPaused(.descriptors)
+        b.acceptPaused(.connections)
+        b.descriptorsMissed()
+        b.addressRefused()
+        a.shed()
+        a.unsolicited()
+        a.buffered(bytes: 4096)
+        a.buffered(bytes: 1024)
+        b.buffered(bytes: 2048)
         let metrics = WorkerMetrics.collect([a, b], labels: labels)
         #expect(metrics.openConnectionsClient == 6)
         #expect(metrics.openConnectionsUpstream == 1)
         #expect(metrics.activeStreams == 1)
         #expect(metrics.rateLimited == 2)
-        #expect(metrics.auditAccepted == 15)
+        #expect(metrics.auditAccepted == 15 + 3 + 1 + 2)
         #expect(metrics.auditDropped == 2)
+        #expect(metrics.limitsMet.map(\.limit) == ["descriptors", "connections", "address", "memory"])
+        #expect(metrics.limitsMet.map(\.count) == [2, 1, 1, 1])
+        #expect(metrics.unsolicitedResponses == 1)
+        #expect(metrics.bufferedBytes == 3072)
+    }
+
+    @Test func timeInTheGatewayHasBucketsOfItsOwn() {
+        let metrics = WorkerMetrics()
+        metrics.overhead(nanoseconds: 4000)
+        metrics.overhead(nanoseconds: 26_000)
+        metrics.overhead(nanoseconds: 5_000_000_000)
+        let histogram = WorkerMetrics.collect([metrics], labels: labels).overheadHistogram
+        #expect(histogram.bucketsSeconds.count == WorkerMetrics.bucketCount - 1)
+        #expect(histogram.bucketsSeconds == histogram.bucketsSeconds.sorted())
+        #expect(histogram.counts.count == WorkerMetrics.bucketCount && histogram.count == 3)
+        #expect(histogram.counts[0] == 1 && histogram.counts[4] == 1 && histogram.counts.last == 1)
+        #expect(abs(histogram.sum - 5.00003) < 1e-9)
     }
 
     @Test func requestsByRouteMethodAndCode() {

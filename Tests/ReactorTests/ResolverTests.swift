@@ -318,4 +318,41 @@ private final class NameServer: Sendable {
         #expect(cache.count == ResolverCache.capacity)
         #expect(cache.find("again 199", 1500) == .found([]))
     }
+
+    @Test func nobodyWaitsLongerThanTheySaid() throws {
+        let server = try NameServer()
+        defer { server.stop() }
+        var poller = try Poller()
+        let resolver = try Resolver(pollerFD: poller.fd, tokenKind: kind, nameServers: server.address)
+        let now = Clock.monotonicMilliseconds()
+        resolver.resolve("silent.test", requestToken: asker(1), nowMilliseconds: now, timeoutMilliseconds: 20)
+        resolver.resolve("silent.test", requestToken: asker(2), nowMilliseconds: now, timeoutMilliseconds: 60_000)
+        let ended = run(resolver, &poller, 1)
+        #expect(ended.map(\.requestToken) == [asker(1)])
+        #expect(ended.first?.isTimeout == true && ended.first?.isTemporary == true)
+        // The query goes on for the other.
+        #expect(run(resolver, &poller, 1).map(\.requestToken) == [asker(2)])
+    }
+
+    @Test func aChangedFileIsReadAgain() throws {
+        let path = "/tmp/fastgate-resolv-\(getpid())"
+        defer { unlink(path) }
+        func write(_ text: String) {
+            let file = fopen(path, "w")
+            fputs(text, file)
+            fclose(file)
+        }
+        // Nobody listens there; /etc/hosts knows the name that is asked for afterwards.
+        write("nameserver 127.254.254.254\noptions timeout:1\n")
+        var poller = try Poller()
+        let resolver = try Resolver(pollerFD: poller.fd, tokenKind: kind, resolvConf: path)
+        let now = Clock.monotonicMilliseconds()
+        resolver.resolve("silent.test", requestToken: asker(1), nowMilliseconds: now)
+        write("nameserver 127.254.254.253\nnameserver 127.254.254.252\n")
+        resolver.resolve("localhost", requestToken: asker(2), nowMilliseconds: now + 2000)
+        let ended = run(resolver, &poller, 2)
+        // What was under way is asked again: nothing is lost.
+        #expect(Set(ended.map { $0.requestToken.index }) == [1, 2])
+        #expect(ended.first { $0.requestToken == asker(2) }?.addresses.isEmpty == false)
+    }
 }

@@ -380,6 +380,6 @@ private func overwrite(_ path: String, at offset: Int, _ bytes: [UInt8]) throws 
 
     @Test func tableAndInstructionAgree() {
         let bytes = SecureRandom.bytes(300)
-        for n in 0...300 { #expect(fg_crc32c(bytes, n) == fg_crc32c_table(bytes, n)) }
+        for n in 0...1600 { #expect(fg_crc32c(bytes, n) == fg_crc32c_table(bytes, n)) }
     }
 }

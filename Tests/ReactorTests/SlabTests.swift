@@ -81,6 +81,30 @@ private struct Slot: BitwiseCopyable {
         #expect(pointer.pointee.a == 42)
     }
 
+    @Test func memoryIsGivenBackOnceFewAreLeft() {
+        var slab = Slab<Slot>(capacity: 20_000)
+        for _ in 0..<10_000 { slab.pointer(slab.allocate()!).pointee.a = 7 }
+        let stale = slab.token(kind: 1, 9_999)
+        for index in (0..<10_000).reversed() where index != 3 && index != 5_000 { slab.release(UInt32(index)) }
+        slab.trimIfSparse()
+        #expect(slab.pointer(3).pointee.a == 7 && slab.pointer(5_000).pointee.a == 7)
+        #expect(slab.pointer(2_000).pointee.a == 0 && slab.pointer(9_000).pointee.a == 0)
+        #expect(slab.liveCount == 2 && slab.isLive(3) && slab.isLive(5_000))
+        var taken: Set<UInt32> = []
+        for _ in 0..<9_998 { taken.insert(slab.allocate()!) }
+        #expect(taken.count == 9_998 && taken.max()! == 9_999 && !taken.contains(3))
+        #expect(slab.resolve(stale) == nil)
+        #expect(slab.allocate() == 10_000)
+    }
+
+    @Test func theLowestSlotsAreTakenFirstAfterwards() {
+        var slab = Slab<Slot>(capacity: 4_096)
+        for _ in 0..<2_000 { _ = slab.allocate() }
+        for index in 0..<2_000 { slab.release(UInt32(index)) }
+        slab.trimIfSparse()
+        #expect((0..<5).map { _ in slab.allocate()! } == [0, 1, 2, 3, 4])
+    }
+
     @Test func capacityCostsAddressSpaceOnly() throws {
         let before = try residentPages()
         var slab = Slab<(Slot, Slot, Slot, Slot)>(capacity: 1 << 20)  // 192 MiB of slots

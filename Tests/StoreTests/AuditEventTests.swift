@@ -98,16 +98,38 @@ struct AuditEventTests {
         }
     }
 
+    private func firstByte() -> FirstByteFields {
+        FirstByteFields(
+            firstResponseTimeNanoseconds: 77, targetURL: keeper.bytes("http://t"), responseHeaders: keeper.bytes("H: v")
+        )
+    }
+
     @Test func firstByteGoesThereAndBack() {
-        let record = encoded(AuditEncoder.firstByteSize) {
-            AuditEncoder.encodeFirstByte(id, firstResponseTimeNanoseconds: 77, into: $0)
+        let fields = firstByte()
+        let record = encoded(AuditEncoder.firstByteSize(fields)) {
+            AuditEncoder.encodeFirstByte(id, fields, into: $0)
         }
         record.withUnsafeBytes { payload in
-            guard case .firstByte(let id, let time) = AuditEvent(decoding: payload) else {
+            guard case .firstByte(let id, let read) = AuditEvent(decoding: payload) else {
                 Issue.record("not a first-byte record")
                 return
             }
-            #expect(id == self.id && time == 77)
+            #expect(id == self.id && read.firstResponseTimeNanoseconds == 77)
+            #expect(read.targetURL.string == "http://t" && read.responseHeaders.string == "H: v")
+        }
+    }
+
+    /// Rings that an earlier version left have the time alone.
+    @Test func firstByteWithoutADescriptionIsRead() {
+        let record = encoded(AuditEncoder.firstByteSize(firstByte())) {
+            AuditEncoder.encodeFirstByte(id, firstByte(), into: $0)
+        }
+        record[..<(AuditEvent.headerSize + 8)].withUnsafeBytes { payload in
+            guard case .firstByte(_, let read) = AuditEvent(decoding: payload) else {
+                Issue.record("not a first-byte record")
+                return
+            }
+            #expect(read.firstResponseTimeNanoseconds == 77 && read.targetURL.count == 0)
         }
     }
 
@@ -117,11 +139,12 @@ struct AuditEventTests {
         for record in [
             encoded(AuditEncoder.acceptedSize(fields)) { AuditEncoder.encodeAccepted(id, fields, into: $0) },
             encoded(AuditEncoder.completedSize(ended)) { AuditEncoder.encodeCompleted(id, ended, into: $0) },
-            encoded(AuditEncoder.firstByteSize) {
-                AuditEncoder.encodeFirstByte(id, firstResponseTimeNanoseconds: 77, into: $0)
+            encoded(AuditEncoder.firstByteSize(firstByte())) {
+                AuditEncoder.encodeFirstByte(id, firstByte(), into: $0)
             },
         ] {
-            for length in 0..<record.count {
+            let isFirstByte = record[0] == AuditEvent.Kind.firstByte
+            for length in 0..<record.count where !(isFirstByte && length == AuditEvent.headerSize + 8) {
                 record[..<length].withUnsafeBytes { #expect(AuditEvent(decoding: $0) == nil, "cut to \(length)") }
             }
             var other = record

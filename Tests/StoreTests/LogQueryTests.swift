@@ -7,7 +7,8 @@ struct StatusFilterTests {
         #expect(StatusFilter(parsing: "200") == StatusFilter(ranges: [200...200]))
         #expect(StatusFilter(parsing: "4xx, 5XX") == StatusFilter(ranges: [400...499, 500...599]))
         #expect(StatusFilter(parsing: "400-499,none") == StatusFilter(ranges: [400...499], includesNone: true))
-        for bad in ["", "x", "0xx", "40x", "500-400", "1-", "-1", "200,", "12345", "4xxx", "٤xx"] {
+        #expect(StatusFilter(parsing: "499-400") == StatusFilter(ranges: [400...499]))
+        for bad in ["", "x", "0xx", "40x", "1-", "-1", "200,", "12345", "4xxx", "٤xx"] {
             #expect(StatusFilter(parsing: bad) == nil, "\(bad)")
         }
     }
@@ -129,6 +130,7 @@ struct LogQueryTests {
         #expect(refused { $0.limit = 0 } == "limit")
         #expect(refused { $0.limit = 1001 } == "limit")
         #expect(refused { $0.offset = -1 } == "offset")
+        #expect(refused { $0.offset = 10_001 } == "offset")
         #expect(refused { $0.cursor = "x" } == "cursor")
         #expect(refused { $0.path = String(repeating: "a", count: 3000) } == "path")
     }
@@ -158,28 +160,6 @@ struct LogQueryTests {
             return seen < 1234
         }
         #expect(seen == 1234)
-    }
-
-    @Test func aCountThatTakesTooLongIsSaidToBeInexact() throws {
-        let connection = try folder.raw()
-        try connection.execute(
-            """
-            WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 20000)
-            INSERT INTO audit_logs (id, request_id, method, path, request_time, created_at)
-            SELECT printf('f%031x', x), '', 'GET', '/', '', '' FROM n
-            """)
-        var query = LogQuery()
-        query.limit = 1
-        query.method = "GET"
-        // Nothing may take longer than a time that has passed; the first row is found before anybody looks.
-        reader.queryTimeoutMilliseconds = 0
-        let page = try reader.logs(query)
-        if !page.totalIsExact {
-            #expect(page.items.count == 1 && page.total == 2 && page.nextCursor != nil)
-        }
-        reader.queryTimeoutMilliseconds = 10_000
-        let whole = try reader.logs(query)
-        #expect(whole.totalIsExact && whole.total == 20_005)
     }
 
     @Test func oneRowWhole() throws {

@@ -172,7 +172,7 @@ struct StoreWriterTests {
         #expect(writer.statistics.isHealthy && writer.statistics.lastError != nil)
         writer.stop()
         #expect(try count() == 100)
-        #expect(try count("SELECT sum(requests) FROM audit_rollups") == 100)
+        #expect(try count("SELECT sum(requests) FROM audit_rollups WHERE bucket >= 0") == 100)
     }
 
     @Test func aFullDiskDelaysAndLosesNothing() throws {
@@ -251,6 +251,63 @@ struct StoreWriterTests {
         #expect(try folder.reader().logs(LogQuery()).total == 100)
         // What was counted stays counted.
         #expect(try folder.reader().metrics().totalRequests == 1300)
+    }
+
+    @Test func usageHasARetentionOfItsOwn() throws {
+        let now = Clock.realtimeNanoseconds() / 1_000_000
+        let ring = try folder.ring()
+        let writer = try start([ring])
+        var producer = RingProducer(ring)
+        let day: UInt64 = 86_400_000
+        for n in 0..<700 {
+            let isOld = n < 600
+            var exchange = Exchange(n)
+            let time = isOld ? now - 3 * day + UInt64(n) : now - day + UInt64(n)
+            exchange.id = AuditID(unixMilliseconds: time, worker: 0, bootNonce: 1, sequence: UInt32(n))
+            _ = exchange.accept(&producer)
+            var sample = UsageSample(n, at: time)
+            sample.attempts = n % 10 == 0 ? [UsageAttempt(provider: "a", providerKeyID: "", reason: "timeout")] : []
+            sample.put(&producer)
+        }
+        #expect(waitUntil(writer) { $0.committedUsageRecords == 700 && $0.committedRows == 700 })
+        var options = WriterOptions()
+        options.usageRetentionDays = 2
+        writer.update(options: options)
+        #expect(waitUntil(writer) { $0.expiredUsageRecords == 600 })
+        writer.stop()
+        #expect(writer.statistics.expiredRows == 0)
+        #expect(try count() == 700 && count("SELECT count(*) FROM usage_records") == 100)
+        #expect(try count("SELECT count(*) FROM usage_attempts") == 10)
+        // Sums stay.
+        #expect(try folder.reader().usageReport(groupBy: .model).totals.requests == 700)
+    }
+
+    @Test func usageThatADeadProcessLeftIsSettledAtTheNextStart() throws {
+        _ = try folder.open()
+        let key = try folder.write { c throws(StoreError) in
+            try c.createKey(NewKey(sourcePath: "/a"), keyPrefix: "fg_")
+        }
+        let ring = try folder.ring()
+        var producer = RingProducer(ring)
+        for n in 0..<100 {
+            var sample = UsageSample(n)
+            sample.key = key.record.keyID
+            sample.put(&producer)
+        }
+        for _ in 0..<2 {
+            // The second start finds what the first has stored already.
+            let used = ring.usedBytes
+            let writer = try start([], stale: [])
+            writer.stop()
+            let flusher = AuditFlusher(connection: try folder.raw(), rings: [try folder.ring()])
+            _ = try flusher.flush(releasing: false)
+            #expect(ring.usedBytes == used && used > 0)
+        }
+        let writer = try start([try folder.ring()])
+        #expect(writer.statistics.committedUsageRecords == 0 && writer.statistics.pendingBytes == 0)
+        writer.stop()
+        let balance = try #require(try folder.reader().balance(key.record.keyID))
+        #expect(balance.budget.tokensSpent == 12_000 && balance.budget.amountSpentMicros == 123_400)
     }
 
     @Test func everyProcessHasItsOwnRings() throws {

@@ -109,20 +109,25 @@ struct Exchange {
     }
 
     func firstByte(_ producer: inout RingProducer) -> Bool {
-        guard let target = producer.reserve(AuditEncoder.firstByteSize) else { return false }
-        AuditEncoder.encodeFirstByte(id, firstResponseTimeNanoseconds: requestTime + 500_000, into: target)
+        let keeper = ByteKeeper()
+        let fields = FirstByteFields(
+            firstResponseTimeNanoseconds: requestTime + 500_000, targetURL: keeper.bytes("http://upstream:1/v1"),
+            responseHeaders: keeper.bytes(responseHeaders))
+        guard let target = producer.reserve(AuditEncoder.firstByteSize(fields)) else { return false }
+        AuditEncoder.encodeFirstByte(id, fields, into: target)
         producer.commit()
-        return true
+        return withExtendedLifetime(keeper) { true }
     }
 
-    func complete(_ producer: inout RingProducer) -> Bool {
+    /// - Parameter isDescribed: the first byte's record has told the target's URL and the response's headers.
+    func complete(_ producer: inout RingProducer, isDescribed: Bool = false) -> Bool {
         let keeper = ByteKeeper()
         let fields = CompletedFields(
             firstResponseTimeNanoseconds: requestTime + 700_000,
             responseTimeNanoseconds: requestTime + durationNanoseconds, requestSize: 10, responseSize: 20,
             streamChunks: isStream ? 3 : 0, status: status, isStream: isStream,
-            targetURL: keeper.bytes("http://upstream:1/v1"), errorMessage: keeper.bytes(error),
-            responseHeaders: keeper.bytes(responseHeaders), requestBody: keeper.bytes(requestBody),
+            targetURL: keeper.bytes(isDescribed ? "" : "http://upstream:1/v1"), errorMessage: keeper.bytes(error),
+            responseHeaders: keeper.bytes(isDescribed ? "" : responseHeaders), requestBody: keeper.bytes(requestBody),
             responseBody: keeper.bytes(responseBody))
         guard let target = producer.reserve(AuditEncoder.completedSize(fields)) else { return false }
         AuditEncoder.encodeCompleted(id, fields, into: target)

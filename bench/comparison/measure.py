@@ -144,11 +144,12 @@ class Measurement:
 
     # Load
 
-    def _request(self, port, key):
+    def _request(self, port, key, single=False):
         """The part of loadgen's arguments that says what is asked and where."""
         s = self.scenario
-        arguments = ["--port", port, "--path", s.path, "--body-bytes", s.body_bytes]
-        if s.routes:
+        path = s.path.replace("/{{route}}", self.setup.prefixes[0]) if s.routes and single else s.path
+        arguments = ["--port", port, "--path", path, "--body-bytes", s.body_bytes]
+        if s.routes and not single:
             arguments += ["--key", "{{key}}", "--var", f"key={self.folder}/keys.txt",
                           "--var", f"route={self.folder}/routes.txt"]
         else:
@@ -156,7 +157,7 @@ class Measurement:
         return arguments
 
     def _load(self, proxy, seconds, connections):
-        arguments = [*self._request(proxy.port, proxy.key), *self.scenario.load, "--duration", seconds,
+        arguments = [*self._request(proxy.port, proxy.key, proxy.single), *self.scenario.load, "--duration", seconds,
                      "--connections", connections]
         if self.expected_bytes is not None:
             arguments += ["--expect-bytes", self.expected_bytes]

@@ -4,6 +4,7 @@ Each is set up the way somebody who knows it would for this work: nginx streams 
 kept-alive upstream connections, HAProxy reuses connections always and does not hold small writes back.
 """
 
+import dataclasses
 import hashlib
 import http.client
 import json
@@ -40,6 +41,7 @@ class Proxy:
     name = "?"
     note = ""
     keeps_audit = False
+    single = False  # has one of each in a scenario of many routes and keys
 
     def __init__(self, setup):
         self.setup = setup
@@ -251,9 +253,10 @@ class HAProxyRouting(HAProxy):
 
 class FastGate(Proxy):
     name = "fastgate"
-    note = "key check, routing by the body's model, rewriting, audit in SQLite"
+    note = "key check, rate limit, routing by the body's model, rewriting, audit in SQLite"
     keeps_audit = True
     records_bodies = False
+    workers = 1
 
     def command(self):
         return [self.setup.binaries["fastgate"], "serve", "--config", "config.yaml"]
@@ -270,10 +273,11 @@ class FastGate(Proxy):
         self.admin_port = free_port()
         tls = f'tls: {{ cert: "{s.certificate}", key: "{s.private_key}", min_version: "1.3" }}\n' if s.tls else ""
         self.write("config.yaml", f"""\
-app: {{ host: 127.0.0.1, port: {self.port}, workers: 1 }}
+app: {{ host: 127.0.0.1, port: {self.port}, workers: {self.workers} }}
 admin: {{ host: 127.0.0.1, port: {self.admin_port} }}
 logging: {{ level: WARNING }}
 proxy: {{ default_timeout: 3600, max_idle_upstream: 2048, audit_include_body: {str(self.records_bodies).lower()} }}
+audit: {{ enabled: {str(self.keeps_audit).lower()} }}
 {tls}""")
 
     @property
@@ -284,7 +288,7 @@ proxy: {{ default_timeout: 3600, max_idle_upstream: 2048, audit_include_body: {s
         super().start()
         self.process.wait_for_port(self.admin_port)
         s = self.setup
-        created = self.admin("POST", "/admin/keys", {"source_path": "/bench"})
+        created = self.admin("POST", "/admin/keys", {"source_path": "/bench", "rate_limit": 1_000_000_000})
         route = {"target_host": f"127.0.0.1:{s.upstream_port}", "target_protocol": "http"}
         if s.prefixes:
             self.admin("POST", "/admin/routes", route | {"route_name": "bench", "match_path": f"{s.prefixes[0]}/*"})
@@ -365,12 +369,42 @@ class FastGateBodies(FastGate):
     records_bodies = True
 
 
+class FastGateWithoutAudit(FastGate):
+    name = "fastgate-no-audit"
+    note = "the same without an audit: what the audit costs"
+    keeps_audit = False
+
+    def mark(self):
+        return None
+
+    def settle(self, mark, least, seconds):
+        return None
+
+
+class FastGateTwoWorkers(FastGate):
+    name = "fastgate-2"
+    note = "the same with two workers, on the one core that every proxy has"
+    workers = 2
+
+
+class FastGateSingle(FastGate):
+    name = "fastgate-single"
+    note = "the same with one route and one key: what their number costs"
+    single = True
+
+    def __init__(self, setup):
+        super().__init__(dataclasses.replace(setup, keys=setup.keys[:1], prefixes=setup.prefixes[:1]))
+
+
 def insert(db, table, rows):
-    columns = list(rows[0]) if rows else []
+    if not rows:
+        return
+    columns = list(rows[0])
     places = ", ".join("?" * len(columns))
     db.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})",
                    [list(row.values()) for row in rows])
 
 
 ALL = {proxy.name: proxy for proxy in (
-    Direct, Relay, Nginx, NginxWideBuffer, HAProxy, HAProxyRouting, FastGate, FastGateBodies)}
+    Direct, Relay, Nginx, NginxWideBuffer, HAProxy, HAProxyRouting, FastGate, FastGateBodies,
+    FastGateWithoutAudit, FastGateTwoWorkers, FastGateSingle)}

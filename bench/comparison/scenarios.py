@@ -31,6 +31,8 @@ STREAM_CHUNKS = 98
 
 SCENARIOS = {s.name: s for s in (
     Scenario("json", "1 kB chat request in, 0.6 kB JSON out, 64 kept-alive connections", FORWARDING),
+    Scenario("workers", "json once more, the gateway with one worker and with two on the same core",
+             ("fastgate", "fastgate-2")),
     Scenario("json-big", "200 kB prompt in, 0.6 kB JSON out, 64 kept-alive connections", FORWARDING,
              body_bytes=200_000),
     Scenario("stream", "1,000 event streams at once, a chunk every 20 ms", ("direct", *FORWARDING),
@@ -46,11 +48,11 @@ SCENARIOS = {s.name: s for s in (
              ("nginx", "haproxy", "haproxy-llm", "fastgate"), tool="wrk", quick_seconds=2),
     Scenario("connect", "1 kB chat request on a new connection each", ("nginx", "haproxy", "haproxy-llm", "fastgate"),
              load=("--connect", "--sources", 16)),
-    Scenario("audit", "json once more, the gateway also recording the bodies",
-             ("nginx", "haproxy", "fastgate", "fastgate-bodies")),
+    Scenario("audit", "json once more, the gateway without an audit, with it, and recording the bodies too",
+             ("nginx", "haproxy", "fastgate-no-audit", "fastgate", "fastgate-bodies")),
     Scenario("routes", "1,000 routes by path, 10,000 keys, both random for each request",
-             ("nginx", "haproxy", "fastgate"), path="/{{route}}/v1/chat/completions", keys=10_000, routes=1_000,
+             ("nginx", "haproxy", "fastgate-single", "fastgate"), path="/{{route}}/v1/chat/completions", keys=10_000, routes=1_000,
              adapts="nginx: a map of keys and a location a route; haproxy: a map file of each"),
-    Scenario("latency", "json at a fixed 4,000 requests a second, latency from when each was due (open loop)",
-             ("direct", *FORWARDING), load=("--rate", 4000)),
+    Scenario("latency", "json at a fixed 15,000 requests a second, latency from when each was due (open loop)",
+             ("direct", *FORWARDING), load=("--rate", 15000)),
 )}

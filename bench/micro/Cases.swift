@@ -1,6 +1,7 @@
 import Glibc
 import HTTP
 import JSON
+import LLM
 import Proxy
 import Reactor
 import Store
@@ -27,6 +28,15 @@ let cases: [Case] = [
     Case(
         name: "sse-count", what: "count the events in \(Samples.events.utf8.count) bytes of a stream",
         prepare: sseCount),
+    Case(
+        name: "usage-chunk", what: "read usage and content of a chunk of \(Samples.longEvent.utf8.count) bytes",
+        prepare: usageChunk),
+    Case(
+        name: "usage-answer", what: "read usage out of an answer of \(Samples.answer.utf8.count) bytes",
+        prepare: usageAnswer),
+    Case(
+        name: "usage-filter", what: "let a chunk of \(Samples.longEvent.utf8.count) bytes pass the usage filter",
+        prepare: usageFilter),
     Case(
         name: "member-scan", what: "find model and stream in a body of \(Samples.chat.utf8.count) bytes",
         prepare: memberScan),
@@ -126,6 +136,47 @@ func sseCount() -> (Int) -> UInt64 {
         var counter = SSECounter()
         for _ in 0..<iterations { counter.feed(p, n) }
         return UInt64(counter.events)
+    }
+}
+
+// MARK: What an LLM answers
+
+func usageChunk() -> (Int) -> UInt64 {
+    let (p, n) = (stored(Samples.longEvent), Samples.longEvent.utf8.count)
+    return { iterations in
+        var reader = AnswerReader(endpoint: .chatCompletions, apiType: .openai, framing: .sse)
+        for _ in 0..<iterations { reader.feed(p, n) }
+        if reader.documents != UInt32(truncatingIfNeeded: iterations) { fail("micro: not every chunk was read") }
+        return reader.contentBytes
+    }
+}
+
+func usageAnswer() -> (Int) -> UInt64 {
+    let (p, n) = (stored(Samples.answer), Samples.answer.utf8.count)
+    return { iterations in
+        var sum: UInt64 = 0
+        for _ in 0..<iterations {
+            var reader = AnswerReader(endpoint: .chatCompletions, apiType: .openai, framing: .json)
+            reader.feed(p, n)
+            guard let usage = reader.reported else { fail("micro: no usage was found") }
+            sum &+= UInt64(usage.total)
+        }
+        return sum
+    }
+}
+
+func usageFilter() -> (Int) -> UInt64 {
+    let (p, n) = (stored(Samples.longEvent), Samples.longEvent.utf8.count)
+    let hold = UnsafeMutablePointer<UInt8>.allocate(capacity: UsageChunkFilter.holdCapacity)
+    return { iterations in
+        var sum: UInt64 = 0
+        var filter = UsageChunkFilter()
+        for _ in 0..<iterations {
+            guard case .pass(_, let count) = filter.next(p, n, hold: hold), filter.next(p, n, hold: hold) == .end
+            else { fail("micro: the chunk did not pass") }
+            sum &+= UInt64(count)
+        }
+        return sum
     }
 }
 

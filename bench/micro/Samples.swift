@@ -33,6 +33,21 @@ enum Samples {
         #"data: {"id":"chatcmpl-01","object":"chat.completion.chunk","created":1780000000,"model":"gpt-4o","#
         + #""choices":[{"index":0,"delta":{"content":" word"},"finish_reason":null}]}"# + "\n\n"
 
+    /// As OpenAI sends them now, with all their members.
+    static let longEvent =
+        #"data: {"id":"chatcmpl-BI1oL6hJ7WVYjne6Nna9cvwMRwvsi","object":"chat.completion.chunk","created":1780000000,"#
+        + #""model":"gpt-4o-2024-08-06","service_tier":"default","system_fingerprint":"fp_6dd05565ef","#
+        + #""choices":[{"index":0,"delta":{"content":" word"},"logprobs":null,"finish_reason":null}],"#
+        + #""usage":null,"obfuscation":"ybh0Vd45pA"}"# + "\n\n"
+
+    static let answer =
+        #"{"id":"chatcmpl-01","object":"chat.completion","created":1780000000,"model":"gpt-4o-2024-08-06","#
+        + #""choices":[{"index":0,"message":{"role":"assistant","content":""# + String(repeating: "word ", count: 80)
+        + #"","refusal":null,"annotations":[]},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":19,"#
+        + #""completion_tokens":10,"total_tokens":29,"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},"#
+        + #""completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0,"accepted_prediction_tokens":0,"#
+        + #""rejected_prediction_tokens":0}},"service_tier":"default","system_fingerprint":"fp_6dd05565ef"}"#
+
     static let events = String(repeating: event, count: 6)
 
     /// 1,000 bytes, the members in the order of OpenAI's own client: `messages` before `model`.

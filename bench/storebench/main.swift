@@ -14,6 +14,8 @@ enum Case: String, CaseIterable {
     case bodies
     /// As `headers`, but the rows are stored first and completed in a later transaction, as streams are.
     case late
+    /// As `plain`, of exchanges with providers: each with a record of usage that is settled on one of a hundred keys.
+    case usage
 }
 
 struct Arguments {
@@ -21,14 +23,21 @@ struct Arguments {
     var rounds = 3
     var cases = Case.allCases
     var folder = "/tmp/storebench.\(getpid())"
+    /// Where to leave a filled database, instead of measuring.
+    var database: String?
+    var spanDays = 7
 
     static let usage = """
-        usage: storebench [--rows N] [--rounds N] [--case plain|headers|bodies|late] [--folder PATH]
+        usage: storebench [--rows N] [--rounds N] [--case plain|headers|bodies|late|usage] [--folder PATH]
+               storebench --fill DATABASE [--rows N] [--span-days N]
 
         Prints the writer's CPU time a row, user and system, of each round. The folder is made, used and deleted;
         it should lie on the disk of interest. For instructions, which noise does not move:
 
             valgrind --tool=callgrind --toggle-collect='*AuditFlusher*5flush*' storebench --rounds 1 --case plain
+
+        With --fill it writes a database of so many rows, spread evenly over the last days, and leaves it there:
+        something to search in.
 
         """
 
@@ -48,6 +57,10 @@ struct Arguments {
                 guard let one = Case(rawValue: value) else { return nil }
                 cases = [one]
             case "--folder": folder = value
+            case "--fill": database = value
+            case "--span-days":
+                guard let number = Int(value), number > 0 else { return nil }
+                spanDays = number
             default: return nil
             }
             index += 2
@@ -107,7 +120,11 @@ struct Load: ~Copyable {
     let kind: Case
     /// A thousand different texts, repeated; `[UInt8]` storage does not move while this lives.
     let texts = (0..<1000).map(Texts.init)
+    let keys = (0..<100).map { Array("key_00000000000000\($0 < 10 ? "0" : "")\($0)".utf8) }
+    let models = ["gpt-4o-2024-08-06", "gpt-4o-mini", "claude-sonnet-4"].map { Array($0.utf8) }
     let start = Clock.realtimeNanoseconds()
+
+    var isBrief: Bool { kind == .plain || kind == .usage }
 
     /// An exchange every 10 µs.
     func time(_ n: Int) -> UInt64 { start + UInt64(n) * 10_000 }
@@ -121,7 +138,7 @@ struct Load: ~Copyable {
             requestTimeNanoseconds: time(n), requestID: bytes(text.requestID), keyID: Bytes("key_0123456789abcdef"),
             sourcePath: Bytes("/team/a"), method: Bytes("POST"), userAgent: Bytes("OpenAI/Python 1.30.1"),
             ip: bytes(text.ip), path: Bytes("/v1/chat/completions"),
-            requestHeaders: kind == .plain ? .empty : bytes(text.requestHeaders))
+            requestHeaders: isBrief ? .empty : bytes(text.requestHeaders))
         guard let target = producer.reserve(AuditEncoder.acceptedSize(fields)) else { fail("the ring is full") }
         AuditEncoder.encodeAccepted(id(n), fields, into: target)
         producer.commit()
@@ -133,11 +150,23 @@ struct Load: ~Copyable {
             firstResponseTimeNanoseconds: time(n) + 300_000, responseTimeNanoseconds: time(n) + 500_000,
             requestSize: UInt64(requestBody.count), responseSize: UInt64(responseBody.count), streamChunks: 0,
             status: 200, isStream: false, targetURL: Bytes("http://10.0.0.1:8000/v1/chat/completions"),
-            errorMessage: .empty, responseHeaders: kind == .plain ? .empty : bytes(text.responseHeaders),
+            errorMessage: .empty, responseHeaders: isBrief ? .empty : bytes(text.responseHeaders),
             requestBody: kind == .bodies ? bytes(requestBody) : .empty,
             responseBody: kind == .bodies ? bytes(responseBody) : .empty)
         guard let target = producer.reserve(AuditEncoder.completedSize(fields)) else { fail("the ring is full") }
         AuditEncoder.encodeCompleted(id(n), fields, into: target)
+        producer.commit()
+    }
+
+    func use(_ n: Int, _ producer: inout RingProducer) {
+        let text = texts[n % texts.count]
+        let fields = UsageFields(
+            requestID: bytes(text.requestID), keyID: bytes(keys[n % keys.count]), sourcePath: Bytes("/team/a"),
+            provider: Bytes("openai"), providerKeyID: Bytes("pk_0123456789abcdef"), modelRequested: Bytes("gpt-4o"),
+            modelServed: bytes(models[n / 7 % models.count]), currency: Bytes("USD"),
+            promptTokens: 260, completionTokens: 84, totalTokens: 344, costMicros: 1490)
+        guard let target = producer.reserve(AuditEncoder.usageSize(fields)) else { fail("the ring is full") }
+        AuditEncoder.encodeUsage(id(n), fields, into: target)
         producer.commit()
     }
 }
@@ -197,14 +226,25 @@ func run(_ kind: Case, _ arguments: Arguments) throws {
         options: WriterOptions(
             flushIntervalMilliseconds: 3_600_000, timeZoneOffsetMinutes: 480, yieldsToWorkers: false))
     defer { writer.stop() }
+    if kind == .usage {
+        // Budgets are written where there are keys.
+        try writer.perform { connection throws(StoreError) in
+            for n in 0..<100 {
+                let id = "key_00000000000000\(n < 10 ? "0" : "")\(n)"
+                try connection.insertKey(
+                    KeyRecord(keyID: id, keyHash: SHA256.digest(Array(id.utf8)), sourcePath: "/team/a"))
+            }
+        }
+    }
     let load = Load(kind: kind)
     var producer = RingProducer(ring)
     guard kind == .late else {
         for n in 0..<arguments.rows {
             load.accept(n, &producer)
             load.complete(n, &producer)
+            if kind == .usage { load.use(n, &producer) }
         }
-        measure(kind.rawValue, rows: arguments.rows, until: arguments.rows * 2, writer)
+        measure(kind.rawValue, rows: arguments.rows, until: arguments.rows * (kind == .usage ? 3 : 2), writer)
         return
     }
     for n in 0..<arguments.rows { load.accept(n, &producer) }
@@ -216,6 +256,11 @@ func run(_ kind: Case, _ arguments: Arguments) throws {
 guard let arguments = Arguments(CommandLine.arguments) else {
     complain(Arguments.usage)
     exit(2)
+}
+
+if let database = arguments.database {
+    do { try fill(database, rows: arguments.rows, spanDays: arguments.spanDays) } catch { fail("\(error)") }
+    exit(0)
 }
 
 for _ in 0..<arguments.rounds {

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -75,6 +77,12 @@ static inline long fg_send(int fd, const void *buffer, size_t count) {
 /// Looks at what has arrived without taking it.
 static inline long fg_peek(int fd, void *buffer, size_t count) {
     return fg_syscall6(SYS_recvfrom, fd, (long)buffer, (long)count, MSG_PEEK | MSG_DONTWAIT, 0, 0);
+}
+
+// Bytes in a TCP socket's buffer that the peer has not acknowledged; 0 where the kernel does not say.
+static inline int fg_unsent(int fd) {
+    int count = 0;
+    return ioctl(fd, SIOCOUTQ, &count) == 0 ? count : 0;
 }
 
 // MARK: epoll

@@ -8,3 +8,6 @@
 #if __has_include("CScanJSON.h")
 #include "CScanJSON.h"
 #endif
+#if __has_include("CScanLLM.h")
+#include "CScanLLM.h"
+#endif

@@ -86,9 +86,14 @@ FG_INLINE uint32_t fg_mask_query(const uint8_t *p) {
 FG_INLINE uint32_t fg_mask_path(const uint8_t *p) { return fg_mask_query(p) | fg_bits(fg_equal(fg_load(p), '?')); }
 FG_INLINE uint32_t fg_mask_unsafe_path(const uint8_t *p) {
     __m128i v = fg_load(p);
-    return fg_mask_query(p) | fg_bits(_mm_or_si128(fg_equal(v, '%'), fg_equal(v, '\\')));
+    __m128i odd = _mm_or_si128(fg_equal(v, '%'), _mm_or_si128(fg_equal(v, '\\'), fg_equal(v, ';')));
+    return fg_mask_query(p) | fg_bits(odd);
 }
-FG_INLINE uint32_t fg_mask_dot(const uint8_t *p) { return fg_bits(fg_equal(fg_load(p), '.')); }
+// Bytes that are '/' and followed by '/' or '.'; reads p[0 ..< 17].
+FG_INLINE uint32_t fg_mask_empty_or_dotted(const uint8_t *p) {
+    __m128i next = fg_load(p + 1);
+    return fg_bits(_mm_and_si128(fg_equal(fg_load(p), '/'), _mm_or_si128(fg_equal(next, '/'), fg_equal(next, '.'))));
+}
 FG_INLINE uint32_t fg_mask_line_end(const uint8_t *p) {
     __m128i v = fg_load(p);
     return fg_bits(_mm_or_si128(fg_equal(v, '\n'), fg_equal(v, '\r')));
@@ -114,8 +119,8 @@ FG_PLAIN_MASK(control, byte < 0x20 || byte == 0x7f)
 FG_PLAIN_MASK(colon, byte == ':')
 FG_PLAIN_MASK(query, !fg_is(byte, FG_CLASS_TARGET))
 FG_PLAIN_MASK(path, !fg_is(byte, FG_CLASS_TARGET) || byte == '?')
-FG_PLAIN_MASK(unsafe_path, !fg_is(byte, FG_CLASS_TARGET) || byte == '%' || byte == '\\')
-FG_PLAIN_MASK(dot, byte == '.')
+FG_PLAIN_MASK(unsafe_path, !fg_is(byte, FG_CLASS_TARGET) || byte == '%' || byte == '\\' || byte == ';')
+FG_PLAIN_MASK(empty_or_dotted, byte == '/' && (p[i + 1] == '/' || p[i + 1] == '.'))
 FG_PLAIN_MASK(line_end, byte == '\n' || byte == '\r')
 FG_PLAIN_MASK(line_feed, byte == '\n')
 FG_PLAIN_MASK(comma, byte == ',')
@@ -149,12 +154,26 @@ FG_FIND(value, !fg_is(byte, FG_CLASS_VALUE))
 FG_FIND(control, byte < 0x20 || byte == 0x7f)
 FG_FIND(query, !fg_is(byte, FG_CLASS_TARGET))
 FG_FIND(path, !fg_is(byte, FG_CLASS_TARGET) || byte == '?')
-FG_FIND(unsafe_path, !fg_is(byte, FG_CLASS_TARGET) || byte == '%' || byte == '\\')
-FG_FIND(dot, byte == '.')
+FG_FIND(unsafe_path, !fg_is(byte, FG_CLASS_TARGET) || byte == '%' || byte == '\\' || byte == ';')
 FG_FIND(line_end, byte == '\n' || byte == '\r')
 FG_FIND(line_feed, byte == '\n')
 FG_FIND(comma, byte == ',')
 #undef FG_FIND
+
+// Whether p[0 ..< n] holds "//" or "/.".
+FG_INLINE int fg_has_empty_or_dotted(const uint8_t *p, size_t n) {
+    size_t i = 0;
+    if (n >= 17) {
+        for (; n - i >= 17; i += 16) {
+            if (fg_mask_empty_or_dotted(p + i)) return 1;
+        }
+        return fg_mask_empty_or_dotted(p + n - 17) != 0;
+    }
+    for (; i + 1 < n; i++) {
+        if (p[i] == '/' && (p[i + 1] == '/' || p[i + 1] == '.')) return 1;
+    }
+    return 0;
+}
 
 // The end of the token that begins at i (RFC 9110 §5.6.2): the first byte that is no tchar, or n.
 FG_INLINE size_t fg_find_token_end(const uint8_t *p, size_t i, size_t n) {

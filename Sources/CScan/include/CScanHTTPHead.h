@@ -38,6 +38,7 @@ typedef struct {
     uint32_t resume;    // value bytes before this offset have been looked at
     uint32_t count;     // complete field lines
     uint32_t failure;   // after FG_FAILED
+    uint32_t odd_names; // a name holds something else than letters, digits and '-'
     uint64_t known;     // 1 << id of every field seen, bit 0 for those without an id
     uint64_t repeated;  // 1 << id of those seen more than once
 } fg_field_scan;
@@ -103,6 +104,7 @@ static inline __attribute__((noinline)) int fg_scan_line(
     }
     if (p[end + 1] != '\n') return scan->failure = FG_FAILURE_BARE_CR, FG_FAILED;
     uint8_t id = fg_header_id(p + line, colon - line, n - line);
+    if (id == 0 && fg_find_plain(p, line, n) != colon) scan->odd_names = 1;
     fields[scan->count++] = fg_make_field(p, line, colon, end, id);
     scan->repeated |= scan->known & (uint64_t)1 << id;
     scan->known |= (uint64_t)1 << id;
@@ -136,7 +138,13 @@ FG_INLINE int fg_scan_fields(
             }
             if (FG_UNLIKELY(colon >= end || colon == line || count >= max_fields)) break;
             uint8_t id = fg_header_id(p + line, colon - line, 16);
-            if (id == 0 && fg_find_token_end(p, line, n) != colon) break;
+            if (id == 0) {
+                size_t plain = fg_find_plain(p, line, n);
+                if (FG_UNLIKELY(plain != colon)) {
+                    if (fg_find_token_end(p, plain, n) != colon) break;
+                    scan->odd_names = 1;
+                }
+            }
             uint64_t bit = (uint64_t)1 << id;
             repeated |= known & bit;
             known |= bit;
@@ -249,13 +257,11 @@ static inline ptrdiff_t fg_scan_host(const uint8_t *p, size_t offset, size_t len
     return (ptrdiff_t)host;
 }
 
-// Whether the path has to be looked at byte by byte: it holds '%', '\', '#', a byte no target may hold, or "/.".
+// Whether the path has to be looked at byte by byte: it holds '%', '\', ';', '#', a byte no target may hold, "/." or
+// "//", or begins with a dot.
 FG_INLINE int fg_path_is_suspect(const uint8_t *p, size_t n) {
     if (fg_find_unsafe_path(p, 0, n) != n) return 1;
-    for (size_t i = fg_find_dot(p, 0, n); i < n; i = fg_find_dot(p, i + 1, n)) {
-        if (i == 0 || p[i - 1] == '/') return 1;
-    }
-    return 0;
+    return (n > 0 && p[0] == '.') || fg_has_empty_or_dotted(p, n);
 }
 
 enum {

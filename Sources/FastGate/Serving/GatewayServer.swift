@@ -23,6 +23,7 @@ final class GatewayServer {
     private let rings: AuditRings
     /// Processes whose rings this one takes over when they have ended.
     private var siblings: Int
+    private var hasSuccessor = false
 
     struct Failure: Error, CustomStringConvertible {
         let description: String
@@ -53,7 +54,7 @@ final class GatewayServer {
         for warning in rings.warnings { Logger.shared.error(warning) }
         let writer = try StoreWriter.start(
             databasePath: settings.database.path, rings: rings.rings, staleRings: rings.stale, others: rings.others,
-            options: Self.writerOptions(settings))
+            options: Self.writerOptions(settings, sharesDatabase: !rings.others.isEmpty))
         rings.releaseStale()
         self.rings = rings
         self.writer = writer
@@ -74,12 +75,17 @@ final class GatewayServer {
                 settings: settings, rings: rings.rings, keys: reader.activeKeys(),
                 routes: reader.activeRoutes(), version: fastGateVersion,
                 listeners: try sockets.data.map(ListeningSockets.duplicate), bootNonce: bootNonce,
-                onRingPressure: { writer.expedite() })
+                onRingPressure: { writer.expedite() }, onPressure: { Self.log($0) })
         } catch {
             writer.stop()
             throw error
         }
         self.sockets = sockets
+        if gateway.connectionLimit < settings.limits.maxConnections {
+            Logger.shared.info(
+                "the limit on open files allows fewer connections than limits.max_connections",
+                [("connections", .init(gateway.connectionLimit))])
+        }
         dataPort = gateway.boundPort
         for (routeID, problem) in gateway.routeProblems {
             Logger.shared.error(
@@ -113,9 +119,16 @@ final class GatewayServer {
         admin = nil
     }
 
+    private func updateWriter(_ settings: Settings) {
+        writer.update(options: Self.writerOptions(settings, sharesDatabase: siblings > 0 || hasSuccessor))
+    }
+
     /// Starts the process that is to take over.
-    func startSuccessor() throws(SystemError) -> Successor {
+    func startSuccessor(_ settings: Settings) throws(SystemError) -> Successor {
         guard let lock else { throw SystemError(errno: ESRCH, operation: "start a successor") }
+        hasSuccessor = true
+        updateWriter(settings)
+        writer.expedite()
         return try Successor(program: program, sockets: sockets, lock: lock.descriptor)
     }
 
@@ -125,8 +138,16 @@ final class GatewayServer {
     /// Whether all threads that serve do.
     func isAlive(withinSeconds seconds: Double) -> Bool { gateway.isAlive(withinSeconds: seconds) }
 
+    /// There will be none after all.
+    func forgetSuccessor(_ settings: Settings) {
+        hasSuccessor = false
+        updateWriter(settings)
+        // It may have written itself in.
+        publishAdminAddress(settings)
+    }
+
     /// Takes over what processes that have ended meanwhile left in their rings.
-    func adoptAbandonedRings() {
+    func adoptAbandonedRings(_ settings: Settings) {
         guard siblings > 0 else { return }
         do throws(StoreError) {
             for abandoned in try AuditRings.abandoned(folder: folder) {
@@ -134,6 +155,7 @@ final class GatewayServer {
                 writer.adopt(abandoned)
                 siblings -= 1
             }
+            if siblings == 0 { updateWriter(settings) }
         } catch {
             Logger.shared.error("the audit rings of an ended process cannot be read: \(error)")
         }
@@ -144,7 +166,7 @@ final class GatewayServer {
         // Either all of it or nothing: what can be refused is tried first.
         _ = try AdminServer.tls(settings, tickets: TLSTickets())
         try gateway.publish(settings: settings)
-        writer.update(options: Self.writerOptions(settings))
+        updateWriter(settings)
         try admin?.apply(settings: settings)
         publishAdminAddress(settings)
     }
@@ -170,21 +192,34 @@ final class GatewayServer {
         writer.stop()
     }
 
+    private static func log(_ notice: PressureNotice) {
+        switch notice {
+        case .descriptors: Logger.shared.warn("no file descriptor is left: what is open is served, newcomers wait")
+        case .connections: Logger.shared.warn("there are as many connections as may be: newcomers wait")
+        case .memory: Logger.shared.warn("limits.max_buffered_bytes are in use: new requests are answered with 503")
+        }
+    }
+
     /// Creates or migrates the database, and says so: a backup of an old one holds what the old one held.
     private static func openDatabase(_ settings: Settings) throws {
         let database = try Database.open(
             path: settings.database.path, timeZoneOffsetMinutes: settings.app.timezone.minutes)
-        if let backup = database.backupPath {
+        guard let backup = database.backupPath else { return }
+        if database.migratedFromVersion == 0 {
             Logger.shared.warn(
                 "the database was migrated; its backup may hold keys in plain text: keep it safe or delete it",
                 [("backup", .string(backup))])
+        } else {
+            Logger.shared.info(
+                "the database was migrated; a backup of it as it was lies beside it", [("backup", .string(backup))])
         }
     }
 
-    private static func writerOptions(_ settings: Settings) -> WriterOptions {
+    private static func writerOptions(_ settings: Settings, sharesDatabase: Bool) -> WriterOptions {
         WriterOptions(
             flushIntervalMilliseconds: settings.audit.flushIntervalMilliseconds,
             timeZoneOffsetMinutes: settings.app.timezone.minutes,
-            auditBodyMaxBytes: settings.proxy.auditBodyMaxBytes, retentionDays: settings.audit.retentionDays)
+            auditBodyMaxBytes: settings.proxy.auditBodyMaxBytes, retentionDays: settings.audit.retentionDays,
+            usageRetentionDays: settings.audit.usageRetentionDays, sharesDatabase: sharesDatabase)
     }
 }

@@ -84,7 +84,7 @@ final class ServeLoop {
         }
         if server.hasSiblings {
             if now >= nextSiblings {
-                server.adoptAbandonedRings()
+                server.adoptAbandonedRings(settings)
                 nextSiblings = now + Self.siblingsMilliseconds
             }
             next = min(next, nextSiblings)
@@ -141,10 +141,11 @@ final class ServeLoop {
             return log.error("no successor is started: process 1 cannot end without ending all others")
         }
         do throws(SystemError) {
-            let started = try server.startSuccessor()
+            let started = try server.startSuccessor(settings)
             successor = started
             log.info("started a successor", [("process", .init(Int(started.processID)))])
         } catch {
+            server.forgetSuccessor(settings)
             log.error("no successor could be started: \(error)")
         }
     }
@@ -174,7 +175,8 @@ final class ServeLoop {
         successor.giveUp()
         self.successor = nil
         if let reason { log.error("the successor was given up: \(reason)") }
-        guard !server.hasAdmin else { return server.publishAdminAddress(settings) }
+        server.forgetSuccessor(settings)
+        guard !server.hasAdmin else { return }
         do {
             try server.startAdmin(settings)
         } catch {

@@ -7,8 +7,8 @@ struct AuditBatch: ~Copyable {
     struct Row: BitwiseCopyable {
         var id: AuditID
         var accepted: AcceptedFields
-        /// Of the first-byte event; 0: none.
-        var firstResponseTimeNanoseconds: UInt64 = 0
+        /// Of the first-byte event; its time is 0 if there was none.
+        var firstByte = FirstByteFields(firstResponseTimeNanoseconds: 0)
         /// Index into `completions`, -1: still in flight.
         var completion: Int32 = -1
     }
@@ -20,7 +20,12 @@ struct AuditBatch: ~Copyable {
 
     struct FirstByte: BitwiseCopyable {
         var id: AuditID
-        var timeNanoseconds: UInt64
+        var fields: FirstByteFields
+    }
+
+    struct Usage: BitwiseCopyable {
+        var id: AuditID
+        var fields: UsageFields
     }
 
     private(set) var rows: [Row] = []
@@ -29,6 +34,9 @@ struct AuditBatch: ~Copyable {
     private(set) var lateCompletions: [Int32] = []
     /// First bytes of exchanges that an earlier batch has stored.
     private(set) var lateFirstBytes: [FirstByte] = []
+    /// Exchanges with providers that have ended.
+    private(set) var usage: [Usage] = []
+    private(set) var providerKeyStates: [ProviderKeyStateFields] = []
     /// Records read.
     private(set) var records = 0
     /// Records that no version has written.
@@ -50,6 +58,8 @@ struct AuditBatch: ~Copyable {
         completions.removeAll(keepingCapacity: true)
         lateCompletions.removeAll(keepingCapacity: true)
         lateFirstBytes.removeAll(keepingCapacity: true)
+        usage.removeAll(keepingCapacity: true)
+        providerKeyStates.removeAll(keepingCapacity: true)
         records = 0
         unreadable = 0
         bytes = 0
@@ -75,22 +85,36 @@ struct AuditBatch: ~Copyable {
         case .accepted(let id, let fields):
             // A record that comes twice within a batch cannot be, but must not become two rows.
             if find(id) == nil { insert(Row(id: id, accepted: fields)) }
-        case .firstByte(let id, let time):
+        case .firstByte(let id, let fields):
             if let row = find(id) {
-                rows[row].firstResponseTimeNanoseconds = time
+                rows[row].firstByte = fields
             } else {
-                lateFirstBytes.append(FirstByte(id: id, timeNanoseconds: time))
+                lateFirstBytes.append(FirstByte(id: id, fields: fields))
             }
-        case .completed(let id, let fields):
+        case .completed(let id, var fields):
             let index = Int32(completions.count)
             if let row = find(id) {
                 guard rows[row].completion < 0 else { return }
+                if fields.targetURL.count == 0 { fields.targetURL = rows[row].firstByte.targetURL }
+                if fields.responseHeaders.count == 0 { fields.responseHeaders = rows[row].firstByte.responseHeaders }
                 completions.append(Completion(id: id, fields: fields))
                 rows[row].completion = index
             } else {
                 completions.append(Completion(id: id, fields: fields))
                 lateCompletions.append(index)
             }
+        case .usage(let id, let body):
+            guard let fields = UsageFields(decoding: body) else {
+                unreadable += 1
+                return
+            }
+            usage.append(Usage(id: id, fields: fields))
+        case .providerKeyState(_, let body):
+            guard let fields = ProviderKeyStateFields(decoding: body) else {
+                unreadable += 1
+                return
+            }
+            providerKeyStates.append(fields)
         case nil:
             unreadable += 1
         }

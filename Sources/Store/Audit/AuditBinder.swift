@@ -9,14 +9,18 @@ struct AuditBinder: ~Copyable {
     private let headers = HeaderWriter()
     var timeZoneOffsetMinutes = 0
     var bodyLimit = 0
+    /// False in databases whose column `stream_chunks` takes no NULL.
+    var unknownChunksAreNull = true
 
     /// The parameters of `AuditStatements.Shape.open`; `base` is the first.
     mutating func bindOpen(_ row: borrowing AuditBatch.Row, _ statement: OpaquePointer, _ base: Int32) {
         bindRequest(row, statement, base)
         bindTime(row.accepted.requestTimeNanoseconds, statement, base + 6)
-        bindTime(row.firstResponseTimeNanoseconds, statement, base + 7)
+        bindTime(row.firstByte.firstResponseTimeNanoseconds, statement, base + 7)
         bindClient(row, statement, base + 8)
         bindHeaders(row.accepted.requestHeaders, statement, base + 10)
+        bindOptionalText(row.firstByte.targetURL, statement, base + 11)
+        bindHeaders(row.firstByte.responseHeaders, statement, base + 12)
     }
 
     /// The parameters of `AuditStatements.Shape.brief`, with which those of `.full` begin; `base` is the first.
@@ -29,7 +33,7 @@ struct AuditBinder: ~Copyable {
         bindTime(row.accepted.requestTimeNanoseconds, statement, base + 8)
         bindResponse(
             fields, requestTimeNanoseconds: row.accepted.requestTimeNanoseconds,
-            firstResponseTimeNanoseconds: row.firstResponseTimeNanoseconds, statement, base + 9)
+            firstResponseTimeNanoseconds: row.firstByte.firstResponseTimeNanoseconds, statement, base + 9)
         bindClient(row, statement, base + 14)
         bindEnd(fields, statement, base + 16)
     }
@@ -108,8 +112,27 @@ struct AuditBinder: ~Copyable {
     @inline(__always)
     private mutating func bindEnd(_ fields: borrowing CompletedFields, _ statement: OpaquePointer, _ base: Int32) {
         sqlite3_bind_int(statement, base, fields.isStream ? 1 : 0)
-        sqlite3_bind_int64(statement, base + 1, Int64(fields.streamChunks))
+        if fields.streamChunks == AuditEvent.unknownChunks {
+            bindCompressedChunks(fields, statement, base + 1)
+        } else {
+            sqlite3_bind_int64(statement, base + 1, Int64(fields.streamChunks))
+        }
         bindOptionalText(fields.errorMessage, statement, base + 2)
+    }
+
+    /// The chunks of a compressed stream, counted in its recorded body if that is there whole; else NULL.
+    @inline(never)
+    private func bindCompressedChunks(
+        _ fields: borrowing CompletedFields, _ statement: OpaquePointer, _ parameter: Int32
+    ) {
+        let isWhole = fields.flags & AuditEvent.Flags.bodyTruncated == 0
+        if isWhole, let count = BodyText.streamChunks(fields.responseBody, headers: fields.responseHeaders) {
+            sqlite3_bind_int64(statement, parameter, Int64(count))
+        } else if unknownChunksAreNull {
+            sqlite3_bind_null(statement, parameter)
+        } else {
+            sqlite3_bind_int64(statement, parameter, 0)
+        }
     }
 
     // MARK: Values

@@ -15,7 +15,8 @@ final class RingReader {
 /// only after its transaction is durable, so a crash in between makes it come again; that is why everything here may
 /// be done twice:
 /// - a row is inserted once, by its id, and its key is counted then;
-/// - a row is completed once, when it had no response_time, and goes into the rollups then.
+/// - a row is completed once, when it had no response_time, and goes into the rollups then;
+/// - a row of usage is inserted once, and is settled then.
 final class AuditFlusher {
     enum Outcome: Equatable {
         /// The rings were empty.
@@ -40,6 +41,7 @@ final class AuditFlusher {
     /// What has been committed.
     private(set) var committedRows = 0
     private(set) var committedEvents = 0
+    private(set) var committedUsageRecords = 0
     private(set) var unreadableRecords = 0
     private(set) var rejectedRecords = 0
     private(set) var orphanedCompletions = 0
@@ -55,12 +57,21 @@ final class AuditFlusher {
     func configure(_ options: WriterOptions) {
         transaction.binder.timeZoneOffsetMinutes = options.timeZoneOffsetMinutes
         transaction.binder.bodyLimit = options.auditBodyMaxBytes
+        transaction.sharesDatabase = options.sharesDatabase
     }
 
     /// Reads these rings too; what is in them may have been stored before.
     func add(_ rings: [MappedRing]) {
         readers += rings.map(RingReader.init)
         isCareful = true
+    }
+
+    /// Records that were released without being in the database.
+    var refusedEvents: Int { unreadableRecords + rejectedRecords }
+
+    /// Makes good what a crash has left undone beside the rings.
+    func recover() throws(StoreError) {
+        try connection.transaction { () throws(StoreError) in try KeyUsageLedger.recover(connection) }
     }
 
     /// Forgets rings that have been drained for good.
@@ -80,7 +91,7 @@ final class AuditFlusher {
     /// - Parameter releasing: false leaves the rings as a crash right after the commit would, for tests.
     func flush(releasing: Bool = true) throws(StoreError) -> Outcome {
         let isDrained = read()
-        guard !transaction.batch.isEmpty else {
+        guard !transaction.batch.isEmpty || transaction.hasPending else {
             // Damaged records may have been passed over.
             for reader in readers { reader.consumer.release() }
             isCareful = false
@@ -98,8 +109,10 @@ final class AuditFlusher {
             if !wasCareful && error.isAboutData { return .more }
             throw error
         }
+        transaction.committed()
         committedRows += transaction.inserted
         committedEvents += transaction.batch.records - transaction.batch.unreadable - transaction.rejected
+        committedUsageRecords += transaction.insertedUsage
         unreadableRecords += transaction.batch.unreadable
         rejectedRecords += transaction.rejected
         orphanedCompletions += transaction.orphaned

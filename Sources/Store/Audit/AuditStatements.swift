@@ -14,7 +14,8 @@ enum AuditStatements {
             case .open:
                 [
                     "id", "request_id", "api_key", "source_path", "method", "path", "request_time",
-                    "first_response_time", "user_agent", "ip_address", "request_headers",
+                    "first_response_time", "user_agent", "ip_address", "request_headers", "target_url",
+                    "response_headers",
                 ]
             case .brief: Array(allColumns[..<19])
             case .full: Array(allColumns[..<23])
@@ -23,7 +24,7 @@ enum AuditStatements {
 
         var columnCount: Int32 {
             switch self {
-            case .open: 11
+            case .open: 13
             case .brief: 19
             case .full: 23
             }
@@ -42,6 +43,8 @@ enum AuditStatements {
         "target_url", "status_code", "first_response_time", "response_time", "response_time_ms", "request_size",
         "response_size", "is_stream", "stream_chunks", "error_message",
     ]
+    /// What the first byte tells, in the order of binding.
+    static let firstByteColumns = ["first_response_time", "target_url", "response_headers"]
     static let recordedColumns = ["request_body", "response_headers", "response_body"]
 
     /// Rows of one INSERT: more gain nothing, the statement is parsed once.
@@ -77,14 +80,15 @@ enum AuditStatements {
     static let complete: String = {
         let columns = completionColumns + recordedColumns
         let assignments = columns.enumerated().map { position, name in
-            // A first byte that was reported on its own stays.
-            name == "first_response_time" ? "\(name) = ifnull(?\(position + 2), \(name))" : "\(name) = ?\(position + 2)"
+            // What was reported with the first byte stays.
+            firstByteColumns.contains(name)
+                ? "\(name) = ifnull(?\(position + 2), \(name))" : "\(name) = ?\(position + 2)"
         }
         return "UPDATE audit_logs SET \(assignments.joined(separator: ", ")) WHERE id = ?1 AND response_time IS NULL"
     }()
 
     static let firstByte = """
-        UPDATE audit_logs SET first_response_time = ?2
+        UPDATE audit_logs SET first_response_time = ?2, target_url = ?3, response_headers = ?4
         WHERE id = ?1 AND first_response_time IS NULL AND response_time IS NULL
         """
 

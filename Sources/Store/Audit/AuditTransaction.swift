@@ -13,16 +13,26 @@ struct AuditTransaction: ~Copyable {
     private(set) var inserted = 0
     private(set) var rejected = 0
     private(set) var orphaned = 0
+    private(set) var insertedUsage = 0
+
+    /// Another process writes too, and what it has counted cannot be told from what is put off here.
+    var sharesDatabase = false
 
     private let connection: Connection
     private var statements: AuditStatementCache
-    private var usage = KeyUsage()
+    private var usage: KeyUsageLedger
     private var rollups = RollupTable()
+    private var settlement: UsageSettlement
     private var isCareful = true
 
     init(connection: Connection) {
         self.connection = connection
+        usage = KeyUsageLedger(connection)
+        settlement = UsageSettlement(connection: connection)
         statements = AuditStatementCache(connection: connection)
+        let isRequired = try? connection.scalarInt(
+            "SELECT \"notnull\" FROM pragma_table_info('audit_logs') WHERE name = 'stream_chunks'")
+        binder.unknownChunksAreNull = isRequired == 0
     }
 
     /// Writes the batch; the caller has begun a transaction.
@@ -31,11 +41,12 @@ struct AuditTransaction: ~Copyable {
     ///   - isCareful: whether events may come a second time.
     ///   - onProgress: called every few hundred rows.
     mutating func write(isCareful: Bool, onProgress: () -> Void) throws(StoreError) {
-        usage.removeAll()
+        usage.batch.removeAll()
         rollups.removeAll()
         inserted = 0
         rejected = 0
         orphaned = 0
+        insertedUsage = 0
         self.isCareful = isCareful
         if isCareful {
             for index in batch.rows.indices {
@@ -45,12 +56,19 @@ struct AuditTransaction: ~Copyable {
         } else {
             try writeFast(onProgress)
         }
-        for late in batch.lateFirstBytes { try writeFirstByte(late.id, late.timeNanoseconds) }
+        for late in batch.lateFirstBytes { try writeFirstByte(late.id, late.fields) }
         for index in batch.lateCompletions {
             do throws(StoreError) { try writeLate(batch.completions[Int(index)]) } catch { try reject(error) }
         }
-        try usage.write(to: connection, timeZoneOffsetMinutes: binder.timeZoneOffsetMinutes)
+        try usage.write(
+            to: connection, timeZoneOffsetMinutes: binder.timeZoneOffsetMinutes,
+            isUrgent: isCareful || sharesDatabase || batch.isEmpty)
         try rollups.write(to: connection)
+        if !batch.usage.isEmpty || !batch.providerKeyStates.isEmpty {
+            try settlement.write(batch, &binder, isCareful: isCareful, onProgress: onProgress)
+            insertedUsage = settlement.inserted
+            rejected += settlement.rejected
+        }
         if inserted > 0 {
             let count = try connection.statement(
                 "UPDATE store_counters SET value = value + ?1 WHERE name = 'audit_rows'")
@@ -58,6 +76,12 @@ struct AuditTransaction: ~Copyable {
             try count.run()
         }
     }
+
+    /// The transaction is durable.
+    mutating func committed() { usage.committed() }
+
+    /// Something is left to write although no events came.
+    var hasPending: Bool { usage.hasPending }
 
     private mutating func writeFast(_ onProgress: () -> Void) throws(StoreError) {
         var open: [Int32] = []
@@ -137,17 +161,17 @@ struct AuditTransaction: ~Copyable {
             addToSums(row)
             return
         }
-        if row.firstResponseTimeNanoseconds != 0 {
-            try writeFirstByte(row.id, row.firstResponseTimeNanoseconds)
-        }
+        if row.firstByte.firstResponseTimeNanoseconds != 0 { try writeFirstByte(row.id, row.firstByte) }
         if row.completion >= 0 { try writeLate(batch.completions[Int(row.completion)]) }
     }
 
-    private mutating func writeFirstByte(_ id: AuditID, _ timeNanoseconds: UInt64) throws(StoreError) {
+    private mutating func writeFirstByte(_ id: AuditID, _ fields: FirstByteFields) throws(StoreError) {
         let update = try statements.firstByte()
         binder.arena.reset()
         binder.bindID(id, update.handle, 1)
-        binder.bindTime(timeNanoseconds, update.handle, 2)
+        binder.bindTime(fields.firstResponseTimeNanoseconds, update.handle, 2)
+        binder.bindOptionalText(fields.targetURL, update.handle, 3)
+        binder.bindHeaders(fields.responseHeaders, update.handle, 4)
         try update.run()
     }
 
@@ -196,12 +220,12 @@ struct AuditTransaction: ~Copyable {
     /// Counts a new row's key, and its end if it has come to one.
     @inline(__always)
     private mutating func addToSums(_ row: AuditBatch.Row) {
-        usage.add(row.accepted.keyID, timeNanoseconds: row.accepted.requestTimeNanoseconds)
+        usage.batch.add(row.accepted.keyID, timeNanoseconds: row.accepted.requestTimeNanoseconds)
         guard row.completion >= 0 else { return }
         addToRollups(
             batch.completions[Int(row.completion)].fields,
             requestTimeNanoseconds: row.accepted.requestTimeNanoseconds,
-            firstResponseTimeNanoseconds: row.firstResponseTimeNanoseconds)
+            firstResponseTimeNanoseconds: row.firstByte.firstResponseTimeNanoseconds)
     }
 
     private mutating func addToRollups(

@@ -1,3 +1,4 @@
+import Inflate
 import Reactor
 
 /// Recorded bodies on their way into the database.
@@ -36,6 +37,21 @@ enum BodyText {
         guard let decoded else { return stored(body, limit: limit) }
         let copy = arena.copy(decoded.prefix(limit + 4))
         return stored(Bytes(copy.pointer, copy.count), limit: limit)
+    }
+
+    /// The events, or the lines, of a compressed stream that was recorded whole; nil if they cannot be counted.
+    static func streamChunks(_ body: Bytes, headers: Bytes) -> Int? {
+        guard let type = HeaderText.value(of: "content-type", in: headers),
+            let encoding = HeaderText.value(of: "content-encoding", in: headers),
+            let coding = Inflater.Coding(contentEncoding: encoding),
+            let decoded = Inflater.decode(body, coding, limit: streamDecodeLimit), decoded.count < streamDecodeLimit
+        else { return nil }
+        guard isEventStream(type) else {
+            return decoded.split(separator: 0x0A).count { line in line.contains { $0 > 0x20 } }
+        }
+        var count = 0
+        decoded.withUnsafeBytes { bytes in ServerSentEvents.forEach(in: bytes) { _ in count += 1 } }
+        return count
     }
 
     private static func isEventStream(_ contentType: Bytes) -> Bool {

@@ -1,13 +1,17 @@
 import Glibc
 import Reactor
 
-/// Counts the keys of a batch on their way into `api_keys`.
+/// Counts how often keys were used, on the way into `api_keys`.
 struct KeyUsage: ~Copyable {
     private struct Entry: BitwiseCopyable {
         var key: Bytes
         var count: Int
         var lastUsedNanoseconds: UInt64
     }
+
+    /// How many different keys were counted.
+    var count: Int { entries.count }
+    var isEmpty: Bool { entries.isEmpty }
 
     private var entries: [Entry] = []
     /// Index + 1 into `entries`; a power of two at least twice their number.
@@ -26,6 +30,23 @@ struct KeyUsage: ~Copyable {
         if last < 0 || !entries[last].key.elementsEqual(key) { last = position(of: key) }
         entries[last].count += 1
         entries[last].lastUsedNanoseconds = max(entries[last].lastUsedNanoseconds, timeNanoseconds)
+    }
+
+    /// Takes in what another has counted.
+    ///
+    /// - Parameter arena: keeps the keys, which may go where they came from.
+    mutating func add(_ other: borrowing KeyUsage, keepingKeysIn arena: inout Arena) {
+        for entry in other.entries {
+            let known = entries.count
+            let position = position(of: entry.key)
+            if position == known {
+                let copy = arena.copy(entry.key.buffer)
+                entries[position].key = Bytes(copy.pointer, copy.count)
+            }
+            entries[position].count += entry.count
+            entries[position].lastUsedNanoseconds = max(
+                entries[position].lastUsedNanoseconds, entry.lastUsedNanoseconds)
+        }
     }
 
     /// Adds the counts to the keys that (still) exist.

@@ -80,6 +80,12 @@ final class Statement {
         return self
     }
 
+    /// The number of a named parameter (`:name`); nil if there is none.
+    func index(of name: String) -> Int32? {
+        let index = sqlite3_bind_parameter_index(handle, name)
+        return index == 0 ? nil : index
+    }
+
     /// Binds text without copying: the bytes must stay until the statement has run and been reset.
     @inline(__always)
     func bindStatic(_ index: Int32, _ pointer: UnsafePointer<UInt8>, _ count: Int) {

@@ -15,6 +15,8 @@ final class WriterLoop {
     private var options: WriterOptions
     private var priority = WriterPriorityPolicy()
     private var retryDelayMilliseconds = 0
+    /// Refused records of the process before.
+    private var recoveredRefusals = 0
     private var nextFlush: UInt64 = 0
     private var nextRetention: UInt64 = 0
     /// Rings of ended processes that are not yet empty.
@@ -60,6 +62,8 @@ final class WriterLoop {
         let deadline = Clock.monotonicMilliseconds() + UInt64(max(0, options.startTimeoutMilliseconds))
         while true {
             do throws(StoreError) {
+                // Another process has counted, or will count, what it has put off.
+                if others.isEmpty { try flusher.recover() }
                 while try flusher.flush() == .more {}
                 let marked = try connection.transaction { () throws(StoreError) -> Int in
                     try connection.execute(
@@ -70,7 +74,11 @@ final class WriterLoop {
                         """)
                     return connection.changes
                 }
-                gate.withLock { $0.statistics.recoveredInFlight = marked }
+                gate.withLock {
+                    $0.statistics.recoveredInFlight = marked
+                    $0.statistics.recoveredEvents = flusher.committedEvents
+                    recoveredRefusals = flusher.refusedEvents
+                }
                 publish(flushNanoseconds: nil)
                 return
             } catch {
@@ -120,7 +128,8 @@ final class WriterLoop {
     private func run() {
         adjustPriority(isUrgent: false)
         while true {
-            let wake = min(nextFlush, options.retentionDays > 0 ? nextRetention : .max)
+            let deletes = options.retentionDays > 0 || options.usageRetentionDays > 0
+            let wake = min(nextFlush, deletes ? nextRetention : .max)
             let work = gate.wait(untilMilliseconds: wake)
             adopt(work.options)
             for abandoned in work.abandoned {
@@ -136,7 +145,7 @@ final class WriterLoop {
             // Somebody in need of room does not shorten the pause after a failure.
             if now >= nextFlush || (work.isExpedited && retryDelayMilliseconds == 0) { flush() }
             if !adopted.isEmpty { finishAdopted() }
-            if options.retentionDays > 0 && now >= nextRetention { deleteExpired() }
+            if options.retentionDays > 0 || options.usageRetentionDays > 0, now >= nextRetention { deleteExpired() }
             adjustPriority(isUrgent: false)
         }
     }
@@ -146,7 +155,9 @@ final class WriterLoop {
         if new.busyTimeoutMilliseconds != options.busyTimeoutMilliseconds {
             sqlite3_busy_timeout(connection.handle, Int32(new.busyTimeoutMilliseconds))
         }
-        if new.retentionDays != options.retentionDays { nextRetention = 0 }
+        if new.retentionDays != options.retentionDays || new.usageRetentionDays != options.usageRetentionDays {
+            nextRetention = 0
+        }
         options = new
         flusher.configure(new)
     }
@@ -188,6 +199,8 @@ final class WriterLoop {
         gate.withLock {
             $0.statistics.committedRows = flusher.committedRows
             $0.statistics.committedEvents = flusher.committedEvents
+            $0.statistics.committedUsageRecords = flusher.committedUsageRecords
+            $0.statistics.refusedEvents = flusher.refusedEvents - recoveredRefusals
             $0.statistics.corruptRecords = flusher.corruptRecords
             $0.statistics.rejectedRecords = flusher.rejectedRecords
             $0.statistics.orphanedCompletions = flusher.orphanedCompletions
@@ -203,29 +216,47 @@ final class WriterLoop {
     /// Deletes some of the rows that are too old; comes back at once while there are more.
     private func deleteExpired() {
         nextRetention = Clock.monotonicMilliseconds() + Self.retentionPauseMilliseconds
-        let now = Int64(Clock.realtimeNanoseconds() / 1_000_000)
-        let limit = max(0, now - Int64(options.retentionDays) * 86_400_000)
         do throws(StoreError) {
-            let deleted = try connection.transaction { () throws(StoreError) -> Int in
-                let delete = try connection.statement(
-                    """
-                    DELETE FROM audit_logs WHERE id IN
-                        (SELECT id FROM audit_logs WHERE id < ?1 ORDER BY id LIMIT \(Self.retentionRows))
-                    """)
-                delete.bind(1, AuditID(high: UInt64(limit) << 16, low: 0).text)
-                try delete.run()
-                let deleted = connection.changes
-                guard deleted > 0 else { return 0 }
+            let audit = try deleteExpired("audit_logs", olderThanDays: options.retentionDays)
+            let usage = try deleteExpired("usage_records", olderThanDays: options.usageRetentionDays)
+            if max(audit, usage) == Self.retentionRows { nextRetention = Clock.monotonicMilliseconds() + 10 }
+            guard audit + usage > 0 else { return }
+            gate.withLock {
+                $0.statistics.expiredRows += audit
+                $0.statistics.expiredUsageRecords += usage
+            }
+        } catch {
+            gate.withLock { $0.statistics.lastError = error.description }
+        }
+    }
+
+    /// - Parameter days: 0: for ever.
+    /// - Returns: rows deleted.
+    private func deleteExpired(_ table: String, olderThanDays days: Int) throws(StoreError) -> Int {
+        guard days > 0 else { return 0 }
+        let now = Int64(Clock.realtimeNanoseconds() / 1_000_000)
+        let limit = AuditID(high: UInt64(max(0, now - Int64(days) * 86_400_000)) << 16, low: 0).text
+        return try connection.transaction { () throws(StoreError) -> Int in
+            let delete = try connection.statement(
+                """
+                DELETE FROM \(table) WHERE id IN
+                    (SELECT id FROM \(table) WHERE id < ?1 ORDER BY id LIMIT \(Self.retentionRows))
+                """)
+            delete.bind(1, limit)
+            try delete.run()
+            let deleted = connection.changes
+            guard deleted > 0 else { return 0 }
+            if table == "audit_logs" {
                 let count = try connection.statement(
                     "UPDATE store_counters SET value = max(0, value - ?1) WHERE name = 'audit_rows'")
                 count.bind(1, deleted)
                 try count.run()
-                return deleted
+            } else {
+                // Attempts go with their records: none is older than the oldest that is left.
+                try connection.execute(
+                    "DELETE FROM usage_attempts WHERE id < ifnull((SELECT min(id) FROM usage_records), 'g')")
             }
-            if deleted == Self.retentionRows { nextRetention = Clock.monotonicMilliseconds() + 10 }
-            if deleted > 0 { gate.withLock { $0.statistics.expiredRows += deleted } }
-        } catch {
-            gate.withLock { $0.statistics.lastError = error.description }
+            return deleted
         }
     }
 

@@ -2,8 +2,14 @@
 public struct WriterStatistics: Sendable, Equatable {
     /// Audit rows that this writer has inserted.
     public var committedRows = 0
+    /// Usage records that this writer has inserted and settled.
+    public var committedUsageRecords = 0
     /// Ring records that are in the database for good.
     public var committedEvents = 0
+    /// Of those, the ones that a process before this one had left in the rings.
+    public var recoveredEvents = 0
+    /// Ring records that reached the writer but not the database: see `rejectedRecords` and what no version has written.
+    public var refusedEvents = 0
     /// Ring records whose bytes were damaged, or that no version has written.
     public var corruptRecords = 0
     /// Records that SQLite will not take, whatever is tried (a value beyond its size limit).
@@ -14,6 +20,7 @@ public struct WriterStatistics: Sendable, Equatable {
     public var recoveredInFlight = 0
     /// Rows that retention has deleted.
     public var expiredRows = 0
+    public var expiredUsageRecords = 0
     /// Bytes in the rings that are not in the database yet.
     public var pendingBytes = 0
     /// The fullest ring, of 1.

@@ -252,7 +252,13 @@ def ok(exchange: Exchange):
 class Upstream:
     """Listens on a free loopback port. `handler` plays every request that no queued script (`then`) takes."""
 
-    def __init__(self, handler: Callable[[Exchange], None] = ok, tls: ssl.SSLContext | None = None, port: int = 0):
+    def __init__(
+        self,
+        handler: Callable[[Exchange], None] = ok,
+        tls: ssl.SSLContext | None = None,
+        port: int = 0,
+        address: str = "127.0.0.1",
+    ):
         self.handler = handler
         self.tls = tls
         self.raw_limit = 1 << 20
@@ -265,10 +271,10 @@ class Upstream:
         self._closing = False
         self._listener = socket.socket()
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._listener.bind(("127.0.0.1", port))
+        self._listener.bind((address, port))
         self._listener.listen(512)
         self.port = self._listener.getsockname()[1]
-        self.host = f"127.0.0.1:{self.port}"
+        self.host = f"{address}:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def then(self, *scripts: Callable[[Exchange], None]) -> "Upstream":

@@ -1,21 +1,33 @@
 import CZlib
 import Reactor
 
-/// Decompression of recorded bodies, bounded whatever they claim to hold.
-enum Inflater {
-    enum Coding: Equatable {
+/// Decompression of whole bodies, bounded whatever they claim to hold.
+public enum Inflater {
+    /// A content coding that can be undone.
+    @frozen public enum Coding: UInt8, BitwiseCopyable, Sendable {
         case gzip
         case deflate
 
         /// The coding that a Content-Encoding names, if it is the only one and this type knows it (RFC 9110 §8.4.1).
-        init?(contentEncoding value: Bytes) {
-            if ["gzip", "x-gzip"].contains(where: { ByteScan.equalsIgnoringCase(value, Bytes($0)) }) {
+        public init?(contentEncoding value: Bytes) {
+            if Self.names(value, "gzip") || Self.names(value, "x-gzip") {
                 self = .gzip
-            } else if ByteScan.equalsIgnoringCase(value, Bytes("deflate")) {
+            } else if Self.names(value, "deflate") {
                 self = .deflate
             } else {
                 return nil
             }
+        }
+
+        private static func names(_ value: Bytes, _ lower: StaticString) -> Bool {
+            guard let p = value.pointer, value.count == lower.utf8CodeUnitCount else { return false }
+            var i = 0
+            while i < value.count {
+                // Letters and a hyphen, which has the bit already.
+                if p[i] | 0x20 != lower.utf8Start[i] { return false }
+                i &+= 1
+            }
+            return true
         }
     }
 
@@ -23,7 +35,7 @@ enum Inflater {
     /// nil if it is not of that coding at all.
     ///
     /// "deflate" is zlib's format (RFC 1950); some servers send the bare one (RFC 1951).
-    static func decode(_ body: Bytes, _ coding: Coding, limit: Int) -> [UInt8]? {
+    public static func decode(_ body: Bytes, _ coding: Coding, limit: Int) -> [UInt8]? {
         switch coding {
         case .gzip: inflate(body, windowBits: 15 + 16, limit: limit)
         case .deflate: inflate(body, windowBits: 15, limit: limit) ?? inflate(body, windowBits: -15, limit: limit)

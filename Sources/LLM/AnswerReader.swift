@@ -1,0 +1,240 @@
+import CScan
+import JSON
+import Reactor
+
+/// Reads an answer while it passes: what it used, which model served it, whether content has come, whether it failed,
+/// whether it is whole. It keeps a few hundred bytes, whatever comes, and allocates nothing.
+///
+/// Feed it the body's bytes after transfer and content coding are taken off, in pieces of any size.
+public struct AnswerReader: BitwiseCopyable, Sendable {
+    public let endpoint: Endpoint
+    public let apiType: APIType
+    /// As told, until the first byte tells better.
+    public internal(set) var framing: Framing
+    /// Whole JSON objects seen: events of a stream, or the one answer.
+    public internal(set) var documents: UInt32 = 0
+    /// An error came, in a stream or instead of an answer. What kind; `.none` while there is none.
+    public internal(set) var fault: Fault = .none
+    /// A last event, a reason to finish or the end of the JSON text was seen.
+    public internal(set) var sawEnd = false
+
+    /// What the error calls itself; `.none` if that says nothing.
+    private(set) var namedFault = Fault.none
+
+    var walk = JSONWalk(root: FG_LLM_ROOT)
+    /// Of the object that is being read.
+    var fields = UsageFields()
+    var event = EventType.other
+    var eventFault = Fault.none
+    var eventHasError = false
+    var eventFinishes = false
+    /// The event's fields come from a place that counts only if the proper one says nothing.
+    var fieldsAreAside = false
+    var fieldsComplete = false
+    var skipsFields = false
+    /// Of all so far.
+    var report = UsageFields()
+    var reportIsAside = false
+    /// The report is Anthropic's first, with what went in.
+    var reportIsBeginning = false
+    var modelLength: UInt8 = 0
+    var model: InlineArray<64, UInt8> = .init(repeating: 0)
+
+    // Server-sent events: see AnswerReader+Lines.
+    var isSniffed = false
+    var markBytes: UInt8 = 0
+    var column: UInt8 = 0
+    var afterCarriageReturn = false
+    var hasData = false
+    var doneMatched: UInt8 = 0
+
+    /// - Parameter framing: by the Content-Type; see `Framing.of`.
+    public init(endpoint: Endpoint, apiType: APIType, framing: Framing) {
+        self.endpoint = endpoint
+        self.apiType = apiType
+        self.framing = framing
+    }
+
+    /// Generated text, reasoning or a tool call has begun.
+    public var contentSeen: Bool { walk.countedBytes > 0 }
+
+    /// Size of what was generated so far, in bytes of its JSON text.
+    public var contentBytes: UInt64 { walk.countedBytes }
+
+    /// The answer has ended as its format says, not only stopped.
+    public var isFinished: Bool {
+        sawEnd || (framing == .json && documents > 0 && walk.isBetweenTexts)
+    }
+
+    /// What was fed so far ends where an event ends, so that another may follow.
+    public var isAtEventBoundary: Bool { column == 0 && !hasData && walk.isBetweenTexts }
+
+    /// The model that the answer names, or the start of a name longer than 64 bytes; empty if it names none.
+    @inlinable
+    public func withServedModel<Result>(_ body: (Bytes) -> Result) -> Result {
+        let (copy, count) = servedModelBytes
+        return copy.span.withUnsafeBufferPointer { body(Bytes($0.baseAddress, count)) }
+    }
+
+    @usableFromInline var servedModelBytes: (InlineArray<64, UInt8>, Int) { (model, Int(modelLength)) }
+
+    /// What the provider has reported so far.
+    public var reported: TokenUsage? { report.usage }
+
+    /// What the exchange is to be accounted at, now that it has ended: what was reported; if that is missing or the answer
+    /// broke off before the final report, an estimate, marked so; nil for what used nothing: an error without content, no
+    /// answer at all, or an endpoint that has no tokens.
+    /// - Parameters:
+    ///   - promptEstimate: tokens, see `RequestReader.promptEstimate`.
+    ///   - isWhole: the body ended as HTTP says, not by a reset.
+    public func settled(promptEstimate: Int64, isWhole: Bool = true) -> TokenUsage? {
+        let written = Int64(min(walk.countedBytes, UInt64(TokenUsage.limit)) &+ 3) / 4
+        if var usage = report.usage {
+            if isFinished || (isWhole && fault == .none && !reportIsBeginning) { return usage }
+            let input = usage.prompt == 0 ? promptEstimate : usage.prompt
+            let output = max(usage.completion, written)
+            usage.total = max(usage.total, input &+ output)
+            (usage.prompt, usage.completion, usage.estimated) = (input, output, true)
+            return usage
+        }
+        let answers = endpoint.generates || endpoint == .embeddings || endpoint == .geminiEmbed
+        guard answers, contentSeen || (documents > 0 && fault == .none) else { return nil }
+        return TokenUsage(prompt: promptEstimate, completion: written, estimated: true)
+    }
+
+    // MARK: What the walk comes upon
+
+    /// Takes bytes of JSON.
+    mutating func read(_ p: UnsafePointer<UInt8>, _ n: Int) {
+        var i = 0
+        while true {
+            let found = walk.next(p, n, &i)
+            switch found.kind {
+            case .needMore, .malformed: return
+            case .number: takeNumber(found)
+            case .string:
+                if found.start >= 0 {
+                    takeString(found.place, p + found.start, found.count)
+                } else {
+                    let copy = walk.token
+                    copy.span.withUnsafeBufferPointer { takeString(found.place, $0.baseAddress!, found.count) }
+                }
+            case .literal: if found.place == UInt8(FG_LLM_DONE), found.value == 1 { eventFinishes = true }
+            case .begin: begin(found.place)
+            case .end: if found.place == UInt8(FG_LLM_SIDE_USAGE) { skipsFields = false }
+            case .array: break
+            case .cleared: clear(found.place)
+            case .document:
+                commit()
+                beginDocument()
+            }
+        }
+    }
+
+    @inline(__always)
+    mutating func beginDocument() {
+        fields.removeAll()
+        event = .other
+        eventFault = .none
+        eventHasError = false
+        eventFinishes = false
+        fieldsAreAside = false
+        fieldsComplete = false
+        skipsFields = false
+    }
+
+    private mutating func takeNumber(_ found: WalkEvent) {
+        let field = Int(found.place) &- FG_LLM_FIELD
+        if field >= 0 {
+            if !skipsFields { fields.set(field, found.value) }
+        } else if eventFault == .none, found.value >= 0 {
+            eventFault = FaultNames.fault(status: Int(found.value))
+        }
+    }
+
+    private mutating func begin(_ place: UInt8) {
+        switch Int(place) {
+        case FG_LLM_USAGE, FG_LLM_GEMINI_USAGE:
+            fields.removeAll()
+            fieldsAreAside = false
+        case FG_LLM_SIDE_USAGE:
+            if fields.isEmpty { fieldsAreAside = true } else { skipsFields = !fieldsAreAside }
+        case FG_LLM_METRICS: fieldsComplete = true
+        case FG_LLM_ERROR: eventHasError = true
+        default: break
+        }
+    }
+
+    /// Of members that are there twice the last counts, also if it is null.
+    private mutating func clear(_ place: UInt8) {
+        switch Int(place) {
+        case FG_LLM_FIELD...: if !skipsFields { fields.set(Int(place) &- FG_LLM_FIELD, -1) }
+        case FG_LLM_USAGE, FG_LLM_GEMINI_USAGE: if !fieldsAreAside { fields.removeAll() }
+        case FG_LLM_ERROR: eventHasError = false
+        case FG_LLM_TYPE: event = .other
+        default: break
+        }
+    }
+
+    private mutating func takeString(_ place: UInt8, _ p: UnsafePointer<UInt8>, _ n: Int) {
+        switch Int(place) {
+        case FG_LLM_MODEL: if n > 0 { setModel(p, n) }
+        case FG_LLM_TYPE: event = EventType.named(p, n)
+        case FG_LLM_FINISH: eventFinishes = n > 0
+        case FG_LLM_ERROR: if n > 0 { eventHasError = true }
+        case FG_LLM_ERROR_CODE, FG_LLM_ERROR_REASON:
+            // The most telling: a reason or code that is known goes before type and status.
+            let named = Self.named(p, n)
+            if named != .none, eventFault == .none || eventFault == .callerError || named != .callerError {
+                eventFault = named
+            }
+        case FG_LLM_ERROR_TYPE, FG_LLM_ERROR_STATUS:
+            let named = Self.named(p, n)
+            if eventFault == .none || (eventFault == .callerError && named != .none) { eventFault = named }
+        default: break
+        }
+    }
+
+    /// Azure's codes are a status as text.
+    private static func named(_ p: UnsafePointer<UInt8>, _ n: Int) -> Fault {
+        if n == 3, p[0] &- UInt8(ascii: "4") < 2, p[1] &- UInt8(ascii: "0") < 10, p[2] &- UInt8(ascii: "0") < 10 {
+            return FaultNames.fault(status: Int(p[0] &- 48) &* 100 &+ Int(p[1] &- 48) &* 10 &+ Int(p[2] &- 48))
+        }
+        return FaultNames.fault(p, n)
+    }
+
+    private mutating func setModel(_ p: UnsafePointer<UInt8>, _ n: Int) {
+        var count = min(n, 64)
+        // Not through a character.
+        if count < n { while count > 0, p[count] & 0xC0 == 0x80 { count &-= 1 } }
+        var k = 0
+        while k < count {
+            model[k] = p[k]
+            k &+= 1
+        }
+        modelLength = UInt8(truncatingIfNeeded: count)
+    }
+
+    /// The object that was read is whole: what it says holds.
+    private mutating func commit() {
+        if documents < .max { documents &+= 1 }
+        if eventHasError || event == .error || event == .failed {
+            if fault == .none {
+                namedFault = eventFault
+                fault = eventFault == .none ? .serverError : eventFault
+            }
+            if event == .failed { sawEnd = true }
+        }
+        if eventFinishes || event == .last { sawEnd = true }
+        guard fields.isReport else { return }
+        if fieldsAreAside {
+            if report.isEmpty || reportIsAside { (report, reportIsAside) = (fields, true) }
+        } else if event == .messageStart || event == .messageDelta || fieldsComplete {
+            // Cumulative: what the later one says replaces what the earlier said, the rest stays.
+            report.merge(fields)
+            reportIsBeginning = event == .messageStart
+        } else {
+            (report, reportIsAside, reportIsBeginning) = (fields, false, false)
+        }
+    }
+}

@@ -1,0 +1,185 @@
+import CScan
+import Reactor
+
+/// Reads what a request asks for while its body arrives, in pieces of any size: the model, whether it streams, how much it
+/// may generate, how much it gives the model to read. Of members that are there twice the last counts. Allocates nothing.
+public struct RequestReader: BitwiseCopyable, Sendable {
+    /// A part of the body, by offsets.
+    @frozen public struct Span: BitwiseCopyable, Equatable, Sendable {
+        public var start: UInt64
+        public var end: UInt64
+
+        public init(start: UInt64, end: UInt64) {
+            self.start = start
+            self.end = end
+        }
+    }
+
+    /// The longest name of a model, in bytes.
+    public static let modelCapacity = 128
+
+    /// `"stream": true`.
+    public private(set) var streams = false
+    /// `stream_options.include_usage`, if it is given as true or false.
+    public private(set) var includeUsage: Bool?
+    /// How often `model` is there.
+    public private(set) var modelCount: UInt32 = 0
+    /// It is there more than once with different values. To be refused: whoever reads on may take another one.
+    public private(set) var modelsDisagree = false
+    /// The name is longer than `modelCapacity`, so no model's.
+    public private(set) var modelIsTooLong = false
+    /// Where the last model's name stands, quotes included; nil if `model` is missing or no string.
+    public private(set) var modelSpan: Span?
+    /// The body is one whole JSON object.
+    public private(set) var isWhole = false
+    public private(set) var isMalformed = false
+    public private(set) var bytesSeen: UInt64 = 0
+
+    // For RequestEdit: behind the brace that opens the body, the same of `stream_options`, what it is if it is no object,
+    // and `include_usage`'s value.
+    private(set) var opening: UInt64?
+    private(set) var optionsOpening: UInt64?
+    private(set) var optionsValue: UInt64?
+    private(set) var includeUsageSpan: Span?
+
+    private var walk = JSONWalk(root: FG_LLM_REQUEST)
+    private var maxPlain: Int64?
+    private var maxCompletion: Int64?
+    private var count: Int64 = 1
+    private var bestOf: Int64 = 1
+    private var mediaCount: Int64 = 0
+    private var modelLength: UInt8 = 0
+    private var model: InlineArray<128, UInt8> = .init(repeating: 0)
+
+    public init() {}
+
+    /// The most tokens to generate for one choice, if limited: the greater of `max_tokens` (`max_output_tokens`,
+    /// `generationConfig.maxOutputTokens`) and `max_completion_tokens`.
+    public var maxTokens: Int64? {
+        guard let maxPlain else { return maxCompletion }
+        return max(maxPlain, maxCompletion ?? 0)
+    }
+
+    /// How many choices are generated: the greater of `n` (`candidateCount`) and `best_of`, at least 1.
+    public var choices: Int64 { max(1, count, bestOf) }
+
+    /// Tokens the model will read, guessed from the body's size: four bytes each; a picture, sound or file counts 1,000 and
+    /// one for every 1,000 bytes of it.
+    public var promptEstimate: Int64 {
+        let media = walk.countedBytes
+        let text = bytesSeen &- min(media, bytesSeen)
+        return Int64(min((text &+ 3) / 4, UInt64(TokenUsage.limit))) &+ mediaCount &* 1000 &+ Int64(media / 1000)
+    }
+
+    /// The model's name, unescaped; empty if there is none.
+    @inlinable
+    public func withModel<Result>(_ body: (Bytes) -> Result) -> Result {
+        let (copy, count) = modelBytes
+        return copy.span.withUnsafeBufferPointer { body(Bytes($0.baseAddress, count)) }
+    }
+
+    @usableFromInline var modelBytes: (InlineArray<128, UInt8>, Int) { (model, Int(modelLength)) }
+
+    /// Takes the next `n` bytes of the body.
+    public mutating func feed(_ p: UnsafePointer<UInt8>, _ n: Int) {
+        let base = bytesSeen
+        bytesSeen &+= UInt64(truncatingIfNeeded: n)
+        var i = 0
+        while true {
+            let found = walk.next(p, n, &i, base: base)
+            let end = base &+ UInt64(truncatingIfNeeded: i)
+            switch found.kind {
+            case .needMore: return
+            case .malformed:
+                isMalformed = true
+                return
+            case .document:
+                // One object and nothing more.
+                if isWhole { isMalformed = true }
+                isWhole = true
+            case .begin: begin(found.place, end)
+            case .number: takeNumber(found)
+            case .literal:
+                if found.place == UInt8(FG_LLM_REQUEST_STREAM) { streams = found.value == 1 }
+                if found.place == UInt8(FG_LLM_INCLUDE_USAGE) {
+                    includeUsage = found.value == 1
+                    includeUsageSpan = Span(start: walk.valueStart, end: end)
+                }
+            case .string:
+                guard found.place == UInt8(FG_LLM_REQUEST_MODEL) else { continue }
+                let span = Span(start: walk.valueStart, end: end)
+                if found.start >= 0 {
+                    setModel(p + found.start, found.count, span)
+                } else {
+                    let copy = walk.token
+                    let length = walk.tokenIsCut ? Self.modelCapacity &+ 1 : found.count
+                    copy.span.withUnsafeBufferPointer { setModel($0.baseAddress!, length, span) }
+                }
+            case .cleared: clear(found.place)
+            case .array, .end: break
+            }
+        }
+    }
+
+    private mutating func begin(_ place: UInt8, _ end: UInt64) {
+        switch Int(place) {
+        case FG_LLM_REQUEST:
+            // Objects in an array are no request.
+            if walk.depth == 1 { opening = opening ?? end } else { isMalformed = true }
+        case FG_LLM_STREAM_OPTIONS:
+            optionsOpening = end
+            (optionsValue, includeUsage, includeUsageSpan) = (nil, nil, nil)
+        case FG_LLM_MEDIA: mediaCount = min(mediaCount &+ 1, 1_000_000)
+        default: break
+        }
+    }
+
+    private mutating func takeNumber(_ found: WalkEvent) {
+        let value = found.value < 0 ? nil : found.value
+        switch Int(found.place) {
+        case FG_LLM_MAX_TOKENS: maxPlain = value
+        case FG_LLM_MAX_COMPLETION_TOKENS: maxCompletion = value
+        case FG_LLM_COUNT: count = value ?? 1
+        case FG_LLM_BEST_OF: bestOf = value ?? 1
+        default: break
+        }
+    }
+
+    /// What is there is not what belongs there.
+    private mutating func clear(_ place: UInt8) {
+        switch Int(place) {
+        case FG_LLM_REQUEST_MODEL:
+            modelsDisagree = modelsDisagree || modelCount > 0
+            modelCount &+= 1
+            (modelSpan, modelLength) = (nil, 0)
+        case FG_LLM_REQUEST_STREAM: streams = false
+        case FG_LLM_STREAM_OPTIONS:
+            (optionsOpening, includeUsage, includeUsageSpan) = (nil, nil, nil)
+            optionsValue = walk.valueStart
+        case FG_LLM_INCLUDE_USAGE: (includeUsage, includeUsageSpan) = (nil, nil)
+        case FG_LLM_MAX_TOKENS: maxPlain = nil
+        case FG_LLM_MAX_COMPLETION_TOKENS: maxCompletion = nil
+        case FG_LLM_COUNT: count = 1
+        case FG_LLM_BEST_OF: bestOf = 1
+        default: break
+        }
+    }
+
+    private mutating func setModel(_ p: UnsafePointer<UInt8>, _ n: Int, _ span: Span) {
+        var same = modelSpan != nil && n == Int(modelLength)
+        modelIsTooLong = n > Self.modelCapacity
+        let kept = min(n, Self.modelCapacity)
+        var k = 0
+        while k < kept {
+            if model[k] != p[k] {
+                same = false
+                model[k] = p[k]
+            }
+            k &+= 1
+        }
+        if modelCount > 0, !same || modelIsTooLong { modelsDisagree = true }
+        modelCount &+= 1
+        modelLength = UInt8(truncatingIfNeeded: kept)
+        modelSpan = span
+    }
+}

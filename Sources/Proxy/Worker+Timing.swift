@@ -1,0 +1,31 @@
+import HTTP
+import Reactor
+
+/// What the gateway adds to an exchange: the time from the turn of the loop that took up the request until it was with
+/// the kernel for the upstream, and from the turn that took up the response until its first bytes were with the kernel
+/// for the client. Waiting for other connections of the same turn counts; waiting for client, upstream or connection
+/// does not.
+///
+/// The loop reads the clock once a turn; the ends of these times need two further readings (25 ns each, no system call),
+/// so that only one exchange in sixteen is measured.
+extension Worker {
+    /// An exchange is measured if these bits of its number are 1: the first of each worker is.
+    static var timedMask: UInt32 { 15 }
+
+    /// Adds the time since this turn began.
+    @inline(never)
+    mutating func noteTime(_ index: UInt32) {
+        clients.pointer(index).pointee.exchange.overhead &+= Clock.monotonicNanoseconds() &- nowNanoseconds
+    }
+
+    /// The first bytes of the response are out, or the exchange is over.
+    @inline(never)
+    mutating func firstBytesAreOut(_ index: UInt32) {
+        let c = clients.pointer(index)
+        c.pointee.exchange.isTimed = false
+        // Nothing was answered.
+        if c.pointee.exchange.firstResponseTime == 0 { return }
+        noteTime(index)
+        metrics.overhead(nanoseconds: c.pointee.exchange.overhead)
+    }
+}
