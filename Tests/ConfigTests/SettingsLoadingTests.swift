@@ -44,7 +44,7 @@ import Testing
 
     @Test func everyKeyIsReadFromItsPlace() throws {
         let text = """
-            app: { name: Gate, host: "[::1]", port: 1, workers: 3, timezone: UTC, drain_timeout: 0, debug: on }
+            app: { name: Gate, host: "[::1]", port: 1, workers: 3, timezone: UTC, replace_timeout: 2h, drain_timeout: 0, debug: on }
             admin: { host: localhost, port: 2, allow_query_token: no, tls: { cert: x.pem, key: y.pem } }
             database: { url: "sqlite:////var/lib/fastgate/x.db" }
             security: { admin_token: 0123456789abcdef, require_api_key: no, key_prefix: sk-, default_expiry_days: 0 }
@@ -98,6 +98,7 @@ import Testing
         expected.app.workers = 3
         expected.app.timezone = .utc
         expected.app.drainTimeoutSeconds = 0
+        expected.app.replaceTimeoutSeconds = 7200
         expected.app.debug = true
         expected.admin = .init(
             host: "127.0.0.1", port: 2, allowQueryToken: false, certificateFile: "x.pem", keyFile: "y.pem")
