@@ -97,11 +97,11 @@ extension WriteConnection {
         let sums = try connection.statement(
             """
             SELECT ifnull(sum(total_tokens), 0), ifnull(sum(cost_micros) FILTER (WHERE currency = ?3), 0)
-            FROM usage_rollups WHERE key_id = ?1 AND bucket >= ?2
+            FROM usage_days WHERE key_id = ?1 AND bucket >= ?2
             """)
         defer { sums.reset() }
-        // A period starts with a local hour, and so does a bucket.
-        let bucket = since.map { UsageRollupTable.bucket($0, offsetMinutes: timeZoneOffsetMinutes) }
+        // A period starts with a local day, and so does a bucket.
+        let bucket = since.map { UsageRollupTable.Span.day.bucket($0, offsetMinutes: timeZoneOffsetMinutes) }
         sums.bind(1, record.keyID).bind(2, bucket ?? .min).bind(3, record.budget.currency)
         _ = try sums.step()
         record.budget.countedSinceMilliseconds = since

@@ -124,30 +124,36 @@ extension Schema {
     /// Sums over `usage_records`, so that reports need not read those. A bucket is a local hour, named by the number of
     /// the quarter of an hour since 1970 in which it starts: some zones are off by such quarters. Texts are empty
     /// where the records have NULL.
-    static let usageRollups = Table(
-        name: "usage_rollups",
-        sql: """
-            CREATE TABLE usage_rollups (
-                bucket INTEGER NOT NULL,
-                key_id TEXT NOT NULL,
-                source_path TEXT NOT NULL,
-                provider TEXT NOT NULL,
-                model TEXT NOT NULL,
-                currency TEXT NOT NULL,
-                requests INTEGER NOT NULL,
-                failures INTEGER NOT NULL,
-                estimated INTEGER NOT NULL,
-                prompt_tokens INTEGER NOT NULL,
-                completion_tokens INTEGER NOT NULL,
-                cached_tokens INTEGER NOT NULL,
-                cache_write_tokens INTEGER NOT NULL,
-                reasoning_tokens INTEGER NOT NULL,
-                total_tokens INTEGER NOT NULL,
-                cost_micros INTEGER NOT NULL,
-                PRIMARY KEY (bucket, key_id, source_path, provider, model, currency)
-            ) WITHOUT ROWID
-            """,
-        indexes: ["CREATE INDEX usage_rollups_by_key ON usage_rollups (key_id, bucket)"])
+    static let usageHours = usageSums(table: "usage_hours")
+    /// The same sums by local days, which are named by quarters too.
+    static let usageDays = usageSums(table: "usage_days")
+
+    private static func usageSums(table: String) -> Table {
+        Table(
+            name: table,
+            sql: """
+                CREATE TABLE \(table) (
+                    bucket INTEGER NOT NULL,
+                    key_id TEXT NOT NULL,
+                    source_path TEXT NOT NULL,
+                    provider TEXT NOT NULL,
+                    model TEXT NOT NULL,
+                    currency TEXT NOT NULL,
+                    requests INTEGER NOT NULL,
+                    failures INTEGER NOT NULL,
+                    estimated INTEGER NOT NULL,
+                    prompt_tokens INTEGER NOT NULL,
+                    completion_tokens INTEGER NOT NULL,
+                    cached_tokens INTEGER NOT NULL,
+                    cache_write_tokens INTEGER NOT NULL,
+                    reasoning_tokens INTEGER NOT NULL,
+                    total_tokens INTEGER NOT NULL,
+                    cost_micros INTEGER NOT NULL,
+                    PRIMARY KEY (bucket, key_id, source_path, provider, model, currency)
+                ) WITHOUT ROWID
+                """,
+            indexes: ["CREATE INDEX \(table)_by_key ON \(table) (key_id, bucket)"])
+    }
 
     /// `master_key_check`: see `KeyVault`.
     static let storeSecrets = Table(
@@ -155,6 +161,7 @@ extension Schema {
         sql: "CREATE TABLE store_secrets (name TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL) WITHOUT ROWID")
 
     static let providerTables = [
-        providers, providerKeys, modelAliases, modelPrices, usageRecords, usageAttempts, usageRollups, storeSecrets,
+        providers, providerKeys, modelAliases, modelPrices, usageRecords, usageAttempts, usageHours, usageDays,
+        storeSecrets,
     ]
 }

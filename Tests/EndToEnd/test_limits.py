@@ -114,8 +114,9 @@ def test_a_client_that_leaves_an_upload_that_nobody_takes(make_site, how):
     request_id = site.new_id()
     with site.connect() as connection:
         connection.send_head("POST", "/", site.headers([("Content-Length", str(64 << 20)), ("x-request-id", request_id)]))
-        # Until the upstream's side is full: then a buffer waits. What is sent behind that stays in the kernel.
-        while not count(site.gateway, "fastgate_buffered_bytes") > 65536:
+        # Until the upstream's side is full: then another buffer waits beside the head's. What is sent behind that stays
+        # in the kernel.
+        while count(site.gateway, "fastgate_buffered_bytes") <= 4096:
             connection.send(b"x" * 65536)
         connection.send(b"x" * 4096)
         getattr(connection, how)()

@@ -33,7 +33,7 @@ def test_the_description_is_true(make_gateway, tmp_path):
         f"--checks={','.join(CHECKS)}",
         # It would look up and call hosts that nobody knows.
         "--exclude-operation-id=testRoute",
-        "--max-examples=8",
+        "--max-examples=5",
         "--seed=1",
         "--no-shrink",
         "--continue-on-failure",

@@ -47,14 +47,17 @@ struct UsageSettlementTests {
 
     /// What must hold whatever happened: every sum agrees with the records.
     private func checkSums() throws {
-        for column in ["total_tokens", "prompt_tokens", "completion_tokens", "cached_tokens", "cost_micros"] {
+        for table in ["usage_hours", "usage_days"] {
+            for column in ["total_tokens", "prompt_tokens", "completion_tokens", "cached_tokens", "cost_micros"] {
+                #expect(
+                    try connection.int("SELECT ifnull(sum(\(column)), 0) FROM \(table)")
+                        == connection.int("SELECT ifnull(sum(\(column)), 0) FROM usage_records"),
+                    "\(table) \(column)")
+            }
             #expect(
-                try connection.int("SELECT ifnull(sum(\(column)), 0) FROM usage_rollups")
-                    == connection.int("SELECT ifnull(sum(\(column)), 0) FROM usage_records"), "\(column)")
+                try connection.int("SELECT ifnull(sum(requests), 0) FROM \(table)")
+                    == connection.int("SELECT count(*) FROM usage_records"))
         }
-        #expect(
-            try connection.int("SELECT ifnull(sum(requests), 0) FROM usage_rollups")
-                == connection.int("SELECT count(*) FROM usage_records"))
         for n in 1...4 {
             let budget = try budget("key_\(n)")
             let since = AuditID(high: UInt64(max(0, budget.countedSinceMilliseconds ?? 0)) << 16, low: 0).text

@@ -1,6 +1,6 @@
 extension ReadConnection {
-    /// Sums over exchanges with providers. Whole hours come from sums that the writer keeps; of the hours in which the
-    /// range starts and ends, the records are read, so that any range is exact as far as those have been kept.
+    /// Sums over exchanges with providers. Whole days and hours come from sums that the writer keeps; of the hours in
+    /// which the range starts and ends, the records are read, so that any range is exact as far as those are kept.
     ///
     /// - Parameter limit: groups at most.
     public func usageReport(
@@ -18,7 +18,7 @@ extension ReadConnection {
             case .hour: "(bucket * 900000 + \(offset)) / 3600000"
             }
         return try read { connection throws(StoreError) in
-            let source = UsageSource(filter, offsetMinutes: timeZoneOffsetMinutes)
+            let source = UsageSource(filter, offsetMinutes: timeZoneOffsetMinutes, byHour: grouping == .hour)
             let select = try connection.prepare(
                 "SELECT \(expression) AS part, currency, \(UsageSums.sums) FROM (\(source.sql)) GROUP BY part, currency"
             )

@@ -1,15 +1,23 @@
-/// Sums over usage records on their way into `usage_rollups`.
+/// Sums over usage records on their way into `usage_hours` and `usage_days`.
 struct UsageRollupTable {
-    /// Buckets are named by quarters of an hour and are an hour long.
-    static let quarterMilliseconds: Int64 = 900_000
-    static let quartersPerBucket: Int64 = 4
+    /// How long a bucket is. Its name is the number of the quarter of an hour since 1970 in which it starts.
+    enum Span: Int64 {
+        case hour = 3_600_000
+        case day = 86_400_000
 
-    /// The bucket of an instant: the quarter in which its local hour starts.
-    static func bucket(_ milliseconds: Int64, offsetMinutes: Int) -> Int64 {
-        let offset = Int64(offsetMinutes) * 60_000
-        let hour = Timestamp.floorDivide(milliseconds + offset, 3_600_000) * 3_600_000 - offset
-        return Timestamp.floorDivide(hour, quarterMilliseconds)
+        var milliseconds: Int64 { rawValue }
+        var quarters: Int64 { rawValue / quarterMilliseconds }
+        var table: String { self == .hour ? "usage_hours" : "usage_days" }
+
+        /// The bucket that an instant lies in: local hours and days start where the zone's clock has them.
+        func bucket(_ milliseconds: Int64, offsetMinutes: Int) -> Int64 {
+            let offset = Int64(offsetMinutes) * 60_000
+            let start = Timestamp.floorDivide(milliseconds + offset, rawValue) * rawValue - offset
+            return Timestamp.floorDivide(start, quarterMilliseconds)
+        }
     }
+
+    static let quarterMilliseconds: Int64 = 900_000
 
     struct Key: Hashable {
         var bucket: Int64
@@ -27,11 +35,22 @@ struct UsageRollupTable {
     mutating func removeAll() { sums.removeAll(keepingCapacity: true) }
 
     /// Adds everything to the database's sums.
-    func write(to connection: Connection) throws(StoreError) {
+    func write(to connection: Connection, offsetMinutes: Int) throws(StoreError) {
         guard !sums.isEmpty else { return }
+        try write(sums, .hour, connection)
+        var days: [Key: UsageSums] = [:]
+        for (key, sum) in sums {
+            var key = key
+            key.bucket = Span.day.bucket(key.bucket * Self.quarterMilliseconds, offsetMinutes: offsetMinutes)
+            days[key, default: UsageSums()].add(sum)
+        }
+        try write(days, .day, connection)
+    }
+
+    private func write(_ sums: [Key: UsageSums], _ span: Span, _ connection: Connection) throws(StoreError) {
         let upsert = try connection.statement(
             """
-            INSERT INTO usage_rollups (bucket, key_id, source_path, provider, model, currency, \(UsageSums.columns))
+            INSERT INTO \(span.table) (bucket, key_id, source_path, provider, model, currency, \(UsageSums.columns))
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
             ON CONFLICT (bucket, key_id, source_path, provider, model, currency) DO UPDATE SET
                 requests = requests + excluded.requests, failures = failures + excluded.failures,

@@ -51,7 +51,7 @@ struct UsageSettlement: ~Copyable {
             }
             if index & 255 == 255 { onProgress() }
         }
-        try rollups.write(to: connection)
+        try rollups.write(to: connection, offsetMinutes: offset)
         try writeBudgets(offset)
         try writeProviderKeys(offset)
         for fields in batch.providerKeyStates { try writeState(fields, offset) }
@@ -128,7 +128,7 @@ struct UsageSettlement: ~Copyable {
         sums.costMicros = cost
         rollups.add(
             UsageRollupTable.Key(
-                bucket: UsageRollupTable.bucket(accepted, offsetMinutes: offset), keyID: keyID,
+                bucket: UsageRollupTable.Span.hour.bucket(accepted, offsetMinutes: offset), keyID: keyID,
                 sourcePath: fields.sourcePath.storedText(RowLimit.textBytes),
                 provider: fields.provider.storedText(UsageLimit.nameBytes),
                 model: model.storedText(UsageLimit.nameBytes), currency: currency),
