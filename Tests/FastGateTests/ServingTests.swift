@@ -60,13 +60,6 @@ import Testing
         }
     }
 
-    private func put(_ folder: TemporaryFolder, _ name: String, _ text: String) throws {
-        let fd = open(folder.path + "/" + name, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
-        try #require(fd >= 0)
-        defer { close(fd) }
-        #expect(writeAll(fd, Array(text.utf8)) == 0)
-    }
-
     @Test func renewedFilesAreNoticedOnce() throws {
         let folder = TemporaryFolder()
         var settings = Settings()
@@ -75,17 +68,17 @@ import Testing
         var watch = CertificateWatch(settings)
         #expect(!watch.hasChanged(settings))
         for name in ["a.pem", "b.pem", "b.key"] {
-            try put(folder, name, "x")
+            try folder.write(name, "x")
             #expect(watch.hasChanged(settings), "\(name)")
             #expect(!watch.hasChanged(settings), "\(name)")
         }
         // Replaced by another file of the same length.
-        try put(folder, "new", "y")
+        try folder.write("new", "y")
         rename(folder.path + "/new", folder.path + "/b.key")
         #expect(watch.hasChanged(settings))
         settings.admin.certificateFile = folder.path + "/c.pem"
         #expect(watch.hasChanged(settings))
-        try put(folder, "unrelated", "z")
+        try folder.write("unrelated", "z")
         #expect(!watch.hasChanged(settings))
     }
 }
