@@ -11,6 +11,7 @@ public final class Gateway: GatewayControl {
     private let version: String
     private let rings: [MappedRing]
     private let tickets: TLSTickets
+    private let onPublish: @Sendable () -> Void
     private let state: Mutex<State>
     private let draining = Atomic(false)
     /// The port the data plane listens on; of use where the settings ask for 0.
@@ -64,15 +65,17 @@ public final class Gateway: GatewayControl {
     ///   - listeners: sockets to listen on, which are the gateway's from here on; without them it binds the settings'
     ///     address. If there are fewer than rings, workers share them.
     ///   - bootNonce: marks this start's audit ids.
+    ///   - onPublish: called when a change has come to all workers, before whoever made it knows.
     public static func start(
         settings: Settings, rings: [MappedRing], keys: [KeyRecord], routes: [RouteRecord], version: String,
         listeners: [Int32]? = nil, bootNonce: UInt32 = Gateway.makeBootNonce(),
+        onPublish: @escaping @Sendable () -> Void = {},
         onRingPressure: @escaping @Sendable () -> Void = {},
         onPressure: @escaping @Sendable (PressureNotice) -> Void = { _ in }
     ) throws(GatewayError) -> Gateway {
         try Gateway(
             settings: settings, rings: rings, keys: keys, routes: routes, version: version, listeners: listeners,
-            bootNonce: bootNonce, onRingPressure: onRingPressure, onPressure: onPressure)
+            bootNonce: bootNonce, onPublish: onPublish, onRingPressure: onRingPressure, onPressure: onPressure)
     }
 
     /// A number that no other start is likely to have.
@@ -82,7 +85,8 @@ public final class Gateway: GatewayControl {
 
     private init(
         settings: Settings, rings: [MappedRing], keys: [KeyRecord], routes: [RouteRecord], version: String,
-        listeners: [Int32]?, bootNonce: UInt32, onRingPressure: @escaping @Sendable () -> Void,
+        listeners: [Int32]?, bootNonce: UInt32, onPublish: @escaping @Sendable () -> Void,
+        onRingPressure: @escaping @Sendable () -> Void,
         onPressure: @escaping @Sendable (PressureNotice) -> Void
     ) throws(GatewayError) {
         let registry = Registry()
@@ -120,6 +124,7 @@ public final class Gateway: GatewayControl {
         self.version = version
         self.rings = rings
         self.tickets = tickets
+        self.onPublish = onPublish
         state = Mutex(State(settings: settings, tls: tls, keys: keys, routes: routes, snapshot: snapshot))
     }
 
@@ -208,6 +213,7 @@ public final class Gateway: GatewayControl {
             return latch.wait(seconds: Self.publishSeconds)
         }
         guard isServed else { throw GatewayError(message: "a worker does not answer") }
+        onPublish()
     }
 
     public func validate(_ route: RouteRecord) -> RouteProblem? {

@@ -176,6 +176,21 @@ def test_changes_of_either_side_are_not_lost(make_site):
     assert site.call("GET", "/after").status == 200
 
 
+def test_a_key_that_is_revoked_is_revoked_in_the_old_process_too(make_site):
+    """Its connections stay open for a while; their last request is admitted by the rules of now."""
+    site = make_site()
+    site.route()
+    idle = [site.connect() for _ in range(2)]
+    for connection in idle:
+        assert connection.request("GET", "/", site.headers()).status == 200
+    before = site.gateway.replace()
+    other = site.new_key()
+    assert idle[0].request("GET", "/", site.headers(key=other["key_value"])).status == 200
+    site.gateway.admin("DELETE", f"/admin/keys/{site.key_id}")
+    assert idle[1].request("GET", "/", site.headers()).status == 401
+    before.wait(20)
+
+
 def test_tunnels_and_idle_connections_of_the_old_process(make_site):
     site = make_site()
 

@@ -75,7 +75,8 @@ final class GatewayServer {
                 settings: settings, rings: rings.rings, keys: reader.activeKeys(),
                 routes: reader.activeRoutes(), version: fastGateVersion,
                 listeners: try sockets.data.map(ListeningSockets.duplicate), bootNonce: bootNonce,
-                onRingPressure: { writer.expedite() }, onPressure: { Self.log($0) })
+                onPublish: { predecessor?.announceChange() }, onRingPressure: { writer.expedite() },
+                onPressure: { Self.log($0) })
         } catch {
             writer.stop()
             throw error
@@ -137,6 +138,16 @@ final class GatewayServer {
 
     /// Whether all threads that serve do.
     func isAlive(withinSeconds seconds: Double) -> Bool { gateway.isAlive(withinSeconds: seconds) }
+
+    /// The successor has changed keys or routes: what is still open here is served by them too.
+    func adoptChanges() {
+        do {
+            let reader = try ReadConnection(path: writer.databasePath, timeZoneOffsetMinutes: 0)
+            try gateway.publish(keys: reader.activeKeys(), routes: reader.activeRoutes())
+        } catch {
+            Logger.shared.error("a change of the successor cannot be taken over: \(error)")
+        }
+    }
 
     /// There will be none after all.
     func forgetSuccessor(_ settings: Settings) {

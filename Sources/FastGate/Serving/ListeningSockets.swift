@@ -11,7 +11,7 @@ struct SocketFailure: Error, Equatable, CustomStringConvertible {
 
 /// The sockets that the gateway listens on, as long as it serves: what its threads work with are duplicates, so that
 /// another process can be given these.
-struct ListeningSockets {
+struct ListeningSockets: Sendable {
     private(set) var data: [Int32] = []
     private(set) var admin: Int32?
 

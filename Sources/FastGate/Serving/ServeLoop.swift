@@ -20,6 +20,8 @@ final class ServeLoop {
     private var nextWatchdog: UInt64 = 0
     private var nextSiblings: UInt64 = 0
     private var successor: Successor?
+    /// It has ended, or has a successor itself.
+    private var isSuccessorSilent = false
 
     init(_ server: GatewayServer, _ loaded: LoadedConfig, _ signals: SignalSource, _ manager: ServiceManager) {
         self.server = server
@@ -163,10 +165,23 @@ final class ServeLoop {
             log.info("the successor serves; draining", [("process", .init(Int(successor.processID)))])
             manager.notify("MAINPID=\(successor.processID)")
             return true
-        case .proceed, nil:
+        case .proceed, .changed, .adopted, nil:
             endSuccessor(because: "it has failed; its reason is in the log")
         }
         return false
+    }
+
+    /// What the successor changes holds for what is still open here.
+    private func hearChanges() {
+        guard let successor, !isSuccessorSilent else { return }
+        var waiting = pollfd(fd: successor.control, events: Int16(POLLIN), revents: 0)
+        guard poll(&waiting, 1, 0) > 0 else { return }
+        switch successor.listen() {
+        case .changed:
+            server.adoptChanges()
+            successor.say(.adopted)
+        default: isSuccessorSilent = true
+        }
     }
 
     /// This process goes on instead.
@@ -195,6 +210,7 @@ final class ServeLoop {
         var isFinished = isDone(0)
         while !isFinished, Clock.monotonicMilliseconds() < deadline {
             isFinished = isDone(0.02)
+            if isHandingOver { hearChanges() }
             if let interval = manager.watchdogMicroseconds, Clock.monotonicMilliseconds() >= nextWatchdog {
                 if server.isAlive(withinSeconds: Double(interval) / 4_000_000) { manager.notify("WATCHDOG=1") }
                 nextWatchdog = Clock.monotonicMilliseconds() + max(interval / 2000, 1)

@@ -1,5 +1,6 @@
 import Glibc
 import Reactor
+import Synchronization
 
 /// What a gateway and its successor say to each other, a byte each, while the one replaces the other.
 enum SuccessionWord: UInt8 {
@@ -9,6 +10,10 @@ enum SuccessionWord: UInt8 {
     case proceed = 0x47
     /// From the successor: it serves.
     case serving = 0x53
+    /// From the successor: keys or routes have changed.
+    case changed = 0x43
+    /// To the successor: what is still open here is served by the change too.
+    case adopted = 0x41
 }
 
 /// The environment variable that tells a process whom it succeeds: the descriptors that it has inherited.
@@ -94,7 +99,7 @@ final class Successor {
 }
 
 /// The process that this one succeeds, as this one sees it.
-final class Predecessor {
+final class Predecessor: Sendable {
     let sockets: ListeningSockets
     /// The instance lock, which both hold.
     let lock: Int32
@@ -128,15 +133,30 @@ final class Predecessor {
     }
 
     /// Waits until it lets us go on; false if it has changed its mind or is gone.
-    func waitToProceed() -> Bool {
-        let deadline = Clock.monotonicMilliseconds() + patienceMilliseconds
+    func waitToProceed() -> Bool { wait(for: .proceed, milliseconds: patienceMilliseconds) }
+
+    /// Tells it that keys or routes have changed, and waits until its last requests are served by that: a key that was
+    /// revoked is revoked everywhere. One that has ended needs to know nothing.
+    func announceChange() {
+        isGone.withLock { isGone in
+            if isGone { return }
+            say(.changed)
+            isGone = !wait(for: .adopted, milliseconds: Self.changeMilliseconds)
+        }
+    }
+
+    private static let changeMilliseconds: UInt64 = 2000
+    private let isGone = Mutex(false)
+
+    private func wait(for word: SuccessionWord, milliseconds: UInt64) -> Bool {
+        let deadline = Clock.monotonicMilliseconds() + milliseconds
         while true {
             let now = Clock.monotonicMilliseconds()
             guard now < deadline else { return false }
             var waiting = pollfd(fd: control, events: Int16(POLLIN), revents: 0)
             guard poll(&waiting, 1, Int32(deadline - now)) > 0 else { continue }
             var byte: UInt8 = 0
-            return read(control, &byte, 1) == 1 && SuccessionWord(rawValue: byte) == .proceed
+            return read(control, &byte, 1) == 1 && SuccessionWord(rawValue: byte) == word
         }
     }
 }
