@@ -20,6 +20,7 @@ public final class AdminServer: Sendable {
     private let executors: ExecutorPool
     private let reactorThread: WorkerThread
     private let tickets: TLSTickets
+    private let refresher: ModelRefresher
 
     /// Listens and starts the threads.
     /// - Parameters:
@@ -29,8 +30,8 @@ public final class AdminServer: Sendable {
     ///     address.
     ///   - version: Shown in /health, /openapi.json and the metrics.
     public static func start(
-        settings: Settings, gateway: any GatewayControl, writer: StoreWriter, databasePath: String, adminToken: String,
-        version: String, listener: Int32? = nil
+        settings: Settings, gateway: any GatewayControl, writer: StoreWriter, vault: KeyVault? = nil,
+        databasePath: String, adminToken: String, version: String, listener: Int32? = nil
     ) throws(AdminServerError) -> AdminServer {
         guard !adminToken.isEmpty else { throw AdminServerError(description: "the admin token is empty") }
         let tickets = TLSTickets()
@@ -40,19 +41,26 @@ public final class AdminServer: Sendable {
         }
         let socket: Int32
         if let listener { socket = listener } else { socket = try Self.listen(settings) }
-        let shared = AdminShared(settings: settings, tls: tls, gateway: gateway, writer: writer, version: version)
+        let port = SocketAddress.local(of: socket)?.port ?? settings.admin.port
+        let shared = AdminShared(
+            settings: settings, tls: tls, gateway: gateway, writer: writer, vault: vault, version: version,
+            gatekeeper: Gatekeeper(access: AccessControl(token: adminToken), cookie: SessionCookie(port: port)))
+        // Compressed now, not while somebody waits.
+        _ = DashboardAssets.shared
         do throws(SystemError) {
             let mailbox = try Mailbox<ReactorMessage>()
             let executors = try ExecutorPool(shared: shared, mailbox: mailbox, databasePath: databasePath)
             do throws(SystemError) {
                 // Made here, so that what fails is told to the caller; from then on only its thread touches it.
                 nonisolated(unsafe) let reactor = try AdminReactor(
-                    listener: socket, shared: shared, mailbox: mailbox, executors: executors,
-                    access: AccessControl(token: adminToken))
+                    listener: socket, shared: shared, mailbox: mailbox, executors: executors)
                 let thread = try WorkerThread.start(name: "admin", cpu: nil) { reactor.run() }
+                let refresher = try ModelRefresher(shared: shared, databasePath: databasePath)
+                shared.onProvidersChanged { refresher.wake() }
+                try refresher.start()
                 return AdminServer(
-                    boundPort: SocketAddress.local(of: socket)?.port ?? settings.admin.port, shared: shared,
-                    mailbox: mailbox, executors: executors, reactorThread: thread, tickets: tickets)
+                    boundPort: port, shared: shared, mailbox: mailbox, executors: executors, reactorThread: thread,
+                    refresher: refresher, tickets: tickets)
             } catch {
                 executors.stop()
                 throw error
@@ -66,7 +74,7 @@ public final class AdminServer: Sendable {
 
     private init(
         boundPort: UInt16, shared: AdminShared, mailbox: Mailbox<ReactorMessage>, executors: ExecutorPool,
-        reactorThread: WorkerThread, tickets: TLSTickets
+        reactorThread: WorkerThread, refresher: ModelRefresher, tickets: TLSTickets
     ) {
         self.boundPort = boundPort
         self.shared = shared
@@ -74,6 +82,7 @@ public final class AdminServer: Sendable {
         self.executors = executors
         self.reactorThread = reactorThread
         self.tickets = tickets
+        self.refresher = refresher
     }
 
     /// Binds the admin port's address.
@@ -113,6 +122,7 @@ public final class AdminServer: Sendable {
     /// Closes the port, lets what is open finish for up to two seconds, and joins all threads. Call it once.
     public func stop() {
         mailbox.post(.stop)
+        refresher.stop()
         reactorThread.join()
         executors.stop()
     }

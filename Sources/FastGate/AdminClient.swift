@@ -11,12 +11,19 @@ final class AdminClient: AdminAccess {
     let address: SocketAddress
     private let token: String
     private let tls: TLSContext?
+    private let serverName: String
     /// The longest silence of the gateway that is put up with; an export may search long before its first row.
     private let silenceMilliseconds: Int32
 
-    /// - Parameter tls: what to verify the gateway with; nil speaks plain HTTP.
-    init(address: SocketAddress, token: String, tls: TLSContext? = nil, silenceMilliseconds: Int32 = 60_000) {
+    /// - Parameters:
+    ///   - tls: what to verify the gateway with; nil speaks plain HTTP.
+    ///   - serverName: whose certificate it must show; nil = the address's.
+    init(
+        address: SocketAddress, token: String, tls: TLSContext? = nil, serverName: String? = nil,
+        silenceMilliseconds: Int32 = 60_000
+    ) {
         self.address = address
+        self.serverName = serverName ?? address.host
         self.tls = tls
         self.token = token
         self.silenceMilliseconds = silenceMilliseconds
@@ -32,7 +39,7 @@ final class AdminClient: AdminAccess {
     }
 
     func send(_ request: APIRequest, sink: ([UInt8]) -> Bool) throws(CommandFailure) -> APIResponse {
-        let connection = try Connection(address, tls, silenceMilliseconds)
+        let connection = try Connection(address, tls, serverName, silenceMilliseconds)
         try connection.send(head(request))
         if let body = request.body { try connection.send(body.serializedBytes()) }
         return try receive(connection, request, sink)
@@ -171,6 +178,12 @@ final class AdminClient: AdminAccess {
         CommandFailure(message: "the admin API at \(address) \(what)")
     }
 
+    private static func unreachable(_ address: SocketAddress, _ errno: Int32) -> CommandFailure {
+        CommandFailure(
+            message: "the admin API at \(address) cannot be reached: \(String(cString: strerror(errno)))",
+            hint: "Is the gateway running, and is this its admin port (admin.host and admin.port)?")
+    }
+
     // MARK: - The socket
 
     /// One connection; a non-blocking socket and poll(2), so that nothing waits for ever.
@@ -181,20 +194,22 @@ final class AdminClient: AdminAccess {
         private let silenceMilliseconds: Int32
 
         init(
-            _ address: SocketAddress, _ tls: TLSContext?, _ silenceMilliseconds: Int32
+            _ address: SocketAddress, _ tls: TLSContext?, _ serverName: String, _ silenceMilliseconds: Int32
         ) throws(CommandFailure) {
             self.address = address
             self.silenceMilliseconds = silenceMilliseconds
             let fd = Socket.connect(address)
-            guard fd >= 0 else { throw problem(address, "cannot be reached: \(String(cString: strerror(-fd)))") }
+            guard fd >= 0 else { throw unreachable(address, -fd) }
             var failure = Self.wait(fd, Int16(POLLOUT), connectMilliseconds) ? 0 : -ETIMEDOUT
             if failure == 0 { failure = Socket.connectError(fd) }
             guard failure == 0 else {
                 Socket.close(fd)
-                throw problem(address, "cannot be reached: \(String(cString: strerror(-failure)))")
+                throw unreachable(address, -failure)
             }
             do throws(CommandFailure) {
-                self.tls = try tls.map { context throws(CommandFailure) in try Self.shakeHands(context, fd, address) }
+                self.tls = try tls.map { context throws(CommandFailure) in
+                    try Self.shakeHands(context, fd, serverName, address)
+                }
             } catch {
                 Socket.close(fd)
                 throw error
@@ -209,9 +224,9 @@ final class AdminClient: AdminAccess {
         }
 
         private static func shakeHands(
-            _ context: TLSContext, _ fd: Int32, _ address: SocketAddress
+            _ context: TLSContext, _ fd: Int32, _ serverName: String, _ address: SocketAddress
         ) throws(CommandFailure) -> TLSSession {
-            guard let session = TLSSession.client(context, fd: fd, serverName: address.host, resume: nil) else {
+            guard let session = TLSSession.client(context, fd: fd, serverName: serverName, resume: nil) else {
                 throw problem(address, "cannot be reached over TLS")
             }
             while true {

@@ -43,12 +43,14 @@ public final class Gateway: GatewayControl {
         var tls: GatewayTLS
         var keys: [KeyRecord]
         var routes: [RouteRecord]
+        var providers: ProviderSet
         var snapshot: Snapshot
     }
 
     private struct RunningWorker: Sendable {
         let mailbox: Mailbox<WorkerMessage>
         let metrics: WorkerMetrics
+        let providerMetrics: ProviderMetrics
         let thread: WorkerThread
     }
 
@@ -67,15 +69,17 @@ public final class Gateway: GatewayControl {
     ///   - bootNonce: marks this start's audit ids.
     ///   - onPublish: called when a change has come to all workers, before whoever made it knows.
     public static func start(
-        settings: Settings, rings: [MappedRing], keys: [KeyRecord], routes: [RouteRecord], version: String,
+        settings: Settings, rings: [MappedRing], keys: [KeyRecord], routes: [RouteRecord],
+        providers: ProviderSet = ProviderSet(), version: String,
         listeners: [Int32]? = nil, bootNonce: UInt32 = Gateway.makeBootNonce(),
         onPublish: @escaping @Sendable () -> Void = {},
         onRingPressure: @escaping @Sendable () -> Void = {},
         onPressure: @escaping @Sendable (PressureNotice) -> Void = { _ in }
     ) throws(GatewayError) -> Gateway {
         try Gateway(
-            settings: settings, rings: rings, keys: keys, routes: routes, version: version, listeners: listeners,
-            bootNonce: bootNonce, onPublish: onPublish, onRingPressure: onRingPressure, onPressure: onPressure)
+            settings: settings, rings: rings, keys: keys, routes: routes, providers: providers, version: version,
+            listeners: listeners, bootNonce: bootNonce, onPublish: onPublish, onRingPressure: onRingPressure,
+            onPressure: onPressure)
     }
 
     /// A number that no other start is likely to have.
@@ -84,16 +88,16 @@ public final class Gateway: GatewayControl {
     }
 
     private init(
-        settings: Settings, rings: [MappedRing], keys: [KeyRecord], routes: [RouteRecord], version: String,
-        listeners: [Int32]?, bootNonce: UInt32, onPublish: @escaping @Sendable () -> Void,
-        onRingPressure: @escaping @Sendable () -> Void,
-        onPressure: @escaping @Sendable (PressureNotice) -> Void
+        settings: Settings, rings: [MappedRing], keys: [KeyRecord], routes: [RouteRecord], providers: ProviderSet,
+        version: String, listeners: [Int32]?, bootNonce: UInt32, onPublish: @escaping @Sendable () -> Void,
+        onRingPressure: @escaping @Sendable () -> Void, onPressure: @escaping @Sendable (PressureNotice) -> Void
     ) throws(GatewayError) {
         let registry = Registry()
         let tickets = TLSTickets()
         let tls = try GatewayTLS(settings, tickets: tickets)
         let snapshot = Snapshot(
-            keys: keys, routes: routes, settings: settings, tls: tls, version: version, registry: registry)
+            keys: keys, routes: routes, providers: providers, settings: settings, tls: tls, version: version,
+            registry: registry)
         let sockets: [Int32]
         if let listeners { sockets = listeners } else { sockets = try Self.listen(settings, count: rings.count) }
         let listeners = try Self.spread(sockets, over: rings.count)
@@ -106,15 +110,18 @@ public final class Gateway: GatewayControl {
             do {
                 let mailbox = try Mailbox<WorkerMessage>()
                 let metrics = WorkerMetrics()
+                let providerMetrics = ProviderMetrics()
                 let configuration = WorkerConfiguration(
                     index: index, listener: listeners[index].fd, sharesListener: listeners[index].isShared, ring: ring,
-                    snapshot: snapshot, mailbox: mailbox, metrics: metrics,
+                    snapshot: snapshot, mailbox: mailbox, metrics: metrics, providerMetrics: providerMetrics,
                     limiter: limiter, workerCount: rings.count, resolvConf: settings.proxy.resolvConf,
                     bootNonce: bootNonce, onRingPressure: onRingPressure, onPressure: onPressure)
                 let thread = try WorkerThread.start(name: "fg-worker-\(index)", cpu: nil) {
                     Self.runWorker(configuration)
                 }
-                workers.append(RunningWorker(mailbox: mailbox, metrics: metrics, thread: thread))
+                workers.append(
+                    RunningWorker(
+                        mailbox: mailbox, metrics: metrics, providerMetrics: providerMetrics, thread: thread))
             } catch {
                 throw GatewayError(message: "cannot start worker \(index): \(error)")
             }
@@ -125,7 +132,9 @@ public final class Gateway: GatewayControl {
         self.rings = rings
         self.tickets = tickets
         self.onPublish = onPublish
-        state = Mutex(State(settings: settings, tls: tls, keys: keys, routes: routes, snapshot: snapshot))
+        state = Mutex(
+            State(
+                settings: settings, tls: tls, keys: keys, routes: routes, providers: providers, snapshot: snapshot))
     }
 
     private static func runWorker(_ configuration: WorkerConfiguration) {
@@ -186,6 +195,11 @@ public final class Gateway: GatewayControl {
         }
     }
 
+    /// Serves with these providers; returns when every worker does.
+    public func publish(providers: ProviderSet) throws(GatewayError) {
+        try publish { $0.providers = providers }
+    }
+
     /// Serves with other settings, and reads certificates, keys and authorities again. What is bound to the start
     /// (addresses, workers, ring size) stays. If a file cannot be used nothing changes.
     public func publish(settings: Settings) throws(GatewayError) {
@@ -206,8 +220,8 @@ public final class Gateway: GatewayControl {
         let isServed = state.withLock { state in
             change(&state)
             state.snapshot = Snapshot(
-                keys: state.keys, routes: state.routes, settings: state.settings, tls: state.tls, version: version,
-                registry: registry)
+                keys: state.keys, routes: state.routes, providers: state.providers, settings: state.settings,
+                tls: state.tls, version: version, registry: registry)
             let latch = Latch(workers.count)
             for worker in workers { worker.mailbox.post(.serve(state.snapshot, latch)) }
             return latch.wait(seconds: Self.publishSeconds)
@@ -229,6 +243,16 @@ public final class Gateway: GatewayControl {
         }
     }
 
+    /// What the store cannot know: whether the provider's address and headers can be used.
+    public func validate(_ provider: ProviderRecord) -> RouteProblem? {
+        RouteCheck.problem(provider, settings: state.withLock { $0.settings })
+    }
+
+    public func providerStatus() -> [ProviderStatus] {
+        let snapshot = state.withLock { $0.snapshot }
+        return snapshot.view.pointee.providers.status(now: Clock.monotonicMilliseconds())
+    }
+
     public func explain(
         method: String, path: String, headers: [(String, String)], body: [UInt8]?
     ) -> RouteExplanation {
@@ -237,10 +261,18 @@ public final class Gateway: GatewayControl {
             snapshot: snapshot, routes: routes, method: method, path: path, headers: headers, body: body)
     }
 
+    /// The label by which metrics and log name a route of this number (see `CompletedFields.routeNumber`).
+    public func routeLabel(_ number: UInt32) -> String? {
+        registry.routeLabels.all.first { $0.1 == Int32(truncatingIfNeeded: number) }?.0
+    }
+
     public func metrics() -> GatewayMetrics {
         var labels: [Int32: String] = [:]
         for (label, number) in registry.routeLabels.all { labels[number] = label }
         var metrics = WorkerMetrics.collect(workers.map(\.metrics), labels: labels)
+        metrics.models = ProviderMetrics.collect(
+            workers.map(\.providerMetrics), labels: registry.providers.metricLabels.all)
+        metrics.providers = providerStatus()
         metrics.connectionLimit = connectionLimit
         metrics.ringUsedBytes = rings.reduce(0) { $0 + UInt64($1.usedBytes) }
         return metrics

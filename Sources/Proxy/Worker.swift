@@ -26,6 +26,7 @@ struct WorkerConfiguration: Sendable {
     var snapshot: Snapshot
     var mailbox: Mailbox<WorkerMessage>
     var metrics: WorkerMetrics
+    var providerMetrics: ProviderMetrics
     var limiter: ConnectionLimiter
     var workerCount: Int
     var resolvConf: String
@@ -65,6 +66,7 @@ struct Worker: ~Copyable {
     let listensOnLoopback: Bool
     let mailbox: Mailbox<WorkerMessage>
     let metrics: WorkerMetrics
+    let providerMetrics: ProviderMetrics
     let bootNonce: UInt32
     let onRingPressure: @Sendable () -> Void
     var isUnderPressure = false
@@ -80,6 +82,8 @@ struct Worker: ~Copyable {
     var clients: Slab<ClientConnection>
     var upstreams: Slab<UpstreamConnection>
     var holders: Slab<SnapshotHolder>
+    /// Of the exchanges with providers only.
+    var providerExchanges: Slab<ProviderExchange>
     var pool: BufferPool
     var wheel: TimerWheel
     let resolver: Resolver
@@ -154,6 +158,7 @@ struct Worker: ~Copyable {
         listensOnLoopback = SocketAddress.local(of: configuration.listener)?.isLoopback ?? false
         mailbox = configuration.mailbox
         metrics = configuration.metrics
+        providerMetrics = configuration.providerMetrics
         bootNonce = configuration.bootNonce
         onRingPressure = configuration.onRingPressure
         onPressure = configuration.onPressure
@@ -164,6 +169,7 @@ struct Worker: ~Copyable {
         clients = Slab(capacity: maxConnections)
         upstreams = Slab(capacity: maxConnections * 2 + 1024)
         holders = Slab(capacity: 65_536)
+        providerExchanges = Slab(capacity: maxConnections)
         pool = BufferPool(cacheLimitBytes: 32 << 20)
         now = Clock.monotonicMilliseconds()
         wheel = TimerWheel(capacity: maxConnections * 3 + 4096, nowMilliseconds: now)

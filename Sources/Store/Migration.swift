@@ -13,7 +13,6 @@ enum Migration {
         }
         for table in Schema.providerTables { try Schema.create(table, in: connection) }
         try allowUnknownChunkCounts(connection)
-        try RollupTable.addUp(in: connection)
     }
 
     /// `stream_chunks` may be NULL since version 2. SQLite has no ALTER for that, and copying millions of rows to another

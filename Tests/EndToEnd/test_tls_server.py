@@ -370,6 +370,12 @@ def test_the_command_line_speaks_tls_to_the_admin_port(admin_gateway, certificat
     result = run("keys", "create", "/cli")
     assert result.returncode == 0, result.stderr
     assert [key["source_path"] for key in admin_gateway.admin("GET", "/admin/keys")["items"]] == ["/cli"]
+    # By its URL from anywhere, verified by authority and name.
+    url = ["--url", f"https://localhost:{admin_gateway.admin_port}"]
+    result = run("keys", "list", *url, "--ca-file", str(certificates / "ca.pem"))
+    assert result.returncode == 0 and "/cli" in result.stdout, result.stderr
+    result = run("keys", "list", *url, "--ca-file", str(certificates / "people.pem"))
+    assert result.returncode == 1 and "trust" in result.stderr
     # Another certificate than the configured one is not trusted, and is told no token.
     admin_gateway.write_config({"admin": {"tls": pair(certificates, "second")}})
     result = run("keys", "list")

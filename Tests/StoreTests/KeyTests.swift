@@ -88,6 +88,30 @@ struct KeyTests {
         #expect(try database.reader().key(id) == nil)
     }
 
+    @Test func budgetsAreStoredAndChanged() throws {
+        let new = NewKey(
+            sourcePath: "/a", allowedModels: ["gpt-4*"],
+            limits: KeyLimits(
+                maxTokens: 1000, maxAmountMicros: 5_000_000, currency: "EUR", period: .monthly, maxConcurrent: 3))
+        let made = try database.write { c throws(StoreError) in try c.createKey(new, keyPrefix: "fg_") }.record
+        #expect(try database.reader().key(made.keyID) == made)
+        #expect(made.allowedModels == ["gpt-4*"] && made.maxConcurrent == 3)
+        #expect(made.budget.maxTokens == 1000 && made.budget.maxAmountMicros == 5_000_000)
+        #expect(made.budget.currency == "EUR" && made.budget.period == .monthly && made.budget.tokensSpent == 0)
+        var patch = KeyPatch()
+        patch.allowedModels = .set([])
+        patch.maxTokens = .set(nil)
+        patch.maxAmountMicros = .set(7)
+        patch.maxConcurrent = .set(nil)
+        let change = patch
+        _ = try database.write { c throws(StoreError) in try c.updateKey(made.keyID, change) }
+        let read = try #require(try database.reader().key(made.keyID))
+        #expect(read.allowedModels.isEmpty && read.maxConcurrent == nil)
+        #expect(read.budget.maxTokens == nil && read.budget.maxAmountMicros == 7 && read.budget.currency == "EUR")
+        let balance = try #require(try database.reader().balance(made.keyID))
+        #expect(balance.amountLeftMicros == 7 && balance.tokensLeft == nil && !balance.isExhausted)
+    }
+
     @Test func listsFilterAndPage() throws {
         for n in 0..<5 { _ = try create(n < 3 ? "/a" : "/b", isActive: n != 0) }
         let reader = try database.reader()
@@ -112,6 +136,13 @@ struct KeyTests {
         #expect(refusal(NewKey(sourcePath: "a\nb")) == "source_path")
         #expect(refusal(NewKey(sourcePath: "/a", permissions: [""])) == "permissions")
         #expect(refusal(NewKey(sourcePath: "/a", rateLimitPerMinute: -1)) == "rate_limit")
+        #expect(refusal(NewKey(sourcePath: "/a", allowedModels: [""])) == "allowed_models")
+        for (field, limits) in [
+            ("max_tokens", KeyLimits(maxTokens: -1)), ("max_amount", KeyLimits(maxAmountMicros: -1)),
+            ("currency", KeyLimits(currency: "usd")), ("max_concurrent", KeyLimits(maxConcurrent: 0)),
+        ] {
+            #expect(refusal(NewKey(sourcePath: "/a", limits: limits)) == field)
+        }
         let made = try create("/a").record
         let conflict = storeError {
             try database.write { c throws(StoreError) in try c.insertKey(made) }
@@ -132,5 +163,11 @@ struct KeyTests {
         #expect(try database.reader().activeKeys().isEmpty)
         try raw.execute("UPDATE api_keys SET permissions = 'not json', expires_at = NULL")
         #expect(try database.reader().activeKeys().isEmpty)
+        try raw.execute("UPDATE api_keys SET permissions = '[]', allowed_models = '{}'")
+        #expect(try database.reader().activeKeys().isEmpty)
+        try raw.execute("UPDATE api_keys SET allowed_models = '[]', budget_period = 'weekly'")
+        #expect(try database.reader().activeKeys().isEmpty)
+        try raw.execute("UPDATE api_keys SET budget_period = 'total'")
+        #expect(try database.reader().activeKeys().count == 1)
     }
 }

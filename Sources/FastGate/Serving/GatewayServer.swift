@@ -15,6 +15,8 @@ final class GatewayServer {
     private var lock: InstanceLock?
     private var sockets: ListeningSockets
     private let writer: StoreWriter
+    private let accessLog: AccessLog
+    private let vault: KeyVault
     private let gateway: Gateway
     private var admin: AdminServer?
     private let adminToken: String
@@ -47,14 +49,16 @@ final class GatewayServer {
         if case .created(let path) = token.origin {
             Logger.shared.info("made an admin token", [("file", .string(path))])
         }
-        if predecessor == nil { try Self.openDatabase(settings) }
+        vault = try Self.openDatabase(settings, isShared: predecessor != nil)
         let bootNonce = Gateway.makeBootNonce()
         var rings = try AuditRings.open(
             folder: folder, workers: workerCount, capacity: settings.audit.ringBytes, bootNonce: bootNonce)
         for warning in rings.warnings { Logger.shared.error(warning) }
+        accessLog = AccessLog(Logger.shared)
+        accessLog.isOn = settings.logging.access
         let writer = try StoreWriter.start(
             databasePath: settings.database.path, rings: rings.rings, staleRings: rings.stale, others: rings.others,
-            options: Self.writerOptions(settings, sharesDatabase: !rings.others.isEmpty))
+            options: Self.writerOptions(settings, sharesDatabase: !rings.others.isEmpty), accessLog: accessLog)
         rings.releaseStale()
         self.rings = rings
         self.writer = writer
@@ -73,7 +77,8 @@ final class GatewayServer {
                 path: settings.database.path, timeZoneOffsetMinutes: settings.app.timezone.minutes)
             gateway = try Gateway.start(
                 settings: settings, rings: rings.rings, keys: reader.activeKeys(),
-                routes: reader.activeRoutes(), version: fastGateVersion,
+                routes: reader.activeRoutes(), providers: ProviderSet.load(from: reader, vault: vault),
+                version: fastGateVersion,
                 listeners: try sockets.data.map(ListeningSockets.duplicate), bootNonce: bootNonce,
                 onPublish: { predecessor?.announceChange() }, onRingPressure: { writer.expedite() },
                 onPressure: { Self.log($0) })
@@ -82,6 +87,7 @@ final class GatewayServer {
             throw error
         }
         self.sockets = sockets
+        accessLog.setRouteLabels { [gateway] number in gateway.routeLabel(number) }
         if gateway.connectionLimit < settings.limits.maxConnections {
             Logger.shared.info(
                 "the limit on open files allows fewer connections than limits.max_connections",
@@ -90,7 +96,8 @@ final class GatewayServer {
         dataPort = gateway.boundPort
         for (routeID, problem) in gateway.routeProblems {
             Logger.shared.error(
-                "a route cannot be served: \(problem.field) \(problem.message)", [("route", .string(routeID))])
+                "a route or provider cannot be served: \(problem.field) \(problem.message)",
+                [("name", .string(routeID))])
         }
         do {
             try startAdmin(settings)
@@ -105,7 +112,7 @@ final class GatewayServer {
     /// Opens the admin port, at the start or after `stopAdmin`.
     func startAdmin(_ settings: Settings) throws {
         let admin = try AdminServer.start(
-            settings: settings, gateway: gateway, writer: writer, databasePath: settings.database.path,
+            settings: settings, gateway: gateway, writer: writer, vault: vault, databasePath: settings.database.path,
             adminToken: adminToken, version: fastGateVersion, listener: sockets.admin.map(ListeningSockets.duplicate))
         self.admin = admin
         let host = settings.admin.host.contains(":") ? "[\(settings.admin.host)]" : settings.admin.host
@@ -144,6 +151,7 @@ final class GatewayServer {
         do {
             let reader = try ReadConnection(path: writer.databasePath, timeZoneOffsetMinutes: 0)
             try gateway.publish(keys: reader.activeKeys(), routes: reader.activeRoutes())
+            try gateway.publish(providers: ProviderSet.load(from: reader, vault: vault))
         } catch {
             Logger.shared.error("a change of the successor cannot be taken over: \(error)")
         }
@@ -178,6 +186,7 @@ final class GatewayServer {
         _ = try AdminServer.tls(settings, tickets: TLSTickets())
         try gateway.publish(settings: settings)
         updateWriter(settings)
+        accessLog.isOn = settings.logging.access
         try admin?.apply(settings: settings)
         publishAdminAddress(settings)
     }
@@ -211,19 +220,28 @@ final class GatewayServer {
         }
     }
 
-    /// Creates or migrates the database, and says so: a backup of an old one holds what the old one held.
-    private static func openDatabase(_ settings: Settings) throws {
+    /// Creates or migrates the database, and says so: a backup of an old one holds what the old one held. Then finds the
+    /// master key of the providers' keys; without it the gateway starts all the same.
+    private static func openDatabase(_ settings: Settings, isShared: Bool) throws -> KeyVault {
         let database = try Database.open(
-            path: settings.database.path, timeZoneOffsetMinutes: settings.app.timezone.minutes)
-        guard let backup = database.backupPath else { return }
-        if database.migratedFromVersion == 0 {
-            Logger.shared.warn(
-                "the database was migrated; its backup may hold keys in plain text: keep it safe or delete it",
-                [("backup", .string(backup))])
-        } else {
-            Logger.shared.info(
-                "the database was migrated; a backup of it as it was lies beside it", [("backup", .string(backup))])
+            path: settings.database.path, timeZoneOffsetMinutes: settings.app.timezone.minutes, isShared: isShared)
+        if let backup = database.backupPath {
+            if database.migratedFromVersion == 0 {
+                Logger.shared.warn(
+                    "the database was migrated; its backup may hold keys in plain text: keep it safe or delete it",
+                    [("backup", .string(backup))])
+            } else {
+                Logger.shared.info(
+                    "the database was migrated; a backup of it as it was lies beside it",
+                    [("backup", .string(backup))])
+            }
         }
+        let vault = try KeyVault.open(database, environment: processEnvironment()[MasterKey.environmentName])
+        if let warning = vault.warning { Logger.shared.warn(warning) }
+        if case .locked(let reason) = vault.state {
+            Logger.shared.error("the keys of providers cannot be read: \(reason)")
+        }
+        return vault
     }
 
     private static func writerOptions(_ settings: Settings, sharesDatabase: Bool) -> WriterOptions {

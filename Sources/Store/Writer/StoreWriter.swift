@@ -14,9 +14,10 @@ public final class StoreWriter: Sendable {
     ///   - rings: one for each worker; the writer is their only consumer.
     ///   - staleRings: rings that no worker will use any more; they are emptied and their files deleted.
     ///   - others: the marks in the audit ids of other processes that run: what they have in flight is left alone.
+    ///   - accessLog: told of each exchange that ends.
     public static func start(
         databasePath: String, rings: [MappedRing], staleRings: [MappedRing] = [], others: [UInt32] = [],
-        options: WriterOptions
+        options: WriterOptions, accessLog: AccessLog? = nil
     ) throws(StoreError) -> StoreWriter {
         _ = try Database.open(
             path: databasePath, timeZoneOffsetMinutes: options.timeZoneOffsetMinutes, isShared: !others.isEmpty)
@@ -25,7 +26,8 @@ public final class StoreWriter: Sendable {
         do {
             thread = try WorkerThread.start(name: "fg-writer", cpu: nil) {
                 WriterLoop.main(
-                    gate: gate, databasePath: databasePath, rings: rings, staleRings: staleRings, others: others)
+                    gate: gate, databasePath: databasePath, rings: rings, staleRings: staleRings, others: others,
+                    accessLog: accessLog)
             }
         } catch {
             throw .system(errno: error.errno, operation: error.operation)

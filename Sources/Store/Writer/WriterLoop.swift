@@ -24,7 +24,8 @@ final class WriterLoop {
 
     /// The thread's body.
     static func main(
-        gate: WriterGate, databasePath: String, rings: [MappedRing], staleRings: [MappedRing], others: [UInt32]
+        gate: WriterGate, databasePath: String, rings: [MappedRing], staleRings: [MappedRing], others: [UInt32],
+        accessLog: AccessLog?
     ) {
         let loop: WriterLoop
         defer { gate.withLock { $0.thread = nil } }
@@ -32,6 +33,8 @@ final class WriterLoop {
             loop = try WriterLoop(gate: gate, databasePath: databasePath, rings: rings + staleRings)
             try loop.recover(others: others)
             loop.forget(staleRings)
+            // Only now: what another process has left behind is no news.
+            loop.flusher.accessLog = accessLog
         } catch {
             gate.signal { $0.startResult = .failure(error) }
             return
