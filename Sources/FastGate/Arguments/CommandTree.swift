@@ -5,6 +5,7 @@ enum CommandTree {
     /// In the order of the help text.
     static let commands: [Command] = [
         ServeCommand.command, CheckCommand.command, KeysCommands.group, RoutesCommands.group, LogsCommands.group,
+        ProvidersCommands.group, AliasesCommands.group, PricesCommands.group,
         StatusCommand.command, MetricsCommand.command, TopCommand.command, VersionCommand.command,
         CompletionsCommand.command, ManCommand.command,
     ]

@@ -4,9 +4,6 @@ struct FastGateCommand {
     let environment: [String: String]
 
     func run(_ arguments: [String]) -> Int32 {
-        if let first = arguments.first, ProviderTool.names.contains(first) {
-            return ProviderTool(console: console, environment: environment).run(arguments)
-        }
         do throws(CommandFailure) {
             switch try CommandTree.parse(arguments) {
             case .help(let command, let path):

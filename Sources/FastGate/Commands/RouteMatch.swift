@@ -11,7 +11,8 @@ struct RouteMatch {
         if result["matched"]?.boolValue != true {
             throw CommandFailure(
                 message: result["error"]?.stringValue ?? "no route would take the request",
-                hint: result["error"]?.stringValue == nil ? "It would be answered with 404." : nil)
+                hint: result["error"]?.stringValue == nil
+                    ? "It would be answered with 404, unless a provider has its model." : nil)
         }
     }
 
