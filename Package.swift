@@ -20,6 +20,8 @@ let package = Package(
         // C hides behind one module each: a library has exactly one importer.
         .target(name: "CEpoll", cSettings: strictC),
         .target(name: "CScan", cSettings: strictC),
+        // The dashboard's files; `exclude` keeps them from being taken for resources.
+        .target(name: "CDashboard", exclude: ["web"], cSettings: strictC),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CAres", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
@@ -35,11 +37,11 @@ let package = Package(
         module("Inflate", ["Reactor", "CZlib"]),
         module("LLM", ["Reactor", "JSON", "CScan", "Inflate"]),
         module("Store", ["Reactor", "JSON", "Log", "Inflate", "CScan", "CSQLite"]),
-        module("Proxy", ["Reactor", "HTTP", "JSON", "Config", "Log", "Store"]),
-        module("Admin", ["Reactor", "HTTP", "JSON", "Config", "Log", "Store", "Proxy"]),
+        module("Proxy", ["Reactor", "HTTP", "JSON", "LLM", "Inflate", "Config", "Log", "Store"]),
+        module("Admin", ["Reactor", "HTTP", "JSON", "Config", "Log", "Inflate", "Store", "Proxy", "CDashboard"]),
         .executableTarget(
             name: "FastGate",
-            dependencies: ["Reactor", "HTTP", "JSON", "Config", "Log", "Store", "Proxy", "Admin"],
+            dependencies: ["Reactor", "HTTP", "JSON", "LLM", "Config", "Log", "Store", "Proxy", "Admin"],
             swiftSettings: strict),
 
         // Load and comparison tools; no part of the gateway.
@@ -63,8 +65,8 @@ let package = Package(
         tests("Log"),
         tests("Inflate", ["Reactor", "CZlib"]),
         tests("LLM", ["Reactor", "JSON", "Inflate", "CZlib"]),
-        tests("Store", ["Reactor", "JSON"]),
-        tests("Proxy", ["Reactor", "HTTP", "JSON", "Config", "Store"]),
+        tests("Store", ["Reactor", "JSON", "Log"]),
+        tests("Proxy", ["Reactor", "HTTP", "JSON", "LLM", "Config", "Store"]),
         tests("Admin", ["Reactor", "HTTP", "JSON", "Config", "Store", "Proxy"]),
         tests("FastGate", ["Reactor", "JSON", "Config", "Log", "Store", "Proxy", "Admin"]),
     ],

@@ -8,19 +8,32 @@ import Synchronization
 final class AdminShared: Sendable {
     let gateway: any GatewayControl
     let writer: any ChangeWriter
+    /// Seals and opens the keys of providers; nil where nobody needs them.
+    let vault: KeyVault?
     let version: String
     let startedNanoseconds = Clock.monotonicNanoseconds()
     private let currentSettings: Mutex<Settings>
+    /// Told when providers have changed.
+    private let providersChanged = Mutex<(@Sendable () -> Void)?>(nil)
     /// Held over a change of the database and its publication, so that an older state is never published over a
     /// newer one.
     let mutation = Mutex(())
+    let gatekeeper: Mutex<Gatekeeper>
 
-    init(settings: Settings, gateway: any GatewayControl, writer: any ChangeWriter, version: String) {
+    init(
+        settings: Settings, gateway: any GatewayControl, writer: any ChangeWriter, vault: KeyVault? = nil,
+        version: String, gatekeeper: sending Gatekeeper = .closed()
+    ) {
+        self.gatekeeper = Mutex(gatekeeper)
         currentSettings = Mutex(settings)
         self.gateway = gateway
         self.writer = writer
+        self.vault = vault
         self.version = version
     }
+
+    func onProvidersChanged(_ body: @escaping @Sendable () -> Void) { providersChanged.withLock { $0 = body } }
+    func tellOfProviders() { providersChanged.withLock { $0 }?() }
 
     /// The settings in effect; a reload replaces them.
     var settings: Settings {
@@ -82,6 +95,24 @@ final class HandlerContext {
         }
     }
 
+    /// The same for a change of providers, their keys, aliases or prices.
+    func exclusivelyProviders<T: Sendable>(_ change: () throws(AdminFailure) -> T) throws(AdminFailure) -> T {
+        try shared.mutation.withLock { _ throws(AdminFailure) -> T in
+            let result = try change()
+            guard let vault = shared.vault else { return result }
+            let providers = try read { reader throws(StoreError) in
+                try ProviderSet.load(from: reader, vault: vault)
+            }
+            do throws(GatewayError) {
+                try gateway.publish(providers: providers)
+                shared.tellOfProviders()
+            } catch {
+                throw .server("not_published", "the change is stored, but could not be made effective: \(error)")
+            }
+            return result
+        }
+    }
+
     /// One change, made effective.
     func mutate<T: Sendable>(
         _ change: @escaping @Sendable (borrowing WriteConnection) throws(StoreError) -> T
@@ -112,7 +143,8 @@ extension AdminFailure {
 /// The endpoints and how one is answered.
 enum AdminAPI {
     static let endpoints: [Endpoint] =
-        keyEndpoints + routeEndpoints + logEndpoints + metricsEndpoints + systemEndpoints
+        keyEndpoints + routeEndpoints + logEndpoints + metricsEndpoints + sessionEndpoints
+        + systemEndpoints
 
     static let router = Router(endpoints)
 

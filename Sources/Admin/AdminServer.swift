@@ -19,6 +19,7 @@ public final class AdminServer: Sendable {
     private let mailbox: Mailbox<ReactorMessage>
     private let executors: ExecutorPool
     private let reactorThread: WorkerThread
+    private let refresher: ModelRefresher
 
     /// Listens and starts the threads.
     /// - Parameters:
@@ -26,8 +27,8 @@ public final class AdminServer: Sendable {
     ///   - adminToken: What callers must present; not empty.
     ///   - version: Shown in /health, /openapi.json and the metrics.
     public static func start(
-        settings: Settings, gateway: any GatewayControl, writer: StoreWriter, databasePath: String, adminToken: String,
-        version: String
+        settings: Settings, gateway: any GatewayControl, writer: StoreWriter, vault: KeyVault? = nil,
+        databasePath: String, adminToken: String, version: String
     ) throws(AdminServerError) -> AdminServer {
         guard !adminToken.isEmpty else { throw AdminServerError(description: "the admin token is empty") }
         let place = "\(settings.admin.host):\(settings.admin.port)"
@@ -39,19 +40,26 @@ public final class AdminServer: Sendable {
             throw AdminServerError(
                 description: "the admin port \(place): \(SystemError(errno: listener, operation: "listen"))")
         }
-        let shared = AdminShared(settings: settings, gateway: gateway, writer: writer, version: version)
+        let port = SocketAddress.local(of: listener)?.port ?? settings.admin.port
+        let shared = AdminShared(
+            settings: settings, gateway: gateway, writer: writer, vault: vault, version: version,
+            gatekeeper: Gatekeeper(access: AccessControl(token: adminToken), cookie: SessionCookie(port: port)))
+        // Compressed now, not while somebody waits.
+        _ = DashboardAssets.shared
         do throws(SystemError) {
             let mailbox = try Mailbox<ReactorMessage>()
             let executors = try ExecutorPool(shared: shared, mailbox: mailbox, databasePath: databasePath)
             do throws(SystemError) {
                 // Made here, so that what fails is told to the caller; from then on only its thread touches it.
                 nonisolated(unsafe) let reactor = try AdminReactor(
-                    listener: listener, shared: shared, mailbox: mailbox, executors: executors,
-                    access: AccessControl(token: adminToken))
+                    listener: listener, shared: shared, mailbox: mailbox, executors: executors)
                 let thread = try WorkerThread.start(name: "admin", cpu: nil) { reactor.run() }
+                let refresher = try ModelRefresher(shared: shared, databasePath: databasePath)
+                shared.onProvidersChanged { refresher.wake() }
+                try refresher.start()
                 return AdminServer(
-                    boundPort: SocketAddress.local(of: listener)?.port ?? settings.admin.port, shared: shared,
-                    mailbox: mailbox, executors: executors, reactorThread: thread)
+                    boundPort: port, shared: shared, mailbox: mailbox, executors: executors, reactorThread: thread,
+                    refresher: refresher)
             } catch {
                 executors.stop()
                 throw error
@@ -64,13 +72,14 @@ public final class AdminServer: Sendable {
 
     private init(
         boundPort: UInt16, shared: AdminShared, mailbox: Mailbox<ReactorMessage>, executors: ExecutorPool,
-        reactorThread: WorkerThread
+        reactorThread: WorkerThread, refresher: ModelRefresher
     ) {
         self.boundPort = boundPort
         self.shared = shared
         self.mailbox = mailbox
         self.executors = executors
         self.reactorThread = reactorThread
+        self.refresher = refresher
     }
 
     /// Puts reloaded settings into effect, except the address, which needs a restart.
@@ -81,6 +90,7 @@ public final class AdminServer: Sendable {
     /// Closes the port, lets what is open finish for up to two seconds, and joins all threads. Call it once.
     public func stop() {
         mailbox.post(.stop)
+        refresher.stop()
         reactorThread.join()
         executors.stop()
     }

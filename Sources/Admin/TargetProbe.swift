@@ -91,7 +91,7 @@ struct TargetProbe {
 
     // MARK: Steps
 
-    private struct Failure: Error {
+    struct Failure: Error {
         var text: String
     }
 
@@ -113,7 +113,7 @@ struct TargetProbe {
         return (String(host), port)
     }
 
-    private static func resolve(_ host: String, _ port: UInt16) -> Swift.Result<[SocketAddress], Failure> {
+    static func resolve(_ host: String, _ port: UInt16) -> Swift.Result<[SocketAddress], Failure> {
         if let literal = SocketAddress(literal: host, port: port) { return .success([literal]) }
         var hints = addrinfo()
         hints.ai_family = AF_UNSPEC
@@ -314,7 +314,7 @@ struct TargetProbe {
     // MARK: Helpers
 
     /// Waits for events on a descriptor. False once the deadline has passed.
-    private static func wait(_ fd: Int32, _ events: Int16, _ deadlineMilliseconds: UInt64) -> Bool {
+    static func wait(_ fd: Int32, _ events: Int16, _ deadlineMilliseconds: UInt64) -> Bool {
         while true {
             let now = Clock.monotonicMilliseconds()
             guard now < deadlineMilliseconds else { return false }
@@ -335,19 +335,19 @@ struct TargetProbe {
 }
 
 /// Bytes to and from the target, encrypted or not.
-private protocol ProbeChannel {
+protocol ProbeChannel {
     var fd: Int32 { get }
     func read(_ p: UnsafeMutablePointer<UInt8>, _ n: Int) -> Int
     func write(_ p: UnsafePointer<UInt8>, _ n: Int) -> Int
 }
 
-private struct PlainChannel: ProbeChannel {
+struct PlainChannel: ProbeChannel {
     let fd: Int32
     func read(_ p: UnsafeMutablePointer<UInt8>, _ n: Int) -> Int { Socket.receive(fd, p, n) }
     func write(_ p: UnsafePointer<UInt8>, _ n: Int) -> Int { Socket.send(fd, p, n) }
 }
 
-private struct TLSChannel: ProbeChannel {
+struct TLSChannel: ProbeChannel {
     let fd: Int32
     let session: TLSSession
     func read(_ p: UnsafeMutablePointer<UInt8>, _ n: Int) -> Int { session.read(p, n) }

@@ -17,6 +17,7 @@ static uint32_t crc_table[8][256];
 enum { CRC_BLOCK = 128 };
 static uint32_t crc_shift_table[4][256];
 static pthread_once_t crc_table_once = PTHREAD_ONCE_INIT;
+static int crc_table_ready;
 
 static void build_crc_table(void) {
     for (uint32_t i = 0; i < 256; i++) {
@@ -33,6 +34,7 @@ static void build_crc_table(void) {
             for (int zero = 0; zero < CRC_BLOCK; zero++) crc = crc >> 8 ^ crc_table[0][crc & 0xff];
             crc_shift_table[byte][i] = crc;
         }
+    __atomic_store_n(&crc_table_ready, 1, __ATOMIC_RELEASE);
 }
 
 uint32_t fg_crc32c_table(const void *bytes, size_t count) {
@@ -68,7 +70,7 @@ __attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(const uint8_t *p,
     uint64_t crc = 0xffffffffu;
     // The instruction takes one word a cycle but gives its result after three: three blocks at a time, then put together.
     if (count >= 3 * CRC_BLOCK) {
-        pthread_once(&crc_table_once, build_crc_table);
+        if (!__atomic_load_n(&crc_table_ready, __ATOMIC_ACQUIRE)) pthread_once(&crc_table_once, build_crc_table);
         do {
             uint64_t second = 0, third = 0;
             for (int i = 0; i < CRC_BLOCK; i += 8) {

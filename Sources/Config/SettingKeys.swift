@@ -1,7 +1,7 @@
 extension SettingKey {
     /// Every key, in the order of config.yaml.
     static let all: [SettingKey] = [
-        app, admin, database, security, rateLimiting, logging, proxy, audit, cors, tls, upstreamTLS, limits,
+        app, admin, database, security, rateLimiting, logging, proxy, providers, audit, cors, tls, upstreamTLS, limits,
     ].flatMap { $0 }
 
     /// The names of all sections, in the order of config.yaml.
@@ -63,6 +63,7 @@ extension SettingKey {
             "logging", "level", \.logging.level, "DEBUG, INFO, WARNING or ERROR", show: { .text($0.rawValue) },
             parse: logLevel),
         .choice("logging", "format", \.logging.format),
+        .flag("logging", "access", \.logging.access),
         .text("logging", "file", \.logging.file, pathAllowed, filePath),
         .size("logging", "max_size", \.logging.maxSizeBytes, 0...(1 << 40)),
         .integer("logging", "backup_count", \.logging.backupCount, 0...1000),
@@ -86,6 +87,12 @@ extension SettingKey {
         .flag("proxy", "audit_include_headers", \.proxy.auditIncludeHeaders),
         .flag("proxy", "audit_include_body", \.proxy.auditIncludeBody),
         .size("proxy", "audit_body_max_size", \.proxy.auditBodyMaxBytes, 0...(16 << 20)),
+    ]
+
+    private static let providers: [SettingKey] = [
+        .choice("providers", "strategy", \.providers.strategy),
+        .integer("providers", "max_attempts", \.providers.maxAttempts, 1...16),
+        .seconds("providers", "models_refresh", \.providers.modelsRefreshSeconds, 60...604_800),
     ]
 
     private static let audit: [SettingKey] = [

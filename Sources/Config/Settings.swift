@@ -9,6 +9,7 @@ public struct Settings: Sendable, Equatable {
     public var rateLimiting = RateLimiting()
     public var logging = Logging()
     public var proxy = Proxy()
+    public var providers = Providers()
     public var audit = Audit()
     public var cors = CORS()
     public var tls = TLS()
@@ -91,6 +92,8 @@ public struct Settings: Sendable, Equatable {
         }
         public var level = Level.info
         public var format = Format.text
+        /// Whether each exchange that ends gets a line.
+        public var access = false
         /// Empty = standard error.
         public var file = ""
         /// The log file is rotated before it grows beyond this; 0 = never.
@@ -128,6 +131,26 @@ public struct Settings: Sendable, Equatable {
         public var auditIncludeBody = false
         /// How much of each body the audit keeps.
         public var auditBodyMaxBytes = 10240
+    }
+
+    /// `providers`: requests that no route takes.
+    public struct Providers: Sendable, Equatable {
+        public enum Strategy: String, Sendable, CaseIterable {
+            case firstAvailable = "first_available"
+            case roundRobin = "round_robin"
+            case random
+            case weighted
+            case leastBusy = "least_busy"
+            case fastest
+            case healthiest
+        }
+
+        /// How one is chosen among providers of equal priority that have a model.
+        public var strategy = Strategy.weighted
+        /// Over all providers and keys, the first included.
+        public var maxAttempts = 6
+        /// How often providers are asked which models they have.
+        public var modelsRefreshSeconds = 3600.0
     }
 
     /// `audit`: the rings between workers and database.

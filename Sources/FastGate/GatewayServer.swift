@@ -14,6 +14,7 @@ final class GatewayServer {
     private let lock: InstanceLock
     private let rings: AuditRings
     private let writer: StoreWriter
+    private let accessLog: AccessLog
     private let gateway: Gateway
     private let admin: AdminServer
 
@@ -29,13 +30,15 @@ final class GatewayServer {
         if case .created(let path) = token.origin {
             Logger.shared.info("made an admin token", [("file", .string(path))])
         }
-        try Self.openDatabase(settings)
+        let vault = try Self.openDatabase(settings)
         rings = try AuditRings.open(
             folder: settings.database.folder, workers: workerCount, capacity: settings.audit.ringBytes)
         for warning in rings.warnings { Logger.shared.error(warning) }
+        accessLog = AccessLog(Logger.shared)
+        accessLog.isOn = settings.logging.access
         let writer = try StoreWriter.start(
             databasePath: settings.database.path, rings: rings.rings, staleRings: rings.stale,
-            options: Self.writerOptions(settings))
+            options: Self.writerOptions(settings), accessLog: accessLog)
         self.writer = writer
         let recovered = writer.statistics.recoveredInFlight
         if recovered > 0 {
@@ -46,12 +49,13 @@ final class GatewayServer {
                 path: settings.database.path, timeZoneOffsetMinutes: settings.app.timezone.minutes)
             gateway = try Gateway.start(
                 settings: settings, rings: rings.rings, keys: reader.activeKeys(),
-                routes: reader.activeRoutes(), version: fastGateVersion, onRingPressure: { writer.expedite() },
-                onPressure: { Self.log($0) })
+                routes: reader.activeRoutes(), providers: ProviderSet.load(from: reader, vault: vault),
+                version: fastGateVersion, onRingPressure: { writer.expedite() }, onPressure: { Self.log($0) })
         } catch {
             writer.stop()
             throw error
         }
+        accessLog.setRouteLabels { [gateway] number in gateway.routeLabel(number) }
         if gateway.connectionLimit < settings.limits.maxConnections {
             Logger.shared.info(
                 "the limit on open files allows fewer connections than limits.max_connections",
@@ -59,11 +63,13 @@ final class GatewayServer {
         }
         for (routeID, problem) in gateway.routeProblems {
             Logger.shared.error(
-                "a route cannot be served: \(problem.field) \(problem.message)", [("route", .string(routeID))])
+                "a route or provider cannot be served: \(problem.field) \(problem.message)",
+                [("name", .string(routeID))])
         }
         do {
             admin = try AdminServer.start(
-                settings: settings, gateway: gateway, writer: writer, databasePath: settings.database.path,
+                settings: settings, gateway: gateway, writer: writer, vault: vault,
+                databasePath: settings.database.path,
                 adminToken: token.value, version: fastGateVersion)
         } catch {
             gateway.stop()
@@ -80,6 +86,7 @@ final class GatewayServer {
     func apply(_ settings: Settings) throws(GatewayError) {
         try gateway.publish(settings: settings)
         writer.update(options: Self.writerOptions(settings))
+        accessLog.isOn = settings.logging.access
         admin.apply(settings: settings)
     }
 
@@ -100,19 +107,28 @@ final class GatewayServer {
         }
     }
 
-    /// Creates or migrates the database, and says so: a backup of an old one holds what the old one held.
-    private static func openDatabase(_ settings: Settings) throws {
+    /// Creates or migrates the database, and says so: a backup of an old one holds what the old one held. Then finds the
+    /// master key of the providers' keys; without it the gateway starts all the same.
+    private static func openDatabase(_ settings: Settings) throws -> KeyVault {
         let database = try Database.open(
             path: settings.database.path, timeZoneOffsetMinutes: settings.app.timezone.minutes)
-        guard let backup = database.backupPath else { return }
-        if database.migratedFromVersion == 0 {
-            Logger.shared.warn(
-                "the database was migrated; its backup may hold keys in plain text: keep it safe or delete it",
-                [("backup", .string(backup))])
-        } else {
-            Logger.shared.info(
-                "the database was migrated; a backup of it as it was lies beside it", [("backup", .string(backup))])
+        if let backup = database.backupPath {
+            if database.migratedFromVersion == 0 {
+                Logger.shared.warn(
+                    "the database was migrated; its backup may hold keys in plain text: keep it safe or delete it",
+                    [("backup", .string(backup))])
+            } else {
+                Logger.shared.info(
+                    "the database was migrated; a backup of it as it was lies beside it",
+                    [("backup", .string(backup))])
+            }
         }
+        let vault = try KeyVault.open(database, environment: processEnvironment()[MasterKey.environmentName])
+        if let warning = vault.warning { Logger.shared.warn(warning) }
+        if case .locked(let reason) = vault.state {
+            Logger.shared.error("the keys of providers cannot be read: \(reason)")
+        }
+        return vault
     }
 
     private static func writerOptions(_ settings: Settings) -> WriterOptions {

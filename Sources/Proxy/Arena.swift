@@ -71,4 +71,10 @@ public struct List<Element: BitwiseCopyable>: BitwiseCopyable, @unchecked Sendab
 
     @inlinable @inline(__always) func pointer(_ index: Int) -> UnsafePointer<Element> { base + index }
     public var isEmpty: Bool { count == 0 }
+
+    /// The first `n` elements; the others stay where they are.
+    func first(_ n: Int) -> List<Element> {
+        precondition(n <= count)
+        return List(base: base, count: n)
+    }
 }

@@ -31,6 +31,31 @@ public struct RouteExplanation: Sendable, Equatable {
         }
     }
 
+    /// One provider that could take a request that no route takes.
+    public struct ProviderCandidate: Sendable, Equatable {
+        public var provider: String
+        /// The name that the provider would be asked for.
+        public var model: String
+        /// Candidates of one group share the load; a later group comes in when an earlier one cannot serve.
+        public var group: Int
+        public var isUsable: Bool
+        /// What speaks against it, or by which rule it is chosen among.
+        public var reason: String
+    }
+
+    /// Which provider takes the request; nil if a route does, or it names no model on a path where that counts.
+    public struct ProviderChoice: Sendable, Equatable {
+        public var model: String
+        /// The name is an alias.
+        public var isAlias: Bool
+        public var candidates: [ProviderCandidate]
+        /// What decides among several, in words.
+        public var rule: String
+        /// Why nobody takes it; nil if somebody does.
+        public var error: String?
+    }
+
+    public var provider: ProviderChoice?
     /// The route that takes the request; nil if none does.
     public var matchedRouteID: String?
     /// Where the request would be sent, query included.
@@ -82,7 +107,7 @@ public struct Histogram: Sendable, Equatable {
 }
 
 /// What all workers have counted since the start, added up. Label values are bounded: a route is named by
-/// its `route_name` or `route_id`, requests that no route took by "none", methods outside RFC 9110 by "OTHER".
+/// its `route_name` or `route_id`, a provider by `provider:name`, what neither took by "none", methods outside RFC 9110 by "OTHER".
 public struct GatewayMetrics: Sendable, Equatable {
     public struct RequestCount: Sendable, Equatable {
         public var route: String
@@ -155,6 +180,8 @@ public struct GatewayMetrics: Sendable, Equatable {
     public var auditAccepted: UInt64 = 0
     /// Events for which there was no room.
     public var auditDropped: UInt64 = 0
+    public var models: [ModelMetrics] = []
+    public var providers: [ProviderStatus] = []
     /// How often a limit of the whole process turned somebody away or made them wait.
     public struct LimitCount: Sendable, Equatable {
         /// `descriptors`, `connections`, `address` or `memory`.
@@ -184,6 +211,13 @@ public struct GatewayMetrics: Sendable, Equatable {
 public protocol GatewayControl: Sendable {
     /// Makes a new snapshot of keys and routes (settings stay) and returns when every worker serves from it.
     func publish(keys: [KeyRecord], routes: [RouteRecord]) throws(GatewayError)
+    /// Makes a new snapshot of providers, their keys, models, aliases and prices (all else stays) and returns when every
+    /// worker serves from it.
+    func publish(providers: ProviderSet) throws(GatewayError)
+    /// Whether the provider could be served: its address and headers. Nil if so.
+    func validate(_ provider: ProviderRecord) -> RouteProblem?
+    /// How the providers and their keys are at the moment.
+    func providerStatus() -> [ProviderStatus]
     /// Whether the route could be served: its pattern, schema, target and headers compile. Nil if so.
     func validate(_ route: RouteRecord) -> RouteProblem?
     /// Which route would take this request, and why each other one would not.

@@ -36,10 +36,12 @@ struct EndpointFamilies: OptionSet, BitwiseCopyable, Sendable {
         guard let p = path.pointer else { return [] }
         var cursor = 0
         var hasVersion = false
-        while !hasVersion, let segment = nextSegment(p, path.count, &cursor) { hasVersion = isVersion(segment) }
+        while !hasVersion, let segment = nextSegment(p, path.count, &cursor) {
+            hasVersion = VersionSegment.matches(segment)
+        }
         if !hasVersion { cursor = 0 }
         while let segment = nextSegment(p, path.count, &cursor) {
-            if isVersion(segment) || segmentEquals(segment, "openai") { continue }
+            if VersionSegment.matches(segment) || segmentEquals(segment, "openai") { continue }
             if segmentEquals(segment, "deployments") {
                 _ = nextSegment(p, path.count, &cursor)
                 continue
@@ -85,22 +87,6 @@ struct EndpointFamilies: OptionSet, BitwiseCopyable, Sendable {
         }
         return Bytes(p + start, cursor - start)
     }
-
-    private static func isVersion(_ s: Bytes) -> Bool {
-        guard s.count >= 2, let p = s.pointer, p[0] == UInt8(ascii: "v"), isDigit(p[1]) else { return false }
-        // `v1`, `v1beta`, `v1alpha2`: a model's name that begins like one goes on with other characters.
-        var i = 2
-        while i < s.count && isDigit(p[i]) { i += 1 }
-        if s.count - i >= 4 && bytesEqual(p + i, ("beta" as StaticString).utf8Start, 4) {
-            i += 4
-        } else if s.count - i >= 5 && bytesEqual(p + i, ("alpha" as StaticString).utf8Start, 5) {
-            i += 5
-        }
-        while i < s.count && isDigit(p[i]) { i += 1 }
-        return i == s.count
-    }
-
-    private static func isDigit(_ c: UInt8) -> Bool { c >= UInt8(ascii: "0") && c <= UInt8(ascii: "9") }
 
     private static func segmentEquals(_ s: Bytes, _ name: StaticString) -> Bool {
         s.count == name.utf8CodeUnitCount && bytesEqual(s.pointer, name.utf8Start, s.count)

@@ -71,6 +71,8 @@ struct Exchange: BitwiseCopyable {
     /// -1 = none.
     var keyIndex: Int32 = -1
     var routeIndex: Int32 = -1
+    /// The worker's slot for what an exchange with a provider needs besides; -1 = a route takes it.
+    var provider: Int32 = -1
     /// The connection that this exchange uses or is making; `noUpstream` if none.
     var upstream: UInt32 = Exchange.noUpstream
     /// A second connection being tried (RFC 8305).
@@ -145,6 +147,8 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
     case readTimeout, requestTimeout, bodyTooLarge, malformedBody, conflictingMembers, sendTimeout, gatewayStopping
     case missingKey, invalidKey, inactiveKey, expiredKey, notPermitted, rateLimited, noRoute, malformedRequest
     case notImplemented, expectationFailed, noCapacity, bodyNotObject, missingLength
+    case missingModel, modelNotFound, modelNotAllowed, outOfTokens, outOfMoney, tooManyOpen, noHealthyKey
+    case providerFailed, errorInAnswer
     case connectUnreachable, dnsTimeout, ambiguousPath, noMemory, trailersTooLarge
 
     /// The audit's error_message; empty for none.
@@ -184,6 +188,15 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .noCapacity: "the gateway can open no more connections"
         case .bodyNotObject: "the route sets members of a JSON body, but the body is not a JSON object"
         case .missingLength: "the request's length is needed"
+        case .missingModel: "the request names no model"
+        case .modelNotFound: "no provider has this model"
+        case .modelNotAllowed: "the API key is not allowed to use this model"
+        case .outOfTokens: "the API key's token budget does not cover this request"
+        case .outOfMoney: "the API key's money budget does not cover this request"
+        case .tooManyOpen: "the API key has as many requests open as it may"
+        case .noHealthyKey: "no provider of this model has a usable key at the moment"
+        case .providerFailed: "every provider that was tried has failed"
+        case .errorInAnswer: "the provider reported an error in the middle of its answer"
         case .connectUnreachable: "the upstream's network or host cannot be reached"
         case .dnsTimeout: "timed out while looking up the upstream's name"
         case .ambiguousPath: "the path can be read in two ways that lead to different routes"
@@ -228,6 +241,14 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .noCapacity: "no_capacity"
         case .bodyNotObject: "body_not_object"
         case .missingLength: "length_required"
+        case .missingModel: "missing_model"
+        case .modelNotFound: "model_not_found"
+        case .modelNotAllowed: "model_not_allowed"
+        case .outOfTokens, .outOfMoney: "insufficient_quota"
+        case .tooManyOpen: "concurrency_limit_exceeded"
+        case .noHealthyKey: "no_healthy_key"
+        case .providerFailed: "provider_failed"
+        case .errorInAnswer: "provider_error"
         case .connectUnreachable: "upstream_unreachable"
         case .dnsTimeout: "upstream_dns_timeout"
         case .ambiguousPath: "ambiguous_path"
@@ -242,19 +263,18 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .none: 500
         case .clientGone: 499
         case .connectRefused, .connectUnreachable, .dnsFailed, .dnsTemporary, .tlsExpired, .tlsWrongName, .tlsUnknownCA,
-            .tlsFailed,
-            .closedBeforeResponse, .malformedResponse, .cutShort:
+            .tlsFailed, .closedBeforeResponse, .malformedResponse, .cutShort, .providerFailed, .errorInAnswer:
             502
         case .connectTimeout, .dnsTimeout, .responseTimeout, .readTimeout: 504
         case .requestTimeout: 408
         case .bodyTooLarge: 413
-        case .malformedBody, .conflictingMembers, .malformedRequest, .bodyNotObject, .ambiguousPath: 400
+        case .malformedBody, .conflictingMembers, .malformedRequest, .bodyNotObject, .ambiguousPath, .missingModel: 400
         case .sendTimeout: 499
-        case .gatewayStopping, .noCapacity, .noMemory: 503
+        case .gatewayStopping, .noCapacity, .noMemory, .noHealthyKey: 503
         case .missingKey, .invalidKey, .inactiveKey, .expiredKey: 401
-        case .notPermitted: 403
-        case .rateLimited: 429
-        case .noRoute: 404
+        case .notPermitted, .modelNotAllowed: 403
+        case .rateLimited, .outOfTokens, .outOfMoney, .tooManyOpen: 429
+        case .noRoute, .modelNotFound: 404
         case .notImplemented: 501
         case .expectationFailed: 417
         case .missingLength: 411

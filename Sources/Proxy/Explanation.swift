@@ -101,6 +101,7 @@ enum Explanation {
                 RouteExplanation.Candidate(
                     routeID: id, routeName: record.routeName, matched: verdict == .matches, reason: text))
         }
+        if result.matchedRouteID == nil { result.provider = ProviderExplanation.make(view, request) }
         for record in routes where !record.isActive {
             result.candidates.append(
                 RouteExplanation.Candidate(

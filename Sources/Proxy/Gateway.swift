@@ -40,12 +40,14 @@ public final class Gateway: GatewayControl {
         var settings: Settings
         var keys: [KeyRecord]
         var routes: [RouteRecord]
+        var providers: ProviderSet
         var snapshot: Snapshot
     }
 
     private struct RunningWorker: Sendable {
         let mailbox: Mailbox<WorkerMessage>
         let metrics: WorkerMetrics
+        let providerMetrics: ProviderMetrics
         let thread: WorkerThread
     }
 
@@ -58,21 +60,25 @@ public final class Gateway: GatewayControl {
     ///
     /// Every worker has a listening socket of its own (SO_REUSEPORT), so the kernel spreads connections over them.
     public static func start(
-        settings: Settings, rings: [MappedRing], keys: [KeyRecord], routes: [RouteRecord], version: String,
+        settings: Settings, rings: [MappedRing], keys: [KeyRecord], routes: [RouteRecord],
+        providers: ProviderSet = ProviderSet(), version: String,
         onRingPressure: @escaping @Sendable () -> Void = {},
         onPressure: @escaping @Sendable (PressureNotice) -> Void = { _ in }
     ) throws(GatewayError) -> Gateway {
         try Gateway(
-            settings: settings, rings: rings, keys: keys, routes: routes, version: version,
+            settings: settings, rings: rings, keys: keys, routes: routes, providers: providers, version: version,
             onRingPressure: onRingPressure, onPressure: onPressure)
     }
 
     private init(
-        settings: Settings, rings: [MappedRing], keys: [KeyRecord], routes: [RouteRecord], version: String,
-        onRingPressure: @escaping @Sendable () -> Void, onPressure: @escaping @Sendable (PressureNotice) -> Void
+        settings: Settings, rings: [MappedRing], keys: [KeyRecord], routes: [RouteRecord], providers: ProviderSet,
+        version: String, onRingPressure: @escaping @Sendable () -> Void,
+        onPressure: @escaping @Sendable (PressureNotice) -> Void
     ) throws(GatewayError) {
         let registry = Registry()
-        let snapshot = Snapshot(keys: keys, routes: routes, settings: settings, version: version, registry: registry)
+        let snapshot = Snapshot(
+            keys: keys, routes: routes, providers: providers, settings: settings, version: version,
+            registry: registry)
         let listeners = try Self.listen(settings, count: rings.count)
         boundPort = SocketAddress.local(of: listeners[0])?.port ?? settings.app.port
         let serverTLS = try Self.serverTLS(settings)
@@ -86,15 +92,18 @@ public final class Gateway: GatewayControl {
             do {
                 let mailbox = try Mailbox<WorkerMessage>()
                 let metrics = WorkerMetrics()
+                let providerMetrics = ProviderMetrics()
                 let configuration = WorkerConfiguration(
                     index: index, listener: listeners[index], ring: ring, snapshot: snapshot, mailbox: mailbox,
-                    metrics: metrics, serverTLS: serverTLS, clientTLS: clientTLS,
+                    metrics: metrics, providerMetrics: providerMetrics, serverTLS: serverTLS, clientTLS: clientTLS,
                     limiter: limiter, workerCount: rings.count, resolvConf: settings.proxy.resolvConf,
                     bootNonce: nonce, onRingPressure: onRingPressure, onPressure: onPressure)
                 let thread = try WorkerThread.start(name: "fg-worker-\(index)", cpu: nil) {
                     Self.runWorker(configuration)
                 }
-                workers.append(RunningWorker(mailbox: mailbox, metrics: metrics, thread: thread))
+                workers.append(
+                    RunningWorker(
+                        mailbox: mailbox, metrics: metrics, providerMetrics: providerMetrics, thread: thread))
             } catch {
                 throw GatewayError(message: "cannot start worker \(index): \(error)")
             }
@@ -103,7 +112,7 @@ public final class Gateway: GatewayControl {
         self.registry = registry
         self.version = version
         self.rings = rings
-        state = Mutex(State(settings: settings, keys: keys, routes: routes, snapshot: snapshot))
+        state = Mutex(State(settings: settings, keys: keys, routes: routes, providers: providers, snapshot: snapshot))
     }
 
     private static func runWorker(_ configuration: WorkerConfiguration) {
@@ -166,6 +175,11 @@ public final class Gateway: GatewayControl {
         }
     }
 
+    /// Serves with these providers; returns when every worker does.
+    public func publish(providers: ProviderSet) throws(GatewayError) {
+        try publish { $0.providers = providers }
+    }
+
     /// Serves with other settings. What is bound to the start (addresses, workers, TLS files, ring size) stays.
     public func publish(settings: Settings) throws(GatewayError) {
         try publish { $0.settings = settings }
@@ -181,8 +195,8 @@ public final class Gateway: GatewayControl {
         let isServed = state.withLock { state in
             change(&state)
             state.snapshot = Snapshot(
-                keys: state.keys, routes: state.routes, settings: state.settings, version: version,
-                registry: registry)
+                keys: state.keys, routes: state.routes, providers: state.providers, settings: state.settings,
+                version: version, registry: registry)
             let latch = Latch(workers.count)
             for worker in workers { worker.mailbox.post(.serve(state.snapshot, latch)) }
             return latch.wait(seconds: Self.publishSeconds)
@@ -203,6 +217,16 @@ public final class Gateway: GatewayControl {
         }
     }
 
+    /// What the store cannot know: whether the provider's address and headers can be used.
+    public func validate(_ provider: ProviderRecord) -> RouteProblem? {
+        RouteCheck.problem(provider, settings: state.withLock { $0.settings })
+    }
+
+    public func providerStatus() -> [ProviderStatus] {
+        let snapshot = state.withLock { $0.snapshot }
+        return snapshot.view.pointee.providers.status(now: Clock.monotonicMilliseconds())
+    }
+
     public func explain(
         method: String, path: String, headers: [(String, String)], body: [UInt8]?
     ) -> RouteExplanation {
@@ -211,10 +235,18 @@ public final class Gateway: GatewayControl {
             snapshot: snapshot, routes: routes, method: method, path: path, headers: headers, body: body)
     }
 
+    /// The label by which metrics and log name a route of this number (see `CompletedFields.routeNumber`).
+    public func routeLabel(_ number: UInt32) -> String? {
+        registry.routeLabels.all.first { $0.1 == Int32(truncatingIfNeeded: number) }?.0
+    }
+
     public func metrics() -> GatewayMetrics {
         var labels: [Int32: String] = [:]
         for (label, number) in registry.routeLabels.all { labels[number] = label }
         var metrics = WorkerMetrics.collect(workers.map(\.metrics), labels: labels)
+        metrics.models = ProviderMetrics.collect(
+            workers.map(\.providerMetrics), labels: registry.providers.metricLabels.all)
+        metrics.providers = providerStatus()
         metrics.connectionLimit = connectionLimit
         metrics.ringUsedBytes = rings.reduce(0) { $0 + UInt64($1.usedBytes) }
         return metrics

@@ -2,7 +2,7 @@ import Config
 import JSON
 import Store
 
-/// Checks routes without a running gateway.
+/// Checks routes and providers without a running gateway.
 public enum RouteCheck {
     /// Whether a gateway with these settings could serve the route; nil if so.
     ///
@@ -20,6 +20,35 @@ public enum RouteCheck {
         } catch {
             return RouteProblem(field: error.field, message: error.message)
         }
+    }
+
+    /// The same for a provider: its address and headers; all else the store checks.
+    public static func problem(_ provider: ProviderRecord, settings: Settings) -> RouteProblem? {
+        var provider = provider
+        provider.headers = provider.headers.map(withVariablesSet)
+        let compiler = ProviderCompiler(arena: Arena(), settings: settings, registry: Registry())
+        do throws(RouteFailure) {
+            _ = try ProviderCompiler.address(try ProviderCompiler.baseURL(provider))
+            _ = try compiler.rewrite(provider, .openai, nil)
+            return nil
+        } catch {
+            return RouteProblem(field: error.field, message: error.message)
+        }
+    }
+
+    /// Which of the routes would take a request of a gateway with these settings, as `GatewayControl.explain` says it.
+    public static func explain(
+        routes: [RouteRecord], settings: Settings, method: String, path: String, headers: [(String, String)],
+        body: [UInt8]?
+    ) -> RouteExplanation {
+        let routes = routes.map { record in
+            var route = record
+            route.addHeaders = route.addHeaders.map(withVariablesSet)
+            return route
+        }
+        let snapshot = Snapshot(keys: [], routes: routes, settings: settings, version: "", registry: Registry())
+        return Explanation.make(
+            snapshot: snapshot, routes: routes, method: method, path: path, headers: headers, body: body)
     }
 
     private static func withVariablesSet(_ headers: JSONValue) -> JSONValue {

@@ -73,7 +73,7 @@ struct RouteCompiler {
         }
     }
 
-    private mutating func target(_ address: TargetAddress) -> Int32 {
+    mutating func target(_ address: TargetAddress) -> Int32 {
         if let index = targetIndices[address] { return index }
         let index = Int32(targets.count)
         let name = arena.store(Array(address.host.utf8) + [0])
@@ -191,13 +191,9 @@ struct RouteCompiler {
         }
         for member in addHeaders.objectValue?.members ?? [] {
             let (name, value) = (member.name, member.value)
-            try Self.checkHeaderName(name, field: "add_headers")
+            try Self.checkHeader(name, field: "add_headers")
             guard let text = value.stringValue else {
                 throw RouteFailure("add_headers", "\"\(name)\" must be a string")
-            }
-            let id = HeaderName(name, in: arena).id
-            guard ![.contentLength, .transferEncoding, .connection].contains(id) else {
-                throw RouteFailure("add_headers", "\"\(name)\" is written by the gateway itself")
             }
             let expanded = try Self.expandEnvironment(text, field: "add_headers")
             guard expanded.utf8.allSatisfy({ ($0 >= 0x20 && $0 != 0x7F) || $0 == 0x09 }) else {
@@ -216,6 +212,14 @@ struct RouteCompiler {
         let fields = BodyFields(object.members.map { ($0.name, Array($0.value.serialized().utf8)) })
         retained.append(fields)
         return Unmanaged.passUnretained(fields)
+    }
+
+    /// Throws unless an operator may set this field.
+    static func checkHeader(_ name: String, field: String) throws(RouteFailure) {
+        try checkHeaderName(name, field: field)
+        guard ![.contentLength, .transferEncoding, .connection].contains(HeaderID.lookup(name)) else {
+            throw RouteFailure(field, "\"\(name)\" is written by the gateway itself")
+        }
     }
 
     private static func checkHeaderName(_ name: String, field: String) throws(RouteFailure) {

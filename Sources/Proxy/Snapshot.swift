@@ -8,13 +8,14 @@ import Store
 /// read it through `view`, which is plain pointers, and keep the object alive by one reference each.
 final class Snapshot: Sendable {
     nonisolated(unsafe) let view: UnsafePointer<SnapshotView>
-    /// Routes that could not be compiled and are not served.
+    /// Routes and providers that could not be compiled and are not served.
     let problems: [(routeID: String, problem: RouteProblem)]
     private let arena: Arena
     nonisolated(unsafe) private let retained: [AnyObject]
 
     init(
-        keys: [KeyRecord], routes: [RouteRecord], settings: Settings, version: String, registry: Registry
+        keys: [KeyRecord], routes: [RouteRecord], providers: ProviderSet = ProviderSet(), settings: Settings,
+        version: String, registry: Registry
     ) {
         let arena = Arena()
         var compiler = RouteCompiler(
@@ -35,24 +36,31 @@ final class Snapshot: Sendable {
             let isLast = i + 1 == compiled.count || compiled[i + 1].priority != compiled[i].priority
             compiled[i].groupEnd = isLast ? Int32(i + 1) : compiled[i + 1].groupEnd
         }
+        // Behind the routes, where none is looked for, stand those that lead to providers.
+        var providerCompiler = ProviderCompiler(arena: arena, settings: settings, registry: registry)
+        // The same ones, in the same order, as the key table has.
+        let served = keys.filter { $0.keyHash.count == 32 }
+        let (providerTable, providerRoutes) = providerCompiler.compile(
+            providers, callers: served, firstRoute: compiled.count, target: { compiler.target($0) })
+        let allRoutes = arena.store(compiled + providerRoutes)
         let names = MemberNameTable(compiler.memberNames)!
         let limiter = settings.rateLimiting
         let keyTable = KeyTable.compile(
-            keys, defaultRequestsPerMinute: limiter.defaultRequestsPerMinute, limiter: registry.limiter, in: arena)
+            served, defaultRequestsPerMinute: limiter.defaultRequestsPerMinute, limiter: registry.limiter, in: arena)
         let memory = arena.allocate(MemoryLayout<SnapshotView>.stride).bindMemory(to: SnapshotView.self, capacity: 1)
         memory.initialize(
             to: SnapshotView(
                 keys: keyTable,
                 table: RouteTable(
-                    routes: arena.store(compiled), bodyRouteCount: compiled.count { $0.needsBody },
+                    routes: allRoutes.first(compiled.count), bodyRouteCount: compiled.count { $0.needsBody },
                     index: RouteIndex.compile(compiled, in: arena)),
                 targets: arena.store(compiler.targets), memberNames: names.pointer,
                 memberNameCount: compiler.memberNames.count,
                 policy: Policy(settings), texts: FixedTexts(version: version, in: arena),
-                cors: CORSPolicy(settings.cors, in: arena)))
+                cors: CORSPolicy(settings.cors, in: arena), providers: providerTable))
         view = UnsafePointer(memory)
         self.arena = arena
-        self.problems = problems
+        self.problems = problems + providerCompiler.problems
         retained = compiler.retained + [names]
     }
 }
@@ -68,6 +76,7 @@ struct SnapshotView: BitwiseCopyable {
     let policy: Policy
     let texts: FixedTexts
     let cors: CORSPolicy
+    let providers: ProviderTable
 
     static let streamMember = 0
     static let modelMember = 1
@@ -90,6 +99,7 @@ struct FixedTexts: BitwiseCopyable {
 final class Registry: Sendable {
     let targets = StableNumbers<TargetAddress>()
     let limiter = RateLimiter()
+    let providers = ProviderRegistry()
     /// Labels of routes in the metrics; 0 is "none".
     let routeLabels = StableNumbers<String>()
 

@@ -45,6 +45,11 @@ struct TargetPath: BitwiseCopyable, Sendable {
         if rest.count > 0 { emit(rest) }
     }
 
+    /// The path as it is.
+    static func same(in arena: Arena) -> TargetPath {
+        TargetPath(parts: arena.store([Part]()), keepsPath: true, stripsPrefix: false, usesCaptures: false)
+    }
+
     /// Compiles `target_path`; throws a message that names what does not fit the pattern.
     static func compile(
         _ text: String, stripPrefix: Bool, pattern: PathPatternSource, in arena: Arena

@@ -49,7 +49,7 @@ extension Worker {
     private mutating func askForBody(_ index: UInt32) -> Bool {
         let c = clients.pointer(index)
         let request = view(c)
-        if chooseRoute(index, request) == -1 {
+        if chooseRoute(index, request) == -1 && !mayGoToProvider(c) {
             take(index, -1, request)
             return false
         }
@@ -224,7 +224,7 @@ extension Worker {
         let c = clients.pointer(index)
         let request = view(c)
         let chosen = chooseRoute(index, request)
-        guard chosen != -2 else { return }
+        guard chosen != -2, !(chosen == -1 && mayGoToProvider(c)) else { return }
         let exchange = UnsafePointer(c).pointee.exchange
         if chosen >= 0
             && exchange.snapshot.unsafelyUnwrapped.pointee.table.routes.pointer(chosen).pointee.bodyFields != nil

@@ -45,6 +45,7 @@ extension Worker {
             return
         }
         guard chosen >= 0 else {
+            if chosen == -1, takeToProvider(index, request) { return }
             let earlier = c.pointee.exchange.error
             return refuse(index, earlier == .none ? .noRoute : earlier)
         }
@@ -144,6 +145,7 @@ extension Worker {
     /// An attempt failed before any byte of a response went to the client.
     mutating func attemptFailed(_ index: UInt32, _ failure: AttemptFailure, _ error: ExchangeError) {
         let c = clients.pointer(index)
+        if c.pointee.exchange.provider >= 0 { return providerAttemptFailed(index, failure, error) }
         let route = self.route(c)
         let stableID = Int(target(c).pointee.stableID)
         c.pointee.exchange.error = error
@@ -196,7 +198,7 @@ extension Worker {
             floor: current.pointee.policy.retryBudgetFloor, nowMilliseconds: now)
     }
 
-    private mutating func backOff(_ index: UInt32, _ milliseconds: UInt64) {
+    mutating func backOff(_ index: UInt32, _ milliseconds: UInt64) {
         let c = clients.pointer(index)
         c.pointee.exchange.phase = .backingOff
         setDeadline(client: index, now + milliseconds)

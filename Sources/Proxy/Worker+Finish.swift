@@ -69,6 +69,7 @@ extension Worker {
     @inline(__always)
     mutating func endExchange(_ client: UInt32) {
         let c = clients.pointer(client)
+        if c.pointee.exchange.provider >= 0 { endProvider(client) }
         if c.pointee.exchange.isAudited { audit(completed: client) }
         auditScratchOwner = Token(rawValue: 0)
         let route = c.pointee.exchange.routeIndex
@@ -92,6 +93,7 @@ extension Worker {
         c.pointee.exchange.error = error
         c.pointee.exchange.keepsAlive = false
         releaseAttempt(c)
+        if c.pointee.exchange.provider >= 0, !tellOfBreak(client, error) { return }
         if c.pointee.outbound.isEmpty { return finishCut(client) }
         keepAuditDescription(client)
         c.pointee.exchange.phase = .flushing

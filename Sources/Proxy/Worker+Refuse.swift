@@ -1,10 +1,11 @@
+import Glibc
 import HTTP
 import Reactor
 
 /// Answers that the gateway gives itself.
 extension Worker {
     /// Where an answer's body is put together, behind its head in `out`.
-    private static let ownBodyOffset = 32 * 1024
+    static let ownBodyOffset = 32 * 1024
     private static let ownBodyRoom = 4096
     /// Longer values of a request's are not repeated in an answer: together they would not fit its head.
     private static let maxEchoedBytes = 2048
@@ -43,7 +44,7 @@ extension Worker {
     }
 
     /// Sends an answer of ours whose body stands at `ownBodyOffset`, and ends the exchange.
-    private mutating func answer(_ index: UInt32, status: UInt16, contentType: StaticString, _ bodyCount: Int) {
+    mutating func answer(_ index: UInt32, status: UInt16, contentType: StaticString, _ bodyCount: Int) {
         let c = clients.pointer(index)
         settleRequest(c)
         c.pointee.exchange.status = status
@@ -59,7 +60,8 @@ extension Worker {
             writer.append("content-length", decimal: UInt64(bodyCount))
         }
         switch c.pointee.exchange.error {
-        case .rateLimited:
+        case .rateLimited, .tooManyOpen, .noHealthyKey:
+            if c.pointee.exchange.retryAfterMilliseconds == 0 { break }
             let seconds = (UInt64(c.pointee.exchange.retryAfterMilliseconds) + 999) / 1000
             writer.append("retry-after", decimal: max(seconds, 1))
         case .missingKey, .invalidKey, .inactiveKey, .expiredKey:
@@ -69,12 +71,16 @@ extension Worker {
         if status == 204 { writePreflightFields(index, &writer) }
         writeCommonFields(index, &writer, hasOwnCORS: status == 204)
         writer.append("\r\n")
+        // The head moves up to the body, which may be longer.
+        let start = Self.ownBodyOffset - writer.count
+        memmove(out + start, out, writer.count)
+        var count = writer.count
         if c.pointee.exchange.method != .head && status != 204 {
-            writer.append(out + Self.ownBodyOffset, bodyCount)
+            count += bodyCount
             c.pointee.exchange.responseBytes = UInt64(bodyCount)
         }
         c.pointee.exchange.phase = .flushing
-        guard sendToClient(index, out, writer.count) else { return }
+        guard sendToClient(index, out + start, count) else { return }
         if c.pointee.outbound.isEmpty { return finishExchange(index) }
         keepAuditDescription(index)
     }

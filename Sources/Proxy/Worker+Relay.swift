@@ -5,7 +5,7 @@ import Reactor
 /// A response's body on its way to the client: out of the upstream's framing, into the client's, in the same turn.
 extension Worker {
     /// Room for a chunk's size line in front of its data.
-    private static let chunkLineRoom = 10
+    static let chunkLineRoom = 10
 
     /// Sends on what `p` holds of a body, behind a head of `headBytes` in `out`. Returns the bytes used, or -1 if the
     /// exchange is over.
@@ -14,6 +14,7 @@ extension Worker {
         let u = upstreams.pointer(upstream)
         let client = u.pointee.client
         let c = clients.pointer(client)
+        if c.pointee.exchange.provider >= 0, isFiltered(c) { return relayFiltered(upstream, p, n, headBytes) }
         switch c.pointee.exchange.responseFraming {
         case .contentLength:
             let taken = Int(min(UInt64(n), c.pointee.exchange.responseRemaining))
@@ -126,7 +127,7 @@ extension Worker {
     /// Sends `count` bytes that stand in `out` behind the head and the room for a size line, as one chunk; with `last`,
     /// the last chunk and the trailer section behind it.
     @inline(__always)
-    private mutating func sendChunk(
+    mutating func sendChunk(
         _ client: UInt32, _ headBytes: Int, _ count: Int, last: Bool, trailers: Bytes
     ) -> Bool {
         let dataAt = headBytes + Self.chunkLineRoom
@@ -172,14 +173,15 @@ extension Worker {
         let client = upstreams.pointer(upstream).pointee.client
         let c = clients.pointer(client)
         if c.pointee.exchange.sendsChunked {
-            guard sendChunk(client, 0, 0, last: true, trailers: .empty) else { return }
+            let rest = c.pointee.exchange.provider >= 0 ? heldByFilter(c) : 0
+            guard sendChunk(client, 0, rest, last: true, trailers: .empty) else { return }
         }
         responseIsComplete(upstream)
     }
 
     /// Looks at body bytes after they went out: counts what a stream consists of, keeps what the audit wants.
     @inline(__always)
-    private mutating func observe(_ c: UnsafeMutablePointer<ClientConnection>, _ p: UnsafePointer<UInt8>, _ n: Int) {
+    mutating func observe(_ c: UnsafeMutablePointer<ClientConnection>, _ p: UnsafePointer<UInt8>, _ n: Int) {
         c.pointee.exchange.responseBytes &+= UInt64(n)
         if c.pointee.exchange.countsEvents {
             c.pointee.exchange.events.feed(p, n)
@@ -187,6 +189,7 @@ extension Worker {
             c.pointee.exchange.lines.feed(p, n)
         }
         if current.pointee.policy.auditsBody { captureResponse(c, p, n) }
+        if c.pointee.exchange.provider >= 0, !isFiltered(c) { observeProvider(c, p, n) }
     }
 
     // MARK: The client's socket

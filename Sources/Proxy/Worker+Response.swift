@@ -173,18 +173,34 @@ extension Worker {
                 if used == n { return used }
                 continue
             }
-            if Failover.isRetryable(status: response.status), retries(upstream, p + used, response) { return -1 }
-            var headBytes = startResponse(upstream, p + used, response)
-            guard headBytes > 0 else { return -1 }
-            used += Int(response.headLength)
-            if headBytes + (n - used) > Self.outBytes - Self.relayRoom {
-                // A head of extraordinary length: `out` has no room for the beginning of the body behind it.
-                guard sendToClient(client, out, headBytes) else { return -1 }
-                headBytes = 0
+            if c.pointee.exchange.provider >= 0 {
+                switch lookAtAnswer(upstream, p + used, n - used, response) {
+                case .hold: return used
+                case .over: return -1
+                case .pass: break
+                }
+            } else if Failover.isRetryable(status: response.status), retries(upstream, p + used, response) {
+                return -1
             }
-            let rest = relay(upstream, p + used, n - used, headBytes: headBytes)
+            let rest = passOn(upstream, p + used, n - used, response)
             return rest < 0 ? rest : used + rest
         }
+    }
+
+    /// Sends the client a response's head, which stands at `p`, and what is here of the body behind it. Returns the
+    /// bytes used, or -1 if the connection is done with.
+    @inline(__always)
+    mutating func passOn(_ upstream: UInt32, _ p: UnsafePointer<UInt8>, _ n: Int, _ response: ResponseHead) -> Int {
+        var headBytes = startResponse(upstream, p, response)
+        guard headBytes > 0 else { return -1 }
+        let used = Int(response.headLength)
+        if headBytes + (n - used) > Self.outBytes - Self.relayRoom {
+            // A head of extraordinary length: `out` has no room for the beginning of the body behind it.
+            guard sendToClient(upstreams.pointer(upstream).pointee.client, out, headBytes) else { return -1 }
+            headBytes = 0
+        }
+        let rest = relay(upstream, p + used, n - used, headBytes: headBytes)
+        return rest < 0 ? rest : used + rest
     }
 
     /// 1xx responses go on to clients that can read them, but for 100: that one is ours to give (RFC 9110 §10.1.1).
@@ -247,6 +263,7 @@ extension Worker {
         let c = clients.pointer(client)
         guard c.pointee.exchange.responseStarted else {
             let wasReused = u.pointee.wasReused && u.pointee.isSilent
+            if c.pointee.exchange.provider >= 0, closedWhileHolding(upstream, wasClean: wasClean) { return }
             return attemptFailed(client, .closed(wasReused: wasReused), .closedBeforeResponse)
         }
         if c.pointee.exchange.responseFraming == .untilClose && wasClean {
@@ -296,6 +313,7 @@ extension Worker {
             if !isModern { c.pointee.exchange.keepsAlive = false }
         default: break
         }
+        if c.pointee.exchange.provider >= 0 { prepareProviderRelay(c) }
         if isDraining || !c.pointee.exchange.requestIsComplete { c.pointee.exchange.keepsAlive = false }
         if response.known.contains(.contentType) { noteContentType(c, p, response) }
         describeForAudit(client, p, response)
@@ -371,7 +389,9 @@ extension Worker {
             dropped.insert(.xRateLimitRemainingRequests)
             dropped.insert(.xRateLimitResetRequests)
         }
-        if response.status == 204 || response.framing == .chunked { dropped.insert(.contentLength) }
+        if response.status == 204 || response.framing == .chunked || c.pointee.exchange.sendsChunked {
+            dropped.insert(.contentLength)
+        }
         var i = 0
         while i < Int(response.fieldCount) {
             let field = responseFields[i]
@@ -384,6 +404,7 @@ extension Worker {
             writer.append("cache-control: no-cache\r\n")
             if !response.known.contains(.xAccelBuffering) { writer.append("x-accel-buffering: no\r\n") }
         }
+        if c.pointee.exchange.provider >= 0 { writeProviderFields(c, &writer) }
         writeCommonFields(client, &writer, hasOwnCORS: response.known.contains(.accessControlAllowOrigin))
         if c.pointee.exchange.sendsChunked { writer.append("transfer-encoding: chunked\r\n") }
         writer.append("\r\n")

@@ -123,6 +123,7 @@ extension Worker {
         }
         if current.pointee.policy.forwardsClientIP { writeForwarded(c, base, &writer) }
         writer.append(route.pointee.rewrite.added)
+        if c.pointee.exchange.provider >= 0 { writeProviderRequestFields(c, base, &writer) }
         if c.pointee.exchange.streamsRequest && c.pointee.exchange.requestIsChunked {
             writer.append("transfer-encoding: chunked\r\n")
         } else if head.framing != .none {
@@ -183,6 +184,7 @@ extension Worker {
         let route = self.route(c)
         let base = UnsafePointer(c.pointee.inbound.readPointer)
         let path = Bytes(base + Int(head.pathOffset), Int(head.pathLength))
+        if c.pointee.exchange.provider >= 0 { return writeProviderTarget(c, base, path, &writer) }
         route.pointee.targetPath.write(
             path: path, pattern: route.pointee.pattern, scratch: patternScratch, captures: pathCaptures
         ) { writer.append($0) }

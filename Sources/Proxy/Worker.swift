@@ -22,6 +22,7 @@ struct WorkerConfiguration: Sendable {
     var snapshot: Snapshot
     var mailbox: Mailbox<WorkerMessage>
     var metrics: WorkerMetrics
+    var providerMetrics: ProviderMetrics
     var serverTLS: TLSContext?
     var clientTLS: TLSContext
     var limiter: ConnectionLimiter
@@ -62,6 +63,7 @@ struct Worker: ~Copyable {
     let listensOnLoopback: Bool
     let mailbox: Mailbox<WorkerMessage>
     let metrics: WorkerMetrics
+    let providerMetrics: ProviderMetrics
     let serverTLS: TLSContext?
     let clientTLS: TLSContext
     let bootNonce: UInt32
@@ -79,6 +81,8 @@ struct Worker: ~Copyable {
     var clients: Slab<ClientConnection>
     var upstreams: Slab<UpstreamConnection>
     var holders: Slab<SnapshotHolder>
+    /// Of the exchanges with providers only.
+    var providerExchanges: Slab<ProviderExchange>
     var pool: BufferPool
     var wheel: TimerWheel
     let resolver: Resolver
@@ -146,6 +150,7 @@ struct Worker: ~Copyable {
         listensOnLoopback = SocketAddress.local(of: configuration.listener)?.isLoopback ?? false
         mailbox = configuration.mailbox
         metrics = configuration.metrics
+        providerMetrics = configuration.providerMetrics
         serverTLS = configuration.serverTLS
         clientTLS = configuration.clientTLS
         bootNonce = configuration.bootNonce
@@ -158,6 +163,7 @@ struct Worker: ~Copyable {
         clients = Slab(capacity: maxConnections)
         upstreams = Slab(capacity: maxConnections * 2 + 1024)
         holders = Slab(capacity: 65_536)
+        providerExchanges = Slab(capacity: maxConnections)
         pool = BufferPool(cacheLimitBytes: 32 << 20)
         now = Clock.monotonicMilliseconds()
         wheel = TimerWheel(capacity: maxConnections * 3 + 4096, nowMilliseconds: now)

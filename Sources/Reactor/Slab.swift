@@ -97,7 +97,7 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
 
     /// Gives back the pages on which no slot is live. Generations stay, so old tokens stay stale; the lowest free slots
     /// are taken first from now on, which keeps the pages given back out of use.
-    @inline(never) @usableFromInline
+    @inlinable @inline(never)
     mutating func trim() {
         peak = liveSlots
         freeCount = 0
@@ -117,7 +117,8 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
     }
 
     /// Whole pages within a range of bytes; a few are not worth a system call.
-    private func discard(from start: Int, to end: Int) {
+    @inlinable
+    func discard(from start: Int, to end: Int) {
         let page = 4096
         let first = (start + page - 1) / page * page
         let last = end / page * page

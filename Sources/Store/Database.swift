@@ -72,7 +72,7 @@ public final class Database: Sendable {
         case .refused(let difference):
             throw .refused("\(path) cannot be used: \(difference)")
         case .current:
-            try connection.transaction { () throws(StoreError) in try RollupTable.addUp(in: connection) }
+            break
         case .empty:
             // Rows with headers take a kilobyte or two: small pages would put their ends on pages of their own.
             try connection.execute("PRAGMA page_size = 16384")
@@ -115,6 +115,7 @@ public final class Database: Sendable {
             database = Database(
                 path: path, timeZoneOffsetMinutes: offset, migratedFromVersion: 0, backupPath: backup)
         }
+        try connection.transaction { () throws(StoreError) in try RollupTable.addUp(in: connection) }
         try useWAL(connection, path)
         return database
     }

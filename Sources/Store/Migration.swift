@@ -1,3 +1,5 @@
+import CSQLite
+
 /// Brings a database of an earlier schema version up to date, one version after the other. Runs inside one transaction.
 enum Migration {
     static func run(from version: Int, in connection: Connection) throws(StoreError) {
@@ -10,5 +12,22 @@ enum Migration {
             try connection.execute("ALTER TABLE api_keys ADD COLUMN \(column)")
         }
         for table in Schema.providerTables { try Schema.create(table, in: connection) }
+        try allowUnknownChunkCounts(connection)
+    }
+
+    /// `stream_chunks` may be NULL since version 2. SQLite has no ALTER for that, and copying millions of rows to another
+    /// table is not called for: dropping a NOT NULL changes nothing that is stored, so the text of the schema is changed,
+    /// as its documentation has it (lang_altertable, "Making Other Kinds Of Table Schema Changes").
+    private static func allowUnknownChunkCounts(_ connection: Connection) throws(StoreError) {
+        let version = try connection.scalarInt("PRAGMA schema_version")
+        fg_sqlite_allow_schema_text(connection.handle, 1)
+        defer { fg_sqlite_allow_schema_text(connection.handle, 0) }
+        try connection.execute(
+            """
+            UPDATE sqlite_schema SET sql = replace(
+                sql, 'stream_chunks INTEGER NOT NULL DEFAULT 0', 'stream_chunks INTEGER DEFAULT 0')
+            WHERE type = 'table' AND name = 'audit_logs'
+            """)
+        try connection.execute("PRAGMA schema_version = \(version + 1)")
     }
 }

@@ -2,16 +2,33 @@ import Config
 import Proxy
 import Store
 
-/// What stands in for a gateway while none runs: it says whether a route could be served, and that is all.
+/// What stands in for a gateway while none runs: it says whether a route could be served and which would take a
+/// request, and that is all.
 struct IdleGateway: GatewayControl {
     let settings: Settings
 
     func publish(keys: [KeyRecord], routes: [RouteRecord]) throws(GatewayError) {}
 
+    func publish(providers: ProviderSet) throws(GatewayError) {}
+
+    func validate(_ provider: ProviderRecord) -> RouteProblem? {
+        RouteCheck.problem(provider, settings: settings)
+    }
+
+    func providerStatus() -> [ProviderStatus] { [] }
+
     func validate(_ route: RouteRecord) -> RouteProblem? { RouteCheck.problem(route, settings: settings) }
 
     func explain(method: String, path: String, headers: [(String, String)], body: [UInt8]?) -> RouteExplanation {
-        RouteExplanation(error: "no gateway runs")
+        do throws(StoreError) {
+            let reader = try ReadConnection(
+                path: settings.database.path, timeZoneOffsetMinutes: settings.app.timezone.minutes)
+            return RouteCheck.explain(
+                routes: try reader.activeRoutes(), settings: settings, method: method, path: path, headers: headers,
+                body: body)
+        } catch {
+            return RouteExplanation(error: "\(error)")
+        }
     }
 
     func metrics() -> GatewayMetrics { GatewayMetrics() }

@@ -1,5 +1,5 @@
 /// What starts a key's budget anew.
-public enum BudgetPeriod: String, Sendable, CaseIterable {
+public enum BudgetPeriod: String, Sendable, BitwiseCopyable, CaseIterable {
     /// Nothing does.
     case total
     /// Local midnight.

@@ -1,0 +1,65 @@
+import HTTP
+import Inflate
+import LLM
+import Reactor
+
+/// What a worker keeps of an exchange with a provider beside the exchange itself: a slot of its own, so that all others
+/// need no room for it.
+struct ProviderExchange: BitwiseCopyable {
+    var endpoint = EndpointMatch(endpoint: .other)
+    /// The model as the client named it, in `name`.
+    var name = Buffer.empty
+    /// The one candidate of `provider/model`; its name points into `name`.
+    var single = Candidate(provider: -1, group: 0, price: -1, metric: 0, model: .empty)
+    /// Index of the name's entry; -1: `single` is what it stands for.
+    var entry: Int32 = -1
+    /// A bit for each candidate that this request may go to.
+    var allowed: UInt64 = 0
+    var attempts = ProviderAttempts()
+
+    // The attempt under way.
+    var candidate: Int32 = -1
+    var key: Int32 = -1
+    var isUnderWay = false
+    var isProbe = false
+    /// The provider's answer began as a success and counts as one.
+    var isAnswered = false
+    /// Monotonic nanoseconds.
+    var attemptStartedAt: UInt64 = 0
+    var firstByteNanoseconds: UInt64 = 0
+    var status: UInt16 = 0
+
+    // The request.
+    var request = RequestReader()
+    /// The answer is to report usage although the client did not ask for it.
+    var asksForUsage = false
+
+    // What was taken from the caller's account.
+    var reserved = Spending()
+    var holdsReservation = false
+    var holdsPlace = false
+
+    // The answer.
+    var reader = AnswerReader(endpoint: .other, apiType: .openai, framing: .json)
+    /// The answer's usage is read, and counts.
+    var isReading = false
+    /// The answer's beginning is held back until it is known to be one.
+    var isHolding = false
+    var framing = Framing.json
+    /// Where in the raw bytes behind the head the look-ahead stands, and with which state.
+    var lookedRaw = 0
+    var lookDecoder = ChunkedDecoder()
+    var lookIsComplete = false
+    /// Body bytes that were read while they were held, and are not to be read again when they go out.
+    var readAhead = 0
+    /// Monotonic milliseconds: from then on nothing is held back any more.
+    var holdUntil: UInt64 = 0
+    var filter = UsageChunkFilter()
+    /// What the filter holds back.
+    var hold = Buffer.empty
+    /// The chunk that reports usage is taken out of the stream.
+    var isFiltering = false
+    var isCompressed = false
+    var inflater = StreamInflater(.gzip, workspace: UnsafeMutableRawPointer(bitPattern: 16).unsafelyUnwrapped)
+    var workspace = Buffer.empty
+}

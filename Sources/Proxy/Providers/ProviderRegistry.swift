@@ -1,0 +1,133 @@
+import Store
+import Synchronization
+
+/// Owns the cells of providers, their keys, models and callers. They outlive snapshots: publishing a change forgets
+/// nothing that was learned and refills nobody's budget.
+final class ProviderRegistry: Sendable {
+    private struct KeyEntry {
+        var cell: LoadCell
+        var isEnabled: Bool
+        var stateChangedAtMilliseconds: Int64
+        var sealedKey: [UInt8]
+    }
+
+    private struct BudgetEntry {
+        var cell: BudgetCell
+        var budget: KeyBudget
+    }
+
+    private struct State {
+        var providers: [String: LoadCell] = [:]
+        var keys: [String: KeyEntry] = [:]
+        var models: [String: LoadCell] = [:]
+        var budgets: [String: BudgetEntry] = [:]
+    }
+
+    private let state = Mutex(State())
+    /// Turns of names that have no cell of their own.
+    let sharedTurns = LoadCell()
+    /// Labels in the metrics; 0 is "other".
+    let metricLabels = StableNumbers<ModelLabel>()
+
+    static let maxModels = 4096
+
+    init() { _ = metricLabels.number(for: ModelLabel(provider: "other", model: "other", currency: "USD")) }
+
+    func provider(_ name: String) -> LoadCell {
+        state.withLock { state in
+            if let cell = state.providers[name] { return cell }
+            let cell = LoadCell()
+            state.providers[name] = cell
+            return cell
+        }
+    }
+
+    /// The cell of a provider that is asked without a key.
+    func keyless(_ name: String) -> LoadCell { provider("\(name)/") }
+
+    /// A name's own count of turns, for as many names as a gateway sensibly has.
+    func turns(ofModel name: String) -> LoadCell {
+        state.withLock { state in
+            if let cell = state.models[name] { return cell }
+            guard state.models.count < Self.maxModels else { return sharedTurns }
+            let cell = LoadCell()
+            state.models[name] = cell
+            return cell
+        }
+    }
+
+    /// The cell of a provider's key. What workers have found out stands until somebody changes the record: enables the
+    /// key, puts another in its place, or sets its state by hand.
+    ///
+    /// - Parameters:
+    ///   - now: Unix milliseconds, of the record's times.
+    ///   - monotonicNow: the same moment in the workers' time.
+    func key(_ record: ProviderKeyRecord, now: Int64, monotonicNow: UInt64) -> LoadCell {
+        state.withLock { state in
+            var entry =
+                state.keys[record.keyID]
+                ?? KeyEntry(cell: LoadCell(), isEnabled: false, stateChangedAtMilliseconds: .min, sealedKey: [])
+            let isRenewed = record.sealedKey != entry.sealedKey || (record.isEnabled && !entry.isEnabled)
+            let isSet = record.stateChangedAtMilliseconds != entry.stateChangedAtMilliseconds
+            var isToBeSet = isRenewed
+            // That it cools a worker has written, whose cell this is.
+            if case .cooling = record.state {} else { isToBeSet = isToBeSet || isSet }
+            if isToBeSet { entry.cell.state.set(Self.word(record.state, now: now, monotonicNow: monotonicNow)) }
+            entry.isEnabled = record.isEnabled
+            entry.stateChangedAtMilliseconds = record.stateChangedAtMilliseconds
+            entry.sealedKey = record.sealedKey
+            state.keys[record.keyID] = entry
+            return entry.cell
+        }
+    }
+
+    private static func word(_ state: ProviderKeyState, now: Int64, monotonicNow: UInt64) -> UInt64 {
+        switch state {
+        case .ok: 0
+        case .cooling(let until):
+            until > now ? KeyHealth(coolingUntilMilliseconds: monotonicNow + UInt64(until - now)).word : 0
+        case .disabled(let reason):
+            KeyHealth(disabled: KeyHealth.Reason.allCases.first { "\($0.name)" == reason } ?? .invalid).word
+        }
+    }
+
+    /// The cell of a caller's key, seeded from its record on first use and when the record's spending has been counted
+    /// anew by hand; in between the cell knows better, for the database lags behind.
+    func budget(_ record: KeyRecord, offsetMinutes: Int, now: Int64) -> BudgetCell {
+        state.withLock { state in
+            let budget = record.budget
+            if let entry = state.budgets[record.keyID] {
+                if Self.isCountedAnew(budget, since: entry.budget, offsetMinutes) {
+                    Self.seed(entry.cell, budget, offsetMinutes, now)
+                }
+                state.budgets[record.keyID]?.budget = budget
+                return entry.cell
+            }
+            let cell = BudgetCell()
+            Self.seed(cell, budget, offsetMinutes, now)
+            state.budgets[record.keyID] = BudgetEntry(cell: cell, budget: budget)
+            return cell
+        }
+    }
+
+    private static func seed(_ cell: BudgetCell, _ budget: KeyBudget, _ offsetMinutes: Int, _ now: Int64) {
+        let current = budget.at(now, offsetMinutes: offsetMinutes)
+        cell.seed(
+            Spending(tokens: current.tokensSpent, amount: current.amountSpentMicros),
+            periodStart: budget.period.start(of: now, offsetMinutes: offsetMinutes) ?? 0)
+    }
+
+    /// Another currency or period, or a moment from which to count that no calendar explains.
+    private static func isCountedAnew(_ new: KeyBudget, since old: KeyBudget, _ offsetMinutes: Int) -> Bool {
+        if new.currency != old.currency || new.period != old.period { return true }
+        guard let since = new.countedSinceMilliseconds, since != old.countedSinceMilliseconds else { return false }
+        return new.period.start(of: since, offsetMinutes: offsetMinutes) != since
+    }
+}
+
+/// What the metrics of tokens and money are told apart by.
+struct ModelLabel: Hashable, Sendable {
+    var provider: String
+    var model: String
+    var currency: String
+}

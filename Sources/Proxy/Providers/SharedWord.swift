@@ -1,0 +1,110 @@
+import Synchronization
+
+/// A word that all workers share, changed by pure functions of it: read, computed, compared and swapped.
+struct SharedWord: BitwiseCopyable, @unchecked Sendable {
+    let word: UnsafeMutablePointer<Atomic<UInt64>>
+
+    var value: UInt64 { word.pointee.load(ordering: .relaxed) }
+
+    func set(_ value: UInt64) { word.pointee.store(value, ordering: .relaxed) }
+
+    /// Applies `change` until nobody came between; a change that changes nothing writes nothing.
+    @inline(__always)
+    func update<Result: BitwiseCopyable>(_ change: (inout UInt64) -> Result) -> Result {
+        var seen = word.pointee.load(ordering: .relaxed)
+        while true {
+            var next = seen
+            let result = change(&next)
+            if next == seen { return result }
+            let (isExchanged, current) = word.pointee.weakCompareExchange(
+                expected: seen, desired: next, ordering: .relaxed)
+            if isExchanged { return result }
+            seen = current
+        }
+    }
+}
+
+/// A cache line of shared words. Made once and kept for as long as the process lives: snapshots come and go, what was
+/// learned stays.
+enum SharedCell {
+    static let words = 8
+
+    static func make() -> UnsafeMutablePointer<Atomic<UInt64>> {
+        let raw = UnsafeMutableRawPointer.allocate(byteCount: words * 8, alignment: 64)
+        let p = raw.bindMemory(to: Atomic<UInt64>.self, capacity: words)
+        for i in 0..<words { (p + i).initialize(to: Atomic(0)) }
+        return p
+    }
+}
+
+/// What all workers know of one provider or of one of its keys: how it is and how busy, fast and reliable it has been.
+struct LoadCell: BitwiseCopyable, @unchecked Sendable {
+    private let words: UnsafeMutablePointer<Atomic<UInt64>>
+
+    init() { words = SharedCell.make() }
+
+    /// A provider's `Breaker` or a key's `KeyHealth`.
+    var state: SharedWord { SharedWord(word: words) }
+    /// Choices made so far.
+    private var turns: SharedWord { SharedWord(word: words + 1) }
+    private var open: SharedWord { SharedWord(word: words + 2) }
+    private var firstByte: SharedWord { SharedWord(word: words + 3) }
+    /// Failures' moving average, in 1/65536: what was never used has none.
+    private var failures: SharedWord { SharedWord(word: words + 4) }
+
+    func takeTurn() -> UInt64 { (words + 1).pointee.wrappingAdd(1, ordering: .relaxed).oldValue }
+    var turn: UInt64 { turns.value }
+
+    var openExchanges: UInt64 { open.value }
+    func began() { (words + 2).pointee.wrappingAdd(1, ordering: .relaxed) }
+    func ended() { (words + 2).pointee.wrappingSubtract(1, ordering: .relaxed) }
+
+    var firstByteMicroseconds: UInt64 { firstByte.value }
+
+    /// The first value counts as it is, each later one an eighth.
+    func measured(firstByteMicroseconds sample: UInt64) {
+        firstByte.update { $0 = $0 == 0 ? max(sample, 1) : max(($0 &* 7 &+ sample) / 8, 1) }
+    }
+
+    var successShare: UInt64 { 65536 - min(failures.value, 65536) }
+
+    func noted(success: Bool) {
+        failures.update { $0 = ($0 &* 7 &+ (success ? 0 : 65536)) / 8 }
+    }
+
+    var breaker: Breaker { Breaker(word: state.value) }
+    var health: KeyHealth {
+        var health = KeyHealth()
+        health.word = state.value
+        return health
+    }
+
+    @inline(__always)
+    func updateBreaker<Result: BitwiseCopyable>(_ change: (inout Breaker) -> Result) -> Result {
+        state.update { word in
+            var breaker = Breaker(word: word)
+            let result = change(&breaker)
+            word = breaker.word
+            return result
+        }
+    }
+
+    @inline(__always)
+    func updateHealth<Result: BitwiseCopyable>(_ change: (inout KeyHealth) -> Result) -> Result {
+        state.update { word in
+            var health = KeyHealth()
+            health.word = word
+            let result = change(&health)
+            word = health.word
+            return result
+        }
+    }
+
+    func option(index: Int, weight: Int32) -> BalancingOption {
+        BalancingOption(
+            index: Int32(truncatingIfNeeded: index), weight: weight,
+            openExchanges: UInt32(clamping: openExchanges),
+            firstByteMicroseconds: UInt32(clamping: firstByteMicroseconds),
+            successShare: UInt32(clamping: successShare))
+    }
+}

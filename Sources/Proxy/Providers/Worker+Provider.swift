@@ -1,0 +1,340 @@
+import Glibc
+import HTTP
+import JSON
+import LLM
+import Reactor
+
+/// A request that no route takes: to a provider of the model that it names.
+extension Worker {
+    /// True if a request that no route takes can go to a provider once its body is here.
+    func mayGoToProvider(_ c: UnsafeMutablePointer<ClientConnection>) -> Bool {
+        let snapshot = c.pointee.exchange.snapshot.unsafelyUnwrapped
+        guard !snapshot.pointee.providers.isEmpty, c.pointee.exchange.tried.isEmpty else { return false }
+        let base = UnsafePointer(c.pointee.inbound.readPointer)
+        let path = Bytes(base + Int(head.pathOffset), Int(head.pathLength))
+        return head.method == .post && Endpoint.of(path: path).endpoint.namesModel
+    }
+
+    /// No route takes the request. Returns false if no provider does either.
+    @inline(never)
+    mutating func takeToProvider(_ index: UInt32, _ request: RequestView) -> Bool {
+        let c = clients.pointer(index)
+        let snapshot = c.pointee.exchange.snapshot.unsafelyUnwrapped
+        guard !snapshot.pointee.providers.isEmpty, c.pointee.exchange.tried.isEmpty else { return false }
+        if request.method == .get { return answerAccount(index, request) }
+        guard request.method == .post else { return false }
+        let match = Endpoint.of(path: request.path)
+        guard match.endpoint.namesModel else { return false }
+        if c.pointee.exchange.pathIsAmbiguous && !readingsAgree(c, request) {
+            refuse(index, .ambiguousPath)
+            return true
+        }
+        guard c.pointee.exchange.requestIsComplete else {
+            // It may have to be changed, and sent again elsewhere.
+            c.pointee.exchange.phase = .readingBody
+            c.pointee.exchange.streamsRequest = false
+            bodyCameIn(index)
+            if c.pointee.isReadable { enqueueClient(index) }
+            return true
+        }
+        guard let slot = providerExchanges.allocate() else {
+            refuse(index, .noCapacity)
+            return true
+        }
+        let side = providerExchanges.pointer(slot)
+        side.initialize(to: ProviderExchange())
+        side.pointee.endpoint = match
+        c.pointee.exchange.provider = Int32(slot)
+        let refusal = admit(c, side, request)
+        guard refusal == .none else {
+            refuse(index, refusal)
+            return true
+        }
+        captureRequestBody(c)
+        continueWithProviders(index)
+        return true
+    }
+
+    /// Everything that can turn the request away before a provider is asked. What is taken from the caller's account is
+    /// noted, and given back when the exchange ends.
+    private mutating func admit(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
+        _ request: RequestView
+    ) -> ExchangeError {
+        let fault = readFacts(c, side, request)
+        if fault != .none { return fault }
+        let providers = UnsafePointer(c.pointee.exchange.snapshot.unsafelyUnwrapped).pointee.providers
+        let name = Bytes(side.pointee.name.readPointer, side.pointee.name.count)
+        guard let resolution = providers.resolve(name) else { return .modelNotFound }
+        side.pointee.entry = resolution.entry
+        side.pointee.single = resolution.single
+        let set = candidates(c, side)
+        guard set.count > 0 else { return .modelNotFound }
+        let allowed = usable(c, side, set, name)
+        side.pointee.allowed = allowed.usable
+        if allowed.usable == 0 { return allowed.isForbidden ? .modelNotAllowed : .modelNotFound }
+        return takeFromAccount(c, side, providers)
+    }
+
+    /// Candidates that speak the request's format and that the caller's key may use.
+    ///
+    /// Whoever names a provider outright gets it, whatever it is said to speak.
+    private func usable(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
+        _ set: CandidateSet, _ name: Bytes
+    ) -> (usable: UInt64, isForbidden: Bool) {
+        let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
+        var usable: UInt64 = 0
+        var isForbidden = false
+        for i in 0..<set.count {
+            let candidate = set.candidates[i]
+            let provider = providers.providers.pointer(Int(candidate.provider))
+            let speaks = provider.pointee.speaks(side.pointee.endpoint.endpoint) || side.pointee.entry < 0
+            guard speaks else { continue }
+            if c.pointee.exchange.keyIndex >= 0 {
+                let caller = providers.callers.pointer(Int(c.pointee.exchange.keyIndex))
+                guard caller.pointee.allows(asked: name, model: candidate.model, provider: provider.pointee.name)
+                else {
+                    isForbidden = true
+                    continue
+                }
+            }
+            usable |= 1 << UInt64(i)
+        }
+        return (usable, isForbidden)
+    }
+
+    /// The candidates of an exchange; the pointer stays valid as long as the exchange is open.
+    func candidates(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>
+    ) -> CandidateSet {
+        let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
+        if side.pointee.entry < 0 {
+            let offset = MemoryLayout<ProviderExchange>.offset(of: \.single).unsafelyUnwrapped
+            let single = (UnsafeRawPointer(side) + offset).assumingMemoryBound(to: Candidate.self)
+            return CandidateSet(
+                candidates: single, count: 1, allowed: side.pointee.allowed, turns: providers.sharedTurns)
+        }
+        let entry = providers.models.pointer(Int(side.pointee.entry))
+        return CandidateSet(
+            candidates: entry.pointee.candidates.pointer(0), count: entry.pointee.candidates.count,
+            allowed: side.pointee.allowed, turns: entry.pointee.turns)
+    }
+
+    /// Reserves the worst case and takes one of the key's places.
+    private mutating func takeFromAccount(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
+        _ providers: ProviderTable
+    ) -> ExchangeError {
+        guard c.pointee.exchange.keyIndex >= 0 else { return .none }
+        let caller = providers.callers.pointer(Int(c.pointee.exchange.keyIndex))
+        if let limit = caller.pointee.maxConcurrent {
+            guard caller.pointee.budget.concurrency.acquire(limit: limit) else {
+                // When one of them ends nobody knows; a second is what clients wait by themselves.
+                c.pointee.exchange.retryAfterMilliseconds = 1000
+                return .tooManyOpen
+            }
+            side.pointee.holdsPlace = true
+        }
+        let worst = worstCase(c, side, providers, caller)
+        let start = caller.pointee.limits.periodStart(Int64(realtime / 1_000_000))
+        switch caller.pointee.budget.reserve(worst, limits: caller.pointee.limits, periodStart: start) {
+        case .reserved: break
+        case .noTokens: return .outOfTokens
+        case .noAmount: return .outOfMoney
+        }
+        side.pointee.reserved = worst
+        side.pointee.holdsReservation = true
+        return .none
+    }
+
+    /// What an answer may have at most where nobody says: neither the request nor the price file.
+    static let assumedOutputTokens: Int64 = 4096
+
+    /// The most that the request can come to, with whichever of its candidates.
+    private func worstCase(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
+        _ providers: ProviderTable, _ caller: UnsafePointer<CallerPolicy>
+    ) -> Spending {
+        let set = candidates(c, side)
+        var worst = Spending()
+        for i in 0..<set.count where set.allowed >> UInt64(i) & 1 != 0 {
+            let index = Int(set.candidates[i].price)
+            let known = index >= 0 ? providers.prices[index].maxOutputTokens : 0
+            let usage = TokenUsage(
+                prompt: side.pointee.request.promptEstimate,
+                completion: outputLimit(side, known: known))
+            worst.tokens = max(worst.tokens, usage.total)
+            if index >= 0, providers.prices[index].currency.elementsEqual(caller.pointee.currency) {
+                worst.amount = max(worst.amount, providers.prices[index].price.cost(of: usage))
+            }
+        }
+        return worst
+    }
+
+    private func outputLimit(_ side: UnsafeMutablePointer<ProviderExchange>, known: Int64) -> Int64 {
+        guard side.pointee.endpoint.endpoint.generates else { return 0 }
+        let limit = side.pointee.request.maxTokens ?? (known > 0 ? known : Self.assumedOutputTokens)
+        return min(limit, TokenUsage.limit) &* min(side.pointee.request.choices, 1000)
+    }
+
+    // MARK: Attempts
+
+    /// Chooses provider and key for the next attempt and makes it; if nothing is left, answers with the error that the
+    /// exchange holds.
+    mutating func continueWithProviders(_ index: UInt32) {
+        let c = clients.pointer(index)
+        if tryNextProvider(index) { return }
+        let earlier = c.pointee.exchange.error
+        refuse(index, earlier == .none ? .noHealthyKey : earlier)
+    }
+
+    /// Makes the next attempt, if there is one to make.
+    mutating func tryNextProvider(_ index: UInt32) -> Bool {
+        let c = clients.pointer(index)
+        guard c.pointee.exchange.canReplay else { return false }
+        let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
+        let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
+        let set = candidates(c, side)
+        switch providers.next(set, after: side.pointee.attempts, now: now, random: nextRandom()) {
+        case .nothing(let wait):
+            c.pointee.exchange.retryAfterMilliseconds = UInt32(clamping: wait)
+            return false
+        case .attempt(let candidate, let key, let isProbe, let pause):
+            releaseAttempt(c)
+            begin(index, side, candidate: candidate, key: key, isProbe: isProbe)
+            if side.pointee.attempts.count > 0 { metrics.retried(route(c).pointee.metricID) }
+            if pause > 0 { backOff(index, nextRandom() % (pause + 1)) } else { startAttempt(index) }
+            return true
+        }
+    }
+
+    private mutating func begin(
+        _ index: UInt32, _ side: UnsafeMutablePointer<ProviderExchange>, candidate: Int, key: Int, isProbe: Bool
+    ) {
+        let c = clients.pointer(index)
+        let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
+        let chosen = candidates(c, side).candidates[candidate]
+        c.pointee.exchange.routeIndex = providers.keys.pointer(key).pointee.route
+        c.pointee.exchange.error = .none
+        side.pointee.candidate = Int32(candidate)
+        side.pointee.key = Int32(key)
+        side.pointee.isProbe = isProbe
+        side.pointee.isUnderWay = true
+        side.pointee.isAnswered = false
+        side.pointee.attemptStartedAt = nowNanoseconds
+        side.pointee.firstByteNanoseconds = 0
+        side.pointee.status = 0
+        resetAnswer(side)
+        providers.providers.pointer(Int(chosen.provider)).pointee.load.began()
+        providers.keys.pointer(key).pointee.load.began()
+        rewriteForProvider(c, side, chosen)
+    }
+
+    /// An attempt failed before anything of an answer came: the next one, or the end.
+    mutating func providerAttemptFailed(_ index: UInt32, _ failure: AttemptFailure, _ error: ExchangeError) {
+        let c = clients.pointer(index)
+        let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
+        c.pointee.exchange.error = error
+        releaseAttempt(c)
+        if failure == .closed(wasReused: true),
+            c.pointee.exchange.failover.decide(failure, retryCount: 0, maxRetries: 0, canReplay: true) == .retryNow
+        {
+            // The connection had died of age: nobody is to blame, and nothing was tried.
+            resetAnswer(side)
+            return startAttempt(index)
+        }
+        let outcome: AttemptOutcome =
+            switch failure {
+            case .connect, .connectTimeout, .dns, .tls: .connectFailed
+            case .closed, .status: .cutOff
+            case .responseTimeout: .timedOut
+            case .malformedResponse: .malformed
+            }
+        if let reason = error.upstreamReason { metrics.upstreamError(route(c).pointee.metricID, reason) }
+        endAttempt(c, side, outcome, retryAfter: nil)
+        continueWithProviders(index)
+    }
+
+    /// The attempt under way has ended: what it tells of provider and key goes into their cells, and it is written down.
+    mutating func endAttempt(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
+        _ outcome: AttemptOutcome, retryAfter: UInt64?
+    ) {
+        guard side.pointee.isUnderWay else { return }
+        side.pointee.isUnderWay = false
+        let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
+        let key = providers.keys.pointer(Int(side.pointee.key))
+        let provider = providers.providers.pointer(Int(key.pointee.provider))
+        let time = now
+        let wasProbe = side.pointee.isProbe && !side.pointee.isAnswered
+        provider.pointee.load.ended()
+        key.pointee.load.ended()
+        if outcome == .abandoned {
+            provider.pointee.load.updateBreaker { $0.undecided(wasProbe: wasProbe) }
+        } else if outcome.isProviderFault {
+            provider.pointee.load.updateBreaker { $0.failed(nowMilliseconds: time, wasProbe: wasProbe) }
+        } else if !side.pointee.isAnswered {
+            provider.pointee.load.updateBreaker { $0.succeeded() }
+        }
+        if outcome != .abandoned {
+            provider.pointee.load.noted(success: !outcome.isProviderFault)
+            key.pointee.load.noted(success: outcome == .answered || outcome == .modelNotFound)
+        }
+        if let reason = outcome.keyReason {
+            let isNews = key.pointee.load.updateHealth { $0.disable(reason) }
+            if isNews { keyChanged(c, key, until: 0, reason) }
+        } else if outcome == .rateLimited {
+            let until = key.pointee.load.updateHealth {
+                $0.limited(nowMilliseconds: time, retryAfterMilliseconds: retryAfter)
+            }
+            if until > 0 { keyChanged(c, key, until: until, .none) }
+        } else if outcome == .answered && !side.pointee.isAnswered {
+            key.pointee.load.updateHealth { $0.succeeded(nowMilliseconds: time) }
+        }
+        side.pointee.attempts.append(
+            ProviderAttempt(
+                candidate: Int16(truncatingIfNeeded: side.pointee.candidate), key: side.pointee.key, outcome: outcome,
+                status: side.pointee.status,
+                milliseconds: UInt32(clamping: (nowNanoseconds &- side.pointee.attemptStartedAt) / 1_000_000)))
+    }
+
+    /// The provider has begun to answer as it should: that counts at once, for the exchange may last.
+    mutating func answerBegan(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>
+    ) {
+        if side.pointee.isAnswered { return }
+        let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
+        let key = providers.keys.pointer(Int(side.pointee.key))
+        let provider = providers.providers.pointer(Int(key.pointee.provider))
+        let time = now
+        let microseconds = side.pointee.firstByteNanoseconds / 1000
+        provider.pointee.load.updateBreaker { $0.succeeded() }
+        provider.pointee.load.measured(firstByteMicroseconds: microseconds)
+        key.pointee.load.updateHealth { $0.succeeded(nowMilliseconds: time) }
+        key.pointee.load.measured(firstByteMicroseconds: microseconds)
+        side.pointee.isAnswered = true
+    }
+}
+
+extension CompiledProvider {
+    /// True if requests to this endpoint are in a format that the provider takes.
+    func speaks(_ endpoint: Endpoint) -> Bool {
+        switch endpoint.apiType {
+        case .openai, .azure:
+            // Gemini's has an interface for OpenAI's format beside its own.
+            apiType == .openai || apiType == .azure || (apiType == .gemini && isCompatible)
+        case .anthropic: apiType == .anthropic
+        case .gemini: apiType == .gemini
+        case nil: true
+        }
+    }
+
+    /// The base URL is that of an OpenAI-compatible interface.
+    private var isCompatible: Bool {
+        let suffix: StaticString = "/openai"
+        let n = suffix.utf8CodeUnitCount
+        guard path.base.count >= n, let p = path.base.pointer else { return false }
+        return bytesEqual(p + path.base.count - n, suffix.utf8Start, n)
+    }
+}

@@ -1,0 +1,380 @@
+import Glibc
+import HTTP
+import Inflate
+import LLM
+import Reactor
+
+/// A provider's answer: its beginning is held back until it is known to be one, for only so long can another
+/// provider take over; from then on it is relayed like any other and read after it went out.
+///
+/// What is held stays where it was received, in the upstream's inbound buffer, and is presented again with more behind it.
+extension Worker {
+    /// No more than this is held back.
+    static let maxHeldBytes = 128 * 1024
+    /// Nor for longer, once a first byte has come: whoever says so little for so long is passed on as it is.
+    static let maxHoldMilliseconds: UInt64 = 10_000
+
+    enum Look: BitwiseCopyable {
+        /// More is needed to decide.
+        case hold
+        /// The answer goes to the client.
+        case pass
+        /// The exchange goes on elsewhere, or is over.
+        case over
+    }
+
+    /// An attempt begins: nothing of an answer is here.
+    func resetAnswer(_ side: UnsafeMutablePointer<ProviderExchange>) {
+        side.pointee.isHolding = false
+        side.pointee.isReading = false
+        side.pointee.isFiltering = false
+        side.pointee.isCompressed = false
+        side.pointee.readAhead = 0
+    }
+
+    /// Looks at an answer whose head stands at `p` and whose body so far follows it, `n` bytes in all.
+    ///
+    /// - Parameter isEnded: nothing more will come, as the connection's end ends the body.
+    mutating func lookAtAnswer(
+        _ upstream: UInt32, _ p: UnsafePointer<UInt8>, _ n: Int, _ response: ResponseHead, isEnded: Bool = false
+    ) -> Look {
+        let index = upstreams.pointer(upstream).pointee.client
+        let c = clients.pointer(index)
+        let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
+        if !side.pointee.isHolding { beginLook(c, side, p, response) }
+        let body = p + Int(response.headLength)
+        let count = n - Int(response.headLength)
+        if response.status >= 400 {
+            return lookAtError(index, side, p, body, count, response, isEnded: isEnded)
+        }
+        if response.status < 200 || response.status >= 300 || !side.pointee.isReading { return pass(c, side) }
+        let wasSound = readAhead(side, body, count, response)
+        if isEnded { side.pointee.lookIsComplete = true }
+        let fault = side.pointee.reader.fault
+        if wasSound && fault != .none && !side.pointee.reader.contentSeen {
+            let outcome = AttemptOutcome(fault, inAnswer: true)
+            if fault.mayBeRetried, failOver(index, side, outcome, p, response) { return .over }
+            return c.pointee.exchange.provider < 0 ? .over : pass(c, side)
+        }
+        let isText = side.pointee.framing != .json
+        let mayHold =
+            wasSound && !side.pointee.lookIsComplete && count < Self.maxHeldBytes && now < side.pointee.holdUntil
+            && (isText ? !side.pointee.reader.contentSeen : true)
+        if mayHold { return .hold }
+        return pass(c, side)
+    }
+
+    private mutating func beginLook(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
+        _ p: UnsafePointer<UInt8>, _ response: ResponseHead
+    ) {
+        side.pointee.isHolding = true
+        side.pointee.status = response.status
+        side.pointee.firstByteNanoseconds = nowNanoseconds &- side.pointee.attemptStartedAt
+        side.pointee.holdUntil = now + Self.maxHoldMilliseconds
+        side.pointee.lookedRaw = 0
+        side.pointee.lookDecoder = ChunkedDecoder()
+        side.pointee.lookIsComplete = false
+        side.pointee.readAhead = 0
+        let type = responseValue(.contentType, p, response)
+        side.pointee.framing = Framing.of(contentType: type)
+        let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
+        let key = providers.keys.pointer(Int(side.pointee.key))
+        let apiType = providers.providers.pointer(Int(key.pointee.provider)).pointee.apiType
+        side.pointee.reader = AnswerReader(
+            endpoint: side.pointee.endpoint.endpoint, apiType: apiType, framing: side.pointee.framing)
+        side.pointee.isReading = MediaType.isReadable(type)
+        setCoding(side, responseValue(.contentEncoding, p, response))
+        side.pointee.isFiltering =
+            side.pointee.asksForUsage && side.pointee.framing == .sse && !side.pointee.isCompressed
+            && side.pointee.isReading && response.status == 200 && c.pointee.exchange.clientMinorVersion > 0
+        if side.pointee.isFiltering {
+            side.pointee.filter = UsageChunkFilter()
+            if !side.pointee.hold.isAllocated {
+                side.pointee.hold = pool.take(atLeast: UsageChunkFilter.holdCapacity)
+            }
+        }
+    }
+
+    private mutating func setCoding(_ side: UnsafeMutablePointer<ProviderExchange>, _ value: Bytes) {
+        side.pointee.isCompressed = false
+        if value.isEmpty || MediaType.isIdentity(value) { return }
+        guard let coding = Inflater.Coding(contentEncoding: value) else {
+            // Nobody asked for that; it goes through unread.
+            side.pointee.isReading = false
+            return
+        }
+        side.pointee.isCompressed = true
+        if !side.pointee.workspace.isAllocated {
+            side.pointee.workspace = pool.take(atLeast: StreamInflater.workspaceSize)
+        }
+        side.pointee.inflater = StreamInflater(
+            coding, workspace: UnsafeMutableRawPointer(side.pointee.workspace.base.unsafelyUnwrapped))
+    }
+
+    /// The first value of a response's field; empty if it has none.
+    func responseValue(_ id: HeaderID, _ p: UnsafePointer<UInt8>, _ response: ResponseHead) -> Bytes {
+        guard response.known.contains(id) else { return .empty }
+        for i in 0..<Int(response.fieldCount) where responseFields[i].id == id {
+            return Bytes(p + Int(responseFields[i].valueOffset), Int(responseFields[i].valueLength))
+        }
+        return .empty
+    }
+
+    private mutating func pass(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>
+    ) -> Look {
+        side.pointee.isHolding = false
+        if side.pointee.status < 200 || side.pointee.status >= 300 {
+            side.pointee.isReading = false
+        } else if side.pointee.reader.fault == .none || side.pointee.reader.contentSeen {
+            answerBegan(c, side)
+        }
+        return .pass
+    }
+
+    // MARK: Looking ahead
+
+    /// Feeds the reader what is here of the body and was not fed yet. False if the framing is broken.
+    private mutating func readAhead(
+        _ side: UnsafeMutablePointer<ProviderExchange>, _ body: UnsafePointer<UInt8>, _ count: Int,
+        _ response: ResponseHead
+    ) -> Bool {
+        switch response.framing {
+        case .contentLength(let length):
+            let here = Int(min(UInt64(count), length))
+            feed(side, body + side.pointee.lookedRaw, here - side.pointee.lookedRaw)
+            side.pointee.readAhead += here - side.pointee.lookedRaw
+            side.pointee.lookedRaw = here
+            side.pointee.lookIsComplete = UInt64(here) == length
+        case .untilClose:
+            feed(side, body + side.pointee.lookedRaw, count - side.pointee.lookedRaw)
+            side.pointee.readAhead = count
+            side.pointee.lookedRaw = count
+        case .chunked: return readAheadChunks(side, body, count)
+        default: side.pointee.lookIsComplete = true
+        }
+        return true
+    }
+
+    private mutating func readAheadChunks(
+        _ side: UnsafeMutablePointer<ProviderExchange>, _ body: UnsafePointer<UInt8>, _ count: Int
+    ) -> Bool {
+        let limits = UnsafePointer(current).pointee.policy.messageLimits
+        let start = body + side.pointee.lookedRaw
+        var used = 0
+        while !side.pointee.lookIsComplete {
+            switch side.pointee.lookDecoder.next(
+                start, count - side.pointee.lookedRaw, consumed: &used, limits: limits)
+            {
+            case .data(let offset, let length):
+                feed(side, start + offset, length)
+                side.pointee.readAhead += length
+            case .needMore:
+                side.pointee.lookedRaw += used
+                return true
+            case .trailers, .end: side.pointee.lookIsComplete = true
+            case .failed: return false
+            }
+        }
+        side.pointee.lookedRaw += used
+        return true
+    }
+
+    /// Body bytes without their framing, to the reader.
+    mutating func feed(_ side: UnsafeMutablePointer<ProviderExchange>, _ p: UnsafePointer<UInt8>, _ n: Int) {
+        if n <= 0 { return }
+        guard side.pointee.isCompressed else { return side.pointee.reader.feed(p, n) }
+        var consumed = 0
+        while true {
+            let made = side.pointee.inflater.next(
+                p, n, consumed: &consumed, into: patternScratch, room: PathPattern.scratchBytes)
+            if made == 0 { return }
+            side.pointee.reader.feed(patternScratch, made)
+        }
+    }
+
+    /// Body bytes that went to the client, or would have but for the filter.
+    @inline(never)
+    mutating func observeProvider(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ p: UnsafePointer<UInt8>, _ n: Int
+    ) {
+        let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
+        let known = min(n, side.pointee.readAhead)
+        side.pointee.readAhead -= known
+        if side.pointee.isReading { feed(side, p + known, n - known) }
+    }
+
+    // MARK: Errors
+
+    /// An answer with an error status: whose fault it is decides what becomes of it.
+    private mutating func lookAtError(
+        _ index: UInt32, _ side: UnsafeMutablePointer<ProviderExchange>, _ p: UnsafePointer<UInt8>,
+        _ body: UnsafePointer<UInt8>, _ count: Int, _ response: ResponseHead, isEnded: Bool
+    ) -> Look {
+        let c = clients.pointer(index)
+        let (text, isWhole) = errorText(side, body, count, response)
+        if !isWhole && !isEnded && count < Self.maxHeldBytes && now < side.pointee.holdUntil { return .hold }
+        let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
+        let key = providers.keys.pointer(Int(side.pointee.key))
+        let apiType = providers.providers.pointer(Int(key.pointee.provider)).pointee.apiType
+        let fault = FaultClassifier.classify(apiType, status: Int(response.status), body: text)
+        guard fault.mayBeRetried else { return pass(c, side) }
+        if failOver(index, side, AttemptOutcome(fault, inAnswer: false), p, response) { return .over }
+        return c.pointee.exchange.provider < 0 ? .over : pass(c, side)
+    }
+
+    /// The body of an error, without framing and coding, as far as it is here; and whether that is all of it. Stands in
+    /// `out`, which nothing else needs before a response begins.
+    private mutating func errorText(
+        _ side: UnsafeMutablePointer<ProviderExchange>, _ body: UnsafePointer<UInt8>, _ count: Int,
+        _ response: ResponseHead
+    ) -> (Bytes, Bool) {
+        var plain = Bytes(body, count)
+        var isWhole = false
+        switch response.framing {
+        case .contentLength(let length):
+            plain = Bytes(body, Int(min(UInt64(count), length)))
+            isWhole = UInt64(plain.count) == length
+        case .chunked:
+            let limits = UnsafePointer(current).pointee.policy.messageLimits
+            var decoder = ChunkedDecoder()
+            var used = 0
+            var written = 0
+            decoding: while true {
+                switch decoder.next(body, count, consumed: &used, limits: limits) {
+                case .data(let offset, let length):
+                    (out + written).update(from: body + offset, count: length)
+                    written += length
+                case .needMore: break decoding
+                case .trailers, .end, .failed:
+                    isWhole = true
+                    break decoding
+                }
+            }
+            plain = Bytes(UnsafePointer(out), written)
+        case .untilClose: break
+        default: isWhole = true
+        }
+        guard side.pointee.isCompressed, let p = plain.pointer else { return (plain, isWhole) }
+        let start = out + Self.maxHeldBytes * 2
+        // A copy that begins anew each time: an error is short, and read as a whole.
+        var inflater = side.pointee.inflater
+        var consumed = 0
+        var written = 0
+        while written < Self.maxErrorBytes {
+            let made = inflater.next(
+                p, plain.count, consumed: &consumed, into: start + written, room: Self.maxErrorBytes - written)
+            if made == 0 { break }
+            written += made
+        }
+        return (Bytes(UnsafePointer(start), written), isWhole)
+    }
+
+    private static let maxErrorBytes = 64 * 1024
+
+    /// The answer is a fault of provider or key: true if another attempt is made or the client has its answer, false if
+    /// the provider's own is to be passed on.
+    private mutating func failOver(
+        _ index: UInt32, _ side: UnsafeMutablePointer<ProviderExchange>, _ outcome: AttemptOutcome,
+        _ p: UnsafePointer<UInt8>, _ response: ResponseHead
+    ) -> Bool {
+        let c = clients.pointer(index)
+        let wait = RetryAfter.milliseconds(responseValue(.retryAfter, p, response))
+        if outcome.isProviderFault { metrics.upstreamError(route(c).pointee.metricID, .status) }
+        endAttempt(c, side, outcome, retryAfter: wait)
+        if tryNextProvider(index) { return true }
+        // What a provider says about our own key is not the client's to see: nor would it mean to it what it says.
+        guard outcome.keyReason != nil else { return false }
+        refuse(index, .noHealthyKey)
+        return true
+    }
+
+    // MARK: Ends
+
+    /// The upstream closed while its answer was held back. True if the answer has gone on, or another attempt is made.
+    mutating func closedWhileHolding(_ upstream: UInt32, wasClean: Bool) -> Bool {
+        let u = upstreams.pointer(upstream)
+        let client = u.pointee.client
+        let c = clients.pointer(client)
+        let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
+        guard side.pointee.isHolding, wasClean, !u.pointee.inbound.isEmpty else { return false }
+        var response = ResponseHead()
+        var scan = HeadScan()
+        let p = UnsafePointer(u.pointee.inbound.readPointer)
+        let n = u.pointee.inbound.count
+        guard
+            case .complete = ResponseParser.parse(
+                p, n, scan: &scan, limits: current.pointee.policy.messageLimits, fields: responseFields,
+                requestMethod: c.pointee.exchange.method, head: &response),
+            response.framing == .untilClose
+        else { return false }
+        u.pointee.staysOpen = false
+        switch lookAtAnswer(upstream, p, n, response, isEnded: true) {
+        case .hold, .over: return true
+        case .pass: break
+        }
+        let rest = passOn(upstream, p, n, response)
+        if rest >= 0 { endUntilClose(upstream) }
+        return true
+    }
+
+    /// The provider broke off in the middle of a stream: the client is told, in the stream's own language, before the
+    /// connection's end tells it again. Never does such a stream end as if it were whole. In the middle of an event there
+    /// is no place for another: then the connection's end has to do.
+    ///
+    /// - Returns: false if the client is gone.
+    mutating func tellOfBreak(_ client: UInt32, _ error: ExchangeError) -> Bool {
+        let c = clients.pointer(client)
+        let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
+        guard side.pointee.isReading, !side.pointee.isCompressed, c.pointee.exchange.sendsChunked,
+            !side.pointee.reader.isFinished,
+            side.pointee.reader.isAtEventBoundary || (side.pointee.isFiltering && side.pointee.filter.held > 0)
+        else { return true }
+        let event = ClosingEvent.bytes(
+            endpoint: side.pointee.endpoint.endpoint, framing: side.pointee.framing,
+            reason: error == .readTimeout ? .timedOut : .interrupted)
+        guard let p = event.pointer else { return true }
+        (out + Self.chunkLineRoom).update(from: p, count: event.count)
+        return sendChunk(client, 0, event.count, last: false, trailers: .empty)
+    }
+}
+
+extension MediaType {
+    /// JSON or a stream of it: what usage can be read from.
+    static func isReadable(_ value: Bytes) -> Bool {
+        if value.isEmpty || isEventStream(value) { return true }
+        guard let p = value.pointer else { return false }
+        var n = 0
+        while n < value.count && p[n] != UInt8(ascii: ";") && p[n] != 0x20 { n += 1 }
+        let json: StaticString = "json"
+        var i = 0
+        while i + json.utf8CodeUnitCount <= n {
+            if equalsIgnoringCase(p + i, json.utf8CodeUnitCount, json) { return true }
+            i += 1
+        }
+        return false
+    }
+
+    static func isIdentity(_ value: Bytes) -> Bool {
+        guard let p = value.pointer, value.count == 8 else { return false }
+        return equalsIgnoringCase(p, 8, "identity")
+    }
+}
+
+extension AttemptOutcome {
+    /// - Parameter inAnswer: the fault was told in an answer with a good status.
+    init(_ fault: Fault, inAnswer: Bool) {
+        switch fault {
+        case .none, .callerError, .contextTooLong: self = .answered
+        case .modelNotFound: self = .modelNotFound
+        case .keyInvalid: self = .keyInvalid
+        case .keyQuota: self = .quotaExhausted
+        case .keyForbidden: self = .keyForbidden
+        case .rateLimited: self = .rateLimited
+        case .overloaded: self = .overloaded
+        case .serverError: self = inAnswer ? .errorInAnswer : .serverError
+        case .timeout: self = .timedOut
+        }
+    }
+}

@@ -1,0 +1,189 @@
+import HTTP
+import LLM
+import Reactor
+import Store
+
+/// What an exchange with a provider leaves behind: its usage record, its caller's account in order, news about keys.
+extension Worker {
+    /// The exchange is over, whichever way: everything that was taken is given back or paid for, once.
+    @inline(never)
+    mutating func endProvider(_ index: UInt32) {
+        let c = clients.pointer(index)
+        let slot = UInt32(c.pointee.exchange.provider)
+        let side = providerExchanges.pointer(slot)
+        c.pointee.exchange.provider = -1
+        // The provider ended its stream with an error of its own: the client has it, and the records say so.
+        if c.pointee.exchange.error == .none, side.pointee.isAnswered, side.pointee.reader.fault != .none {
+            c.pointee.exchange.error = .errorInAnswer
+        }
+        let error = c.pointee.exchange.error
+        if side.pointee.isUnderWay { endAttempt(c, side, outcome(error), retryAfter: nil) }
+        var usage: TokenUsage?
+        if side.pointee.isReading && side.pointee.isAnswered {
+            usage = side.pointee.reader.settled(
+                promptEstimate: side.pointee.request.promptEstimate, isWhole: error == .none)
+        }
+        let cost = usage.flatMap { self.cost(c, side, $0) }
+        settleAccount(c, side, usage, cost)
+        if side.pointee.attempts.count > 0 { record(c, side, usage, cost) }
+        pool.give(&side.pointee.name)
+        pool.give(&side.pointee.workspace)
+        pool.give(&side.pointee.hold)
+        providerExchanges.release(slot)
+    }
+
+    /// What the end of an exchange says about the provider that was at work.
+    private func outcome(_ error: ExchangeError) -> AttemptOutcome {
+        switch error {
+        case .none: .answered
+        case .cutShort: .cutOff
+        case .malformedResponse: .malformed
+        case .readTimeout, .responseTimeout: .timedOut
+        case .errorInAnswer: .errorInAnswer
+        default: .abandoned
+        }
+    }
+
+    struct Cost: BitwiseCopyable {
+        var micros: Int64
+        var currency: Bytes
+    }
+
+    /// What the usage costs; nil if the model has no price.
+    func cost(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
+        _ usage: TokenUsage
+    ) -> Cost? {
+        let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
+        let candidate = candidates(c, side).candidates[Int(side.pointee.candidate)]
+        var price = Int(candidate.price)
+        if price < 0 {
+            price = side.pointee.reader.withServedModel { providers.price(Int(candidate.provider), $0) }
+        }
+        guard price >= 0 else { return nil }
+        let found = providers.prices.pointer(price)
+        return Cost(micros: found.pointee.price.cost(of: usage), currency: found.pointee.currency)
+    }
+
+    private mutating func settleAccount(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
+        _ usage: TokenUsage?, _ cost: Cost?
+    ) {
+        guard c.pointee.exchange.keyIndex >= 0 else { return }
+        let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
+        let caller = providers.callers.pointer(Int(c.pointee.exchange.keyIndex))
+        if side.pointee.holdsPlace {
+            side.pointee.holdsPlace = false
+            caller.pointee.budget.concurrency.release()
+        }
+        if side.pointee.holdsReservation {
+            side.pointee.holdsReservation = false
+            var actual = Spending(tokens: usage?.total ?? 0)
+            if let cost, cost.currency.elementsEqual(caller.pointee.currency) { actual.amount = cost.micros }
+            caller.pointee.budget.settle(reserved: side.pointee.reserved, actual: actual)
+        }
+    }
+
+    /// One usage record for every exchange that reached a provider.
+    private mutating func record(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
+        _ usage: TokenUsage?, _ cost: Cost?
+    ) {
+        let snapshot = c.pointee.exchange.snapshot.unsafelyUnwrapped
+        let providers = snapshot.pointee.providers
+        let key = providers.keys.pointer(Int(side.pointee.key))
+        let provider = providers.providers.pointer(Int(key.pointee.provider))
+        var caller = (keyID: Bytes.empty, sourcePath: Bytes.empty)
+        if c.pointee.exchange.keyIndex >= 0 {
+            let own = snapshot.pointee.keys.keys.pointer(Int(c.pointee.exchange.keyIndex))
+            caller = (own.pointee.keyID, own.pointee.sourcePath)
+        }
+        let id = c.pointee.exchange.auditID
+        let requestID = requestID(c)
+        let requested = Bytes(side.pointee.name.readPointer, side.pointee.name.count)
+        let tokens = usage ?? TokenUsage()
+        let outcome = usageOutcome(c.pointee.exchange.error, isBilled: usage != nil)
+        let mayRecord = c.pointee.exchange.isAudited
+        side.pointee.reader.withServedModel { served in
+            let attempts = writeAttempts(c, side)
+            let fields = UsageFields(
+                requestID: requestID, keyID: caller.keyID, sourcePath: caller.sourcePath,
+                provider: provider.pointee.name, providerKeyID: key.pointee.keyID, modelRequested: requested,
+                modelServed: usage == nil ? .empty : served, currency: cost?.currency ?? .empty, attempts: attempts,
+                promptTokens: tokens.prompt, completionTokens: tokens.completion, cachedTokens: tokens.cached,
+                cacheWriteTokens: tokens.cacheWrite, reasoningTokens: tokens.reasoning, totalTokens: tokens.total,
+                costMicros: cost?.micros ?? 0, isEstimated: tokens.estimated, outcome: outcome)
+            if mayRecord {
+                put(AuditEncoder.usageSize(fields)) { AuditEncoder.encodeUsage(id, fields, into: $0) }
+            }
+        }
+        guard usage != nil else { return }
+        let candidate = candidates(c, side).candidates[Int(side.pointee.candidate)]
+        providerMetrics.used(
+            candidate.metric, tokens, cost: cost?.micros, operation: side.pointee.endpoint.endpoint,
+            firstByteNanoseconds: side.pointee.firstByteNanoseconds)
+    }
+
+    private func usageOutcome(_ error: ExchangeError, isBilled: Bool) -> UsageOutcome {
+        switch error {
+        case .none: isBilled ? .completed : .failed
+        case .clientGone, .sendTimeout: .cancelled
+        default: isBilled ? .interrupted : .failed
+        }
+    }
+
+    /// The failed attempts, as the record keeps them, in the worker's scratch.
+    private func writeAttempts(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>
+    ) -> Bytes {
+        let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
+        var count = 0
+        for i in 0..<side.pointee.attempts.count {
+            let attempt = side.pointee.attempts[i]
+            if attempt.outcome == .answered || attempt.outcome == .abandoned { continue }
+            let key = providers.keys.pointer(Int(attempt.key))
+            count += UsageAttempt.write(
+                provider: providers.providers.pointer(Int(key.pointee.provider)).pointee.name,
+                providerKeyID: key.pointee.keyID, reason: Bytes(attempt.outcome.name), status: attempt.status,
+                milliseconds: attempt.milliseconds, into: UnsafeMutableRawPointer(scratch + count),
+                room: Self.attemptsBytes - count)
+        }
+        return Bytes(UnsafePointer(scratch), count)
+    }
+
+    private static let attemptsBytes = 8192
+
+    /// A key was disabled or has to rest: the writer stores it, the control side need not be asked.
+    func keyStateFields(
+        _ key: UnsafePointer<CompiledProviderKey>, until: UInt64, _ reason: KeyHealth.Reason
+    ) -> ProviderKeyStateFields {
+        let unixNow = Int64(realtime / 1_000_000)
+        return ProviderKeyStateFields(
+            providerKeyID: key.pointee.keyID, state: reason == .none ? .cooling : .disabled,
+            changedAtMilliseconds: unixNow,
+            coolingUntilMilliseconds: until > now ? unixNow + Int64(until - now) : 0, reason: Bytes(reason.name))
+    }
+
+    mutating func keyChanged(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ key: UnsafePointer<CompiledProviderKey>, until: UInt64,
+        _ reason: KeyHealth.Reason
+    ) {
+        if key.pointee.keyID.isEmpty { return }
+        let id = c.pointee.exchange.auditID
+        let fields = keyStateFields(key, until: until, reason)
+        put(AuditEncoder.providerKeyStateSize(fields)) {
+            AuditEncoder.encodeProviderKeyState(id, fields, into: $0)
+        }
+    }
+
+    /// Writes a record into the ring, or keeps it until there is room.
+    @inline(__always)
+    private mutating func put(_ size: Int, _ encode: (UnsafeMutableRawPointer) -> Void) {
+        if spilled.isEmpty, let room = producer.reserve(size) {
+            encode(room)
+            producer.commit()
+        } else {
+            spill(size, encode)
+        }
+    }
+}

@@ -1,0 +1,227 @@
+import HTTP
+import LLM
+import Reactor
+
+/// The head that a client gets of a provider's answer, and a stream out of which a chunk is taken that it did not ask for.
+extension Worker {
+    @inline(__always)
+    func isFiltered(_ c: UnsafeMutablePointer<ClientConnection>) -> Bool {
+        providerExchanges.pointer(UInt32(c.pointee.exchange.provider)).pointee.isFiltering
+    }
+
+    /// A body that will be shorter than its length said goes out in chunks.
+    func prepareProviderRelay(_ c: UnsafeMutablePointer<ClientConnection>) {
+        if isFiltered(c), case .contentLength = c.pointee.exchange.responseFraming {
+            c.pointee.exchange.sendsChunked = true
+        }
+    }
+
+    // MARK: Head
+
+    /// Who answered, with which model, what it cost where that is known before the head goes out, and how long it took.
+    func writeProviderFields(_ c: UnsafeMutablePointer<ClientConnection>, _ writer: inout HeadWriter) {
+        let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
+        guard side.pointee.key >= 0 else { return }
+        let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
+        let candidate = candidates(c, side).candidates[Int(side.pointee.candidate)]
+        writer.append("x-fastgate-provider: ")
+        writer.append(providers.providers.pointer(Int(candidate.provider)).pointee.name)
+        writer.append("\r\n")
+        if Self.isPlain(candidate.model) {
+            writer.append("x-fastgate-model: ")
+            writer.append(candidate.model)
+            writer.append("\r\n")
+        }
+        // Of a stream it is not known yet, though now and then all of a short one is here.
+        let isKnown = side.pointee.isReading && side.pointee.lookIsComplete && side.pointee.framing == .json
+        if isKnown { writeCost(c, side, &writer) }
+        writer.append("server-timing: provider;dur=")
+        Self.append(milliseconds: side.pointee.firstByteNanoseconds, &writer)
+        writer.append(", total;dur=")
+        Self.append(milliseconds: nowNanoseconds &- c.pointee.exchange.startedAt, &writer)
+        writer.append("\r\n")
+    }
+
+    private func writeCost(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
+        _ writer: inout HeadWriter
+    ) {
+        guard let usage = side.pointee.reader.settled(promptEstimate: side.pointee.request.promptEstimate),
+            let cost = cost(c, side, usage)
+        else { return }
+        writer.append("x-fastgate-cost: ")
+        Money.append(micros: cost.micros, &writer)
+        writer.append("\r\n")
+    }
+
+    /// Visible ASCII: what a field's value may hold without a second thought.
+    private static func isPlain(_ text: Bytes) -> Bool {
+        for i in 0..<text.count {
+            let c = text.pointer.unsafelyUnwrapped[i]
+            if c <= 0x20 || c >= 0x7F { return false }
+        }
+        return text.count > 0
+    }
+
+    /// One decimal, as the Server-Timing specification's examples have it.
+    private static func append(milliseconds nanoseconds: UInt64, _ writer: inout HeadWriter) {
+        let tenths = nanoseconds / 100_000
+        writer.append(decimal: tenths / 10)
+        writer.append(".")
+        writer.append(decimal: tenths % 10)
+    }
+
+    // MARK: Body
+
+    /// Relays part of a stream without the chunk that only we asked for. Returns as `relay` does.
+    @inline(never)
+    mutating func relayFiltered(
+        _ upstream: UInt32, _ p: UnsafePointer<UInt8>, _ n: Int, _ headBytes: Int
+    ) -> Int {
+        let u = upstreams.pointer(upstream)
+        let client = u.pointee.client
+        let c = clients.pointer(client)
+        let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
+        let dataAt = headBytes + Self.chunkLineRoom
+        // Twice over the same bytes: first what the client gets, then, once that is out, what the reader reads.
+        var ahead = c.pointee.exchange.responseDecoder
+        let first = takeFiltered(c, side, p, n, decoder: &ahead, at: dataAt)
+        if first.isLast && first.used < n { u.pointee.staysOpen = false }
+        if first.count > 0 || first.isLast || headBytes > 0 {
+            guard sendChunk(client, headBytes, first.count, last: first.isLast, trailers: first.trailers) else {
+                return -1
+            }
+        }
+        readFiltered(c, side, p, n)
+        if first.count > 0 { observe(c, out + dataAt, first.count) }
+        if first.hasFailed {
+            u.pointee.staysOpen = false
+            metrics.upstreamError(route(c).pointee.metricID, .protocol)
+            cutShort(client, .malformedResponse)
+            return -1
+        }
+        if first.isLast {
+            responseIsComplete(upstream)
+            return -1
+        }
+        keepAuditDescription(client)
+        return first.used
+    }
+
+    private struct Filtered {
+        var count = 0
+        var used = 0
+        var isLast = false
+        var hasFailed = false
+        var trailers = Bytes.empty
+    }
+
+    /// Puts what the client gets at `dataAt` in `out`.
+    private mutating func takeFiltered(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
+        _ p: UnsafePointer<UInt8>, _ n: Int, decoder: inout ChunkedDecoder, at dataAt: Int
+    ) -> Filtered {
+        var result = Filtered()
+        switch c.pointee.exchange.responseFraming {
+        case .contentLength:
+            let taken = Int(min(UInt64(n), c.pointee.exchange.responseRemaining))
+            result.used = n
+            result.count = filter(side, p, taken, at: dataAt)
+            result.isLast = UInt64(taken) == c.pointee.exchange.responseRemaining
+        case .untilClose:
+            result.used = n
+            result.count = filter(side, p, n, at: dataAt)
+        default:
+            let limits = UnsafePointer(current).pointee.policy.messageLimits
+            decoding: while true {
+                switch decoder.next(p, n, consumed: &result.used, limits: limits) {
+                case .data(let offset, let length):
+                    result.count += filter(side, p + offset, length, at: dataAt + result.count)
+                case .needMore: break decoding
+                case .trailers(let offset, let length):
+                    result.trailers = Bytes(p + offset, length)
+                    result.isLast = true
+                    break decoding
+                case .end:
+                    result.isLast = true
+                    break decoding
+                case .failed:
+                    result.hasFailed = true
+                    break decoding
+                }
+            }
+        }
+        if result.isLast { result.count += flushFilter(side, at: dataAt + result.count) }
+        return result
+    }
+
+    /// Copies what the filter lets through of `p` to `at` in `out`.
+    private func filter(
+        _ side: UnsafeMutablePointer<ProviderExchange>, _ p: UnsafePointer<UInt8>, _ n: Int, at: Int
+    ) -> Int {
+        let hold = side.pointee.hold.base.unsafelyUnwrapped
+        var count = 0
+        while true {
+            switch side.pointee.filter.next(p, n, hold: hold) {
+            case .end: return count
+            case .pass(let start, let length):
+                (out + at + count).update(from: p + start, count: length)
+                count += length
+            case .passHeld(let length):
+                (out + at + count).update(from: hold, count: length)
+                count += length
+            }
+        }
+    }
+
+    /// The end of the connection ends the stream: puts what is still held where a chunk's data stands.
+    func heldByFilter(_ c: UnsafeMutablePointer<ClientConnection>) -> Int {
+        let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
+        return side.pointee.isFiltering ? flushFilter(side, at: Self.chunkLineRoom) : 0
+    }
+
+    /// The stream has ended: what the filter still holds.
+    private func flushFilter(_ side: UnsafeMutablePointer<ProviderExchange>, at: Int) -> Int {
+        guard case .passHeld(let length) = side.pointee.filter.finish() else { return 0 }
+        (out + at).update(from: side.pointee.hold.base.unsafelyUnwrapped, count: length)
+        return length
+    }
+
+    /// The same bytes again, for the reader: all of them.
+    private mutating func readFiltered(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
+        _ p: UnsafePointer<UInt8>, _ n: Int
+    ) {
+        switch c.pointee.exchange.responseFraming {
+        case .contentLength:
+            let taken = Int(min(UInt64(n), c.pointee.exchange.responseRemaining))
+            c.pointee.exchange.responseRemaining -= UInt64(taken)
+            observeProvider(c, p, taken)
+        case .untilClose: observeProvider(c, p, n)
+        default:
+            let limits = UnsafePointer(current).pointee.policy.messageLimits
+            var used = 0
+            while case .data(let offset, let length) = c.pointee.exchange.responseDecoder.next(
+                p, n, consumed: &used, limits: limits)
+            {
+                observeProvider(c, p + offset, length)
+            }
+        }
+    }
+}
+
+/// Amounts of money as text.
+enum Money {
+    /// Units with six decimals: `0.000150`.
+    static func append(micros: Int64, _ writer: inout HeadWriter) {
+        if micros < 0 { writer.append("-") }
+        let magnitude = micros.magnitude
+        writer.append(decimal: magnitude / 1_000_000)
+        writer.append(".")
+        var place: UInt64 = 100_000
+        while place > 0 {
+            writer.append(byte: UInt8(ascii: "0") + UInt8(magnitude / place % 10))
+            place /= 10
+        }
+    }
+}

@@ -1,0 +1,155 @@
+import Glibc
+import Reactor
+import Store
+import Synchronization
+import Testing
+
+@testable import Proxy
+
+struct BudgetCellTests {
+    private let day: Int64 = 86_400_000
+
+    @Test func reservesUpToTheLimitAndNotBeyond() {
+        let cell = BudgetCell()
+        let limits = BudgetLimits(maxTokens: 100)
+        #expect(cell.reserve(Spending(tokens: 60), limits: limits, periodStart: 0) == .reserved)
+        #expect(cell.reserve(Spending(tokens: 41), limits: limits, periodStart: 0) == .noTokens)
+        #expect(cell.reserve(Spending(tokens: 40), limits: limits, periodStart: 0) == .reserved)
+        #expect(cell.reserve(Spending(tokens: 0), limits: limits, periodStart: 0) == .noTokens)
+    }
+
+    @Test func settlingGivesBackWhatWasNotUsed() {
+        let cell = BudgetCell()
+        let limits = BudgetLimits(maxTokens: 100)
+        _ = cell.reserve(Spending(tokens: 100), limits: limits, periodStart: 0)
+        cell.settle(reserved: Spending(tokens: 100), actual: Spending(tokens: 30))
+        #expect(cell.balance(periodStart: 0).spent.tokens == 30)
+        #expect(cell.balance(periodStart: 0).reserved.tokens == 0)
+        #expect(cell.reserve(Spending(tokens: 70), limits: limits, periodStart: 0) == .reserved)
+    }
+
+    @Test func aRefusalForMoneyLeavesTheTokensAlone() {
+        let cell = BudgetCell()
+        let limits = BudgetLimits(maxTokens: 10, maxAmount: 5)
+        #expect(cell.reserve(Spending(tokens: 10, amount: 6), limits: limits, periodStart: 0) == .noAmount)
+        #expect(cell.reserve(Spending(tokens: 10, amount: 5), limits: limits, periodStart: 0) == .reserved)
+    }
+
+    @Test func withoutLimitsSpendingIsCountedAllTheSame() {
+        let cell = BudgetCell()
+        #expect(
+            cell.reserve(Spending(tokens: .max / 4, amount: .max / 4), limits: BudgetLimits(), periodStart: 0)
+                == .reserved)
+        cell.settle(
+            reserved: Spending(tokens: .max / 4, amount: .max / 4), actual: Spending(tokens: 3, amount: 4))
+        #expect(cell.balance(periodStart: 0).spent == Spending(tokens: 3, amount: 4))
+    }
+
+    @Test func aNewPeriodBeginsWithNothingSpentButWhatIsReserved() {
+        let cell = BudgetCell()
+        let limits = BudgetLimits(maxTokens: 100, period: .daily)
+        cell.seed(Spending(tokens: 80), periodStart: day)
+        #expect(cell.reserve(Spending(tokens: 30), limits: limits, periodStart: day) == .noTokens)
+        #expect(cell.reserve(Spending(tokens: 20), limits: limits, periodStart: day) == .reserved)
+        #expect(cell.reserve(Spending(tokens: 80), limits: limits, periodStart: day * 2) == .reserved)
+        #expect(cell.reserve(Spending(tokens: 1), limits: limits, periodStart: day * 2) == .noTokens)
+        cell.settle(reserved: Spending(tokens: 20), actual: Spending(tokens: 5))
+        #expect(cell.balance(periodStart: day * 2).spent.tokens == 5)
+        // Somebody whose clock reads a little earlier does not turn it back.
+        #expect(cell.balance(periodStart: day).spent.tokens == 5)
+    }
+
+    @Test func seedingAnewKeepsWhatIsReserved() {
+        let cell = BudgetCell()
+        _ = cell.reserve(Spending(tokens: 50), limits: BudgetLimits(), periodStart: 0)
+        cell.seed(Spending(tokens: 7), periodStart: 0)
+        #expect(cell.balance(periodStart: 0).spent.tokens == 7)
+        #expect(cell.balance(periodStart: 0).reserved.tokens == 50)
+    }
+
+    @Test func periodsBeginByTheCalendarOfTheTimeZone() {
+        // 2026-06-06T11:26:55+08:00.
+        let now: Int64 = 1_780_716_415_000
+        #expect(BudgetLimits(period: .total, offsetMinutes: 480).periodStart(now) == 0)
+        #expect(BudgetLimits(period: .daily, offsetMinutes: 480).periodStart(now) == 1_780_675_200_000)
+        #expect(BudgetLimits(period: .monthly, offsetMinutes: 480).periodStart(now) == 1_780_243_200_000)
+    }
+
+    @Test func threadsTogetherNeverReserveMoreThanThereIs() throws {
+        let cell = BudgetCell()
+        let concurrency = cell.concurrency
+        let granted = Atomic(0)
+        let most = Atomic<Int64>(0)
+        let threads = try (0..<4).map { number in
+            try WorkerThread.start(name: "budget-\(number)", cpu: nil) {
+                for i in 0..<20_000 {
+                    let worst = Spending(tokens: 10, amount: 3)
+                    guard concurrency.acquire(limit: 3) else { continue }
+                    let open = concurrency.openCount
+                    if open > most.load(ordering: .relaxed) { most.store(open, ordering: .relaxed) }
+                    if cell.reserve(worst, limits: BudgetLimits(maxTokens: 50_000, maxAmount: 1 << 40), periodStart: 0)
+                        == .reserved
+                    {
+                        granted.add(1, ordering: .relaxed)
+                        // Every other one fails and costs nothing.
+                        cell.settle(
+                            reserved: worst, actual: i % 2 == 0 ? Spending(tokens: 10, amount: 2) : Spending())
+                    }
+                    concurrency.release()
+                }
+            }
+        }
+        for thread in threads { thread.join() }
+        let (spent, reserved) = cell.balance(periodStart: 0)
+        #expect(reserved == Spending())
+        #expect(spent.tokens <= 50_000 && spent.tokens % 10 == 0)
+        #expect(spent.amount == spent.tokens / 5)
+        #expect(concurrency.openCount == 0)
+        #expect(most.load(ordering: .relaxed) <= 3)
+        #expect(granted.load(ordering: .relaxed) >= 5000)
+    }
+}
+
+struct LoadCellTests {
+    @Test func theFirstMeasurementCountsWholeLaterOnesAnEighth() {
+        let cell = LoadCell()
+        cell.measured(firstByteMicroseconds: 800)
+        #expect(cell.firstByteMicroseconds == 800)
+        cell.measured(firstByteMicroseconds: 1600)
+        #expect(cell.firstByteMicroseconds == 900)
+    }
+
+    @Test func failuresLowerTheShareAndSuccessesRaiseItAgain() {
+        let cell = LoadCell()
+        #expect(cell.successShare == 65536)
+        cell.noted(success: false)
+        let low = cell.successShare
+        #expect(low < 65536)
+        cell.noted(success: true)
+        #expect(cell.successShare > low)
+    }
+
+    @Test func openExchangesAreCounted() {
+        let cell = LoadCell()
+        cell.began()
+        cell.began()
+        cell.ended()
+        #expect(cell.option(index: 3, weight: 2).openExchanges == 1)
+        #expect([cell.takeTurn(), cell.takeTurn(), cell.turn] == [0, 1, 2])
+    }
+
+    @Test func ofManyThreadsOneGetsTheProbe() throws {
+        let cell = LoadCell()
+        for _ in 0..<Breaker.failuresToOpen { cell.updateBreaker { $0.failed(nowMilliseconds: 0, wasProbe: false) } }
+        let probes = Atomic(0)
+        let threads = try (0..<4).map { number in
+            try WorkerThread.start(name: "probe-\(number)", cpu: nil) {
+                for _ in 0..<1000 where cell.updateBreaker({ $0.enter(nowMilliseconds: 9000) }) == .probe {
+                    probes.add(1, ordering: .relaxed)
+                }
+            }
+        }
+        for thread in threads { thread.join() }
+        #expect(probes.load(ordering: .relaxed) == 1)
+    }
+}
