@@ -2,6 +2,7 @@ import Config
 import Glibc
 import Log
 import Reactor
+import Store
 
 /// Runs the gateway until a signal ends it.
 ///
@@ -28,6 +29,9 @@ func serve(_ loaded: LoadedConfig) -> Int32 {
                 ("admin", .string(server.adminAddress)), ("workers", .init(server.workerCount)),
             ])
         return run(server, loaded, signals)
+    } catch StoreError.invalid(MasterKey.environmentName, let message) {
+        log.error("cannot start: \(MasterKey.environmentName) \(message)")
+        return ExitCode.configuration
     } catch {
         log.error("cannot start: \(error)")
         return ExitCode.failed
