@@ -18,11 +18,13 @@ final class AdminShared: Sendable {
     /// Held over a change of the database and its publication, so that an older state is never published over a
     /// newer one.
     let mutation = Mutex(())
+    let gatekeeper: Mutex<Gatekeeper>
 
     init(
         settings: Settings, gateway: any GatewayControl, writer: any ChangeWriter, vault: KeyVault? = nil,
-        version: String
+        version: String, gatekeeper: sending Gatekeeper = .closed()
     ) {
+        self.gatekeeper = Mutex(gatekeeper)
         currentSettings = Mutex(settings)
         self.gateway = gateway
         self.writer = writer
@@ -141,7 +143,8 @@ extension AdminFailure {
 /// The endpoints and how one is answered.
 enum AdminAPI {
     static let endpoints: [Endpoint] =
-        keyEndpoints + routeEndpoints + logEndpoints + metricsEndpoints + systemEndpoints
+        keyEndpoints + routeEndpoints + logEndpoints + metricsEndpoints + sessionEndpoints
+        + systemEndpoints
 
     static let router = Router(endpoints)
 

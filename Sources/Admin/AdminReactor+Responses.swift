@@ -29,7 +29,8 @@ extension AdminReactor {
     func send(_ connection: AdminConnection, _ response: AdminResponse) {
         guard case .bytes(let body) = response.body else { return close(connection) }
         let isHead = connection.current?.head.method == "HEAD"
-        writeHead(connection, response, response.status == 204 ? .none : .length(body.count))
+        let hasNoBody = response.status == 204 || response.status == 304
+        writeHead(connection, response, hasNoBody ? .none : .length(body.count))
         if !isHead { connection.output += body }
         startWriting(connection)
     }

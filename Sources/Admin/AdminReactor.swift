@@ -21,8 +21,6 @@ final class AdminReactor {
     let shared: AdminShared
     let mailbox: Mailbox<ReactorMessage>
     let executors: ExecutorPool
-    let access: AccessControl
-    var throttle = LoginThrottle()
     var nowMilliseconds = Clock.monotonicMilliseconds()
 
     private var poller: Poller
@@ -37,14 +35,12 @@ final class AdminReactor {
 
     /// - Parameter listener: A listening socket; the reactor owns it from here.
     init(
-        listener: Int32, shared: AdminShared, mailbox: Mailbox<ReactorMessage>, executors: ExecutorPool,
-        access: AccessControl
+        listener: Int32, shared: AdminShared, mailbox: Mailbox<ReactorMessage>, executors: ExecutorPool
     ) throws(SystemError) {
         self.listener = listener
         self.shared = shared
         self.mailbox = mailbox
         self.executors = executors
-        self.access = access
         poller = try Poller(maxEvents: 64)
         let mailboxStatus = poller.add(
             mailbox.fd, events: PollEvent.readable, token: Token(kind: Self.mailboxKind, generation: 0, index: 0))

@@ -40,23 +40,26 @@ public final class AdminServer: Sendable {
             throw AdminServerError(
                 description: "the admin port \(place): \(SystemError(errno: listener, operation: "listen"))")
         }
+        let port = SocketAddress.local(of: listener)?.port ?? settings.admin.port
         let shared = AdminShared(
-            settings: settings, gateway: gateway, writer: writer, vault: vault, version: version)
+            settings: settings, gateway: gateway, writer: writer, vault: vault, version: version,
+            gatekeeper: Gatekeeper(access: AccessControl(token: adminToken), cookie: SessionCookie(port: port)))
+        // Compressed now, not while somebody waits.
+        _ = DashboardAssets.shared
         do throws(SystemError) {
             let mailbox = try Mailbox<ReactorMessage>()
             let executors = try ExecutorPool(shared: shared, mailbox: mailbox, databasePath: databasePath)
             do throws(SystemError) {
                 // Made here, so that what fails is told to the caller; from then on only its thread touches it.
                 nonisolated(unsafe) let reactor = try AdminReactor(
-                    listener: listener, shared: shared, mailbox: mailbox, executors: executors,
-                    access: AccessControl(token: adminToken))
+                    listener: listener, shared: shared, mailbox: mailbox, executors: executors)
                 let thread = try WorkerThread.start(name: "admin", cpu: nil) { reactor.run() }
                 let refresher = try ModelRefresher(shared: shared, databasePath: databasePath)
                 shared.onProvidersChanged { refresher.wake() }
                 try refresher.start()
                 return AdminServer(
-                    boundPort: SocketAddress.local(of: listener)?.port ?? settings.admin.port, shared: shared,
-                    mailbox: mailbox, executors: executors, reactorThread: thread, refresher: refresher)
+                    boundPort: port, shared: shared, mailbox: mailbox, executors: executors, reactorThread: thread,
+                    refresher: refresher)
             } catch {
                 executors.stop()
                 throw error

@@ -15,9 +15,8 @@ struct Endpoint: Sendable {
 
     enum Access: Sendable {
         case open
+        /// The admin token, or a session that began with it.
         case token
-        /// Like `token`, but the refusal is the page itself, which asks for the token.
-        case page
     }
 
     /// A query parameter.

@@ -17,7 +17,7 @@ enum EntityTag {
 
     /// 412 if the request has an If-Match that does not name what is stored (RFC 9110 §13.1.1). Without one, all is well.
     static func check(_ request: AdminRequest, against current: JSONValue) throws(AdminFailure) {
-        guard let given = request.ifMatch else { return }
+        guard let given = request.headers["if-match"] else { return }
         let tag = of(current)
         let matches = given.split(separator: ",").contains { candidate in
             let text = candidate.drop { $0 == " " || $0 == "\t" }.reversed().drop { $0 == " " || $0 == "\t" }.reversed()

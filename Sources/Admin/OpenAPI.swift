@@ -42,7 +42,10 @@ enum OpenAPI {
                     ),
                 ])
             ),
-            ("security", .array([.members([("bearer", .array([]))]), .members([("queryToken", .array([]))])])),
+            (
+                "security",
+                .array(["bearer", "queryToken", "session"].map { .members([($0, .array([]))]) })
+            ),
         ])
     }
 
@@ -117,16 +120,10 @@ enum OpenAPI {
         var failures = Set(endpoint.failures)
         if endpoint.body != nil { failures.insert(413) }
         // A query parameter that is not known is a 400 wherever a token is wanted.
-        if endpoint.access == .token { failures.formUnion([400, 401, 429]) }
+        if endpoint.access == .token { failures.formUnion([400, 401, 403, 429]) }
         if case .reactor = endpoint.handler {} else { failures.formUnion([500, 503]) }
         for status in failures.sorted() where responses[String(status)] == nil {
             responses[String(status)] = .members([("$ref", "#/components/responses/Error")])
-        }
-        if endpoint.access == .page {
-            responses["401"] = .members([
-                ("description", "The page, which asks for the token."),
-                ("content", content("text/html", .literal(#"{"type":"string"}"#))),
-            ])
         }
         return .object(responses)
     }
@@ -145,13 +142,15 @@ enum OpenAPI {
         """
         {"bearer":{"type":"http","scheme":"bearer","description":"The admin token."},\
         "queryToken":{"type":"apiKey","in":"query","name":"token",\
-        "description":"Only while admin.allow_query_token is on."}}
+        "description":"Only while admin.allow_query_token is on."},\
+        "session":{"type":"apiKey","in":"cookie","name":"fastgate_session_PORT",\
+        "description":"Of POST /admin/session. Requests that change something need x-fastgate-dashboard too."}}
         """)
 
     private static func schemas() -> JSONValue {
         var schemas = JSONObject()
         for shape in [
-            ObjectShape.newKey, .keyPatch, .route, .routePatch, .matchRequest,
+            ObjectShape.newKey, .keyPatch, .route, .routePatch, .matchRequest, .signIn,
         ] {
             schemas[shape.name] = schema(of: shape)
         }

@@ -9,10 +9,7 @@ struct RequestAssembler {
         var path: String
         /// Without the question mark; nil if there is none.
         var query: String?
-        var authorization: String?
-        var contentType: String?
-        var requestID: String?
-        var ifMatch: String?
+        var headers = RequestHeaders()
         var hasBody: Bool
         /// The length a Content-Length announces.
         var announcedLength: UInt64?
@@ -168,18 +165,11 @@ struct RequestAssembler {
         result.method = text(head.methodOffset, head.methodLength)
         if head.queryLength > 0 { result.query = text(head.queryOffset, head.queryLength) }
         if case .contentLength(let length) = head.framing { result.announcedLength = length }
-        for field in fields {
-            switch field.id {
-            case .authorization: result.authorization = text(field.valueOffset, field.valueLength)
-            case .contentType: result.contentType = text(field.valueOffset, field.valueLength)
-            case .xRequestID: result.requestID = text(field.valueOffset, field.valueLength)
-            default:
-                guard field.nameLength == 8, text(field.nameOffset, field.nameLength).lowercased() == "if-match"
-                else { continue }
-                let value = text(field.valueOffset, field.valueLength)
-                result.ifMatch = result.ifMatch.map { "\($0), \(value)" } ?? value
-            }
-        }
+        result.headers = RequestHeaders(
+            fields.map { field in
+                HeaderLine(
+                    text(field.nameOffset, field.nameLength).lowercased(), text(field.valueOffset, field.valueLength))
+            })
         return result
     }
 }

@@ -38,7 +38,9 @@ import Testing
             PATCH /admin/routes/{route_id}|DELETE /admin/routes/{route_id}|POST /admin/routes/{route_id}/toggle|\
             POST /admin/routes/{route_id}/test|POST /admin/routes/match|GET /admin/logs|GET /admin/logs/{log_id}|\
             GET /admin/logs/export|GET /admin/metrics|GET /admin/metrics/hourly|GET /admin/metrics/daily|\
-            GET /admin/config|GET /openapi.json|GET /admin/dashboard|GET /|GET /health|GET /metrics
+            GET /admin/config|GET /openapi.json|GET /admin/dashboard|GET /|GET /health|GET /metrics|\
+            POST /admin/session|GET /admin/session|DELETE /admin/session|GET /admin/assets/{version}/{file}|\
+            GET /admin/assets/{version}/{folder}/{file}
             """
         #expect(listed == Set(contract.split(separator: "|").map(String.init)))
     }
@@ -67,7 +69,7 @@ import Testing
     }
 
     @Test func fieldsOfBodiesAreThoseTheDecoderTakes() {
-        for shape in [ObjectShape.newKey, .keyPatch, .route, .routePatch, .matchRequest] {
+        for shape in [ObjectShape.newKey, .keyPatch, .route, .routePatch, .matchRequest, .signIn] {
             let schema = document["components"]?["schemas"]?[shape.name]
             #expect(schema?["properties"]?.objectValue?.names == shape.fields.map(\.name))
             #expect(schema?["additionalProperties"] == false)

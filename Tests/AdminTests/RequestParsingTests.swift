@@ -77,9 +77,9 @@ import Testing
         #expect(head?.method == "POST")
         #expect(head?.path == "/admin/keys")
         #expect(head?.query == "a=1")
-        #expect(head?.authorization == "Bearer t")
-        #expect(head?.contentType == "application/json")
-        #expect(head?.requestID == "r1")
+        #expect(head?.headers["authorization"] == "Bearer t")
+        #expect(head?.headers["content-type"] == "application/json")
+        #expect(head?.headers["x-request-id"] == "r1")
         #expect(isComplete)
         #expect(assembler.body == Array("abcdefg".utf8))
         // What comes after the body belongs to the next request.
