@@ -8,7 +8,10 @@ import Reactor
 struct ModelListClient {
     struct Failure: Error {
         /// Where it ended.
-        enum Step: String { case dns, connect, tls, timeout, protocolError = "protocol" }
+        enum Step: String {
+            case dns, connect, tls, timeout
+            case protocolError = "protocol"
+        }
 
         var step: Step
         var text: String

@@ -67,7 +67,8 @@ final class ModelRefresher: Sendable {
             if let problem = ask(provider, context) {
                 if failedAt[provider.name]?.record != provider {
                     Logger.shared.warn(
-                        "the models of a provider could not be read: \(problem)", [("provider", .string(provider.name))])
+                        "the models of a provider could not be read: \(problem)", [("provider", .string(provider.name))]
+                    )
                 }
                 failedAt[provider.name] = (provider, now)
             } else {

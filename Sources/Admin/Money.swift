@@ -61,7 +61,8 @@ extension BodyReader {
     /// Three capital letters.
     func currency(_ name: String) throws(AdminFailure) -> Given<String> {
         let given = try string(name, maxLength: 64)
-        if case .value(let text) = given, text.utf8.count != 3 || !text.utf8.allSatisfy({ (0x41...0x5A).contains($0) }) {
+        if case .value(let text) = given, text.utf8.count != 3 || !text.utf8.allSatisfy({ (0x41...0x5A).contains($0) })
+        {
             throw .badField(name, "must be three capital letters, as in USD")
         }
         return given

@@ -161,7 +161,9 @@ struct ModelCatalogue {
         let numbered = models.enumerated().sorted { ($0.element.name, $0.offset) < ($1.element.name, $1.offset) }
         self.models = numbered.map(\.element)
         var prices: [PriceKey: PriceRecord] = [:]
-        for price in try reader.prices().items { prices[PriceKey(provider: price.provider, model: price.model)] = price }
+        for price in try reader.prices().items {
+            prices[PriceKey(provider: price.provider, model: price.model)] = price
+        }
         self.prices = prices
         for alias in try reader.aliases().items where alias.isEnabled {
             for target in alias.targets { aliases[target, default: []].append(alias.name) }

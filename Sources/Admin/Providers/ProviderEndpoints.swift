@@ -74,7 +74,8 @@ extension AdminAPI {
         context.gateway.providerStatus().first { $0.name == provider }
     }
 
-    private static func encode(_ provider: ProviderRecord, _ context: HandlerContext) throws(AdminFailure) -> JSONValue {
+    private static func encode(_ provider: ProviderRecord, _ context: HandlerContext) throws(AdminFailure) -> JSONValue
+    {
         let keys = try context.read { reader throws(StoreError) in try reader.providerKeys(of: provider.name) }
         return ProviderJSON.encode(
             provider, keys: keys, status: status(of: provider.name, context), offsetMinutes: context.offsetMinutes)

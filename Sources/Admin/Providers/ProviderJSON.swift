@@ -6,12 +6,15 @@ extension ObjectShape {
     /// What a provider's name may be, and a model's.
     static let providerName = #"{"type":"string","pattern":"^[A-Za-z0-9._-]{1,64}$"}"#
     static let modelName = #"{"type":"string","minLength":1,"maxLength":256,\#(ObjectShape.plainPattern)}"#
-    private static let baseURLPattern = #"^https?://[^/@:?# \\u0000-\\u001f\\u007f\\\\][^@?# \\u0000-\\u001f\\u007f-\\uffff\\\\]*$"#
+    private static let baseURLPattern =
+        #"^https?://[^/@:?#\\\\\\u0000-\\u0020\\u007f-\\uffff][^@?#\\\\\\u0000-\\u0020\\u007f-\\uffff]*$"#
 
     static let provider = ObjectShape(
         name: "ProviderInput", description: "A provider. What is left out has its default.",
         fields: [
-            .init("name", providerName, "Names it in provider/model and in every record. Cannot be changed.", required: true),
+            .init(
+                "name", providerName, "Names it in provider/model and in every record. Cannot be changed.",
+                required: true),
             .init(
                 "api_type", words(ProviderRecord.apiTypes, default: "openai"),
                 "The format it speaks; whatever speaks OpenAI's is openai."),

@@ -11,7 +11,8 @@ extension ObjectShape {
                 "key",
                 #"{"type":"string","writeOnly":true,"minLength":1,"maxLength":4096,"pattern":"^[!-~]+$"}"#,
                 "The key itself.", required: true),
-            .init("label", #"{"type":"string","maxLength":256,\#(ObjectShape.plainPattern),"default":""}"#, "For people."),
+            .init(
+                "label", #"{"type":"string","maxLength":256,\#(ObjectShape.plainPattern),"default":""}"#, "For people."),
             .init(
                 "weight", #"{"type":"integer","minimum":0,"maximum":1000000,"default":1}"#,
                 "Share of the load among the provider's keys."),
