@@ -65,7 +65,7 @@ let package = Package(
         tests("Log"),
         tests("Inflate", ["Reactor", "CZlib"]),
         tests("LLM", ["Reactor", "JSON", "Inflate", "CZlib"]),
-        tests("Store", ["Reactor", "JSON"]),
+        tests("Store", ["Reactor", "JSON", "Log"]),
         tests("Proxy", ["Reactor", "HTTP", "JSON", "LLM", "Config", "Store"]),
         tests("Admin", ["Reactor", "HTTP", "JSON", "Config", "Store", "Proxy"]),
         tests("FastGate", ["Reactor", "JSON", "Config", "Log", "Store", "Proxy", "Admin"]),

@@ -63,6 +63,7 @@ extension SettingKey {
             "logging", "level", \.logging.level, "DEBUG, INFO, WARNING or ERROR", show: { .text($0.rawValue) },
             parse: logLevel),
         .choice("logging", "format", \.logging.format),
+        .flag("logging", "access", \.logging.access),
         .text("logging", "file", \.logging.file, pathAllowed, filePath),
         .size("logging", "max_size", \.logging.maxSizeBytes, 0...(1 << 40)),
         .integer("logging", "backup_count", \.logging.backupCount, 0...1000),

@@ -92,6 +92,8 @@ public struct Settings: Sendable, Equatable {
         }
         public var level = Level.info
         public var format = Format.text
+        /// Whether each exchange that ends gets a line.
+        public var access = false
         /// Empty = standard error.
         public var file = ""
         /// The log file is rotated before it grows beyond this; 0 = never.

@@ -5,6 +5,9 @@ struct SettingsLoader {
 
     private(set) var settings = Settings()
     private(set) var warnings: [String] = []
+    /// What is wrong, in the order of the file.
+    private(set) var problems: [ConfigError] = []
+    private static let maxProblems = 50
     /// Where each key was set, for the checks that look at several keys.
     private var lines: [String: Int] = [:]
 
@@ -36,10 +39,21 @@ struct SettingsLoader {
         guard case .mapping(let sections) = root.content else {
             throw problem(root.line, "", "the file must consist of sections such as \"app:\", not \(root.kindName)")
         }
-        for section in sections { try apply(section: section) }
+        for section in sections {
+            collecting { loader throws(ConfigError) in try loader.apply(section: section) }
+        }
     }
 
-    mutating func applyOverrides() throws(ConfigError) {
+    /// Notes what goes wrong, and goes on: an operator wants to know all of it.
+    private mutating func collecting(_ body: (inout SettingsLoader) throws(ConfigError) -> Void) {
+        do throws(ConfigError) {
+            try body(&self)
+        } catch {
+            if problems.count < Self.maxProblems { problems.append(error) }
+        }
+    }
+
+    mutating func applyOverrides() {
         for (variable, section, name) in Self.overrides {
             guard let value = environment[variable], !value.isEmpty else { continue }
             guard let key = SettingKey.find(section, name) else {
@@ -48,7 +62,7 @@ struct SettingsLoader {
             do throws(SettingKey.Problem) {
                 try key.write(.scalar(value), &settings)
             } catch {
-                throw ConfigError(file: "", line: 0, key: variable, message: message(error, of: key))
+                problems.append(ConfigError(file: "", line: 0, key: variable, message: message(error, of: key)))
             }
             lines[key.path] = nil
         }
@@ -65,14 +79,21 @@ struct SettingsLoader {
             throw problem(section.line, section.key, "must be a section of keys, not \(section.value.kindName)")
         }
         for member in members {
-            if let key = SettingKey.find(section.key, member.key) {
-                try apply(member, to: key)
-            } else if let meaning = LegacyKeys.meaning(section.key, member.key) {
-                try apply(legacy: member, meaning, section: section.key, siblings: members)
-            } else {
-                throw problem(
-                    member.line, "\(section.key).\(member.key)", unknownKey(member.key, in: section.key))
+            collecting { loader throws(ConfigError) in
+                try loader.apply(member: member, of: section.key, siblings: members)
             }
+        }
+    }
+
+    private mutating func apply(
+        member: YAMLMember, of section: String, siblings members: [YAMLMember]
+    ) throws(ConfigError) {
+        if let key = SettingKey.find(section, member.key) {
+            try apply(member, to: key)
+        } else if let meaning = LegacyKeys.meaning(section, member.key) {
+            try apply(legacy: member, meaning, section: section, siblings: members)
+        } else {
+            throw problem(member.line, "\(section).\(member.key)", unknownKey(member.key, in: section))
         }
     }
 

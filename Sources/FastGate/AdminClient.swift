@@ -168,6 +168,12 @@ final class AdminClient: AdminAccess {
         CommandFailure(message: "the admin API at \(address) \(what)")
     }
 
+    private static func unreachable(_ address: SocketAddress, _ errno: Int32) -> CommandFailure {
+        CommandFailure(
+            message: "the admin API at \(address) cannot be reached: \(String(cString: strerror(errno)))",
+            hint: "Is the gateway running, and is this its admin port (admin.host and admin.port)?")
+    }
+
     // MARK: - The socket
 
     /// One connection; a non-blocking socket and poll(2), so that nothing waits for ever.
@@ -180,12 +186,12 @@ final class AdminClient: AdminAccess {
             self.address = address
             self.silenceMilliseconds = silenceMilliseconds
             let fd = Socket.connect(address)
-            guard fd >= 0 else { throw problem(address, "cannot be reached: \(String(cString: strerror(-fd)))") }
+            guard fd >= 0 else { throw unreachable(address, -fd) }
             var failure = Self.wait(fd, Int16(POLLOUT), connectMilliseconds) ? 0 : -ETIMEDOUT
             if failure == 0 { failure = Socket.connectError(fd) }
             guard failure == 0 else {
                 Socket.close(fd)
-                throw problem(address, "cannot be reached: \(String(cString: strerror(-failure)))")
+                throw unreachable(address, -failure)
             }
             self.fd = fd
         }

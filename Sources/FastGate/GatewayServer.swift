@@ -14,6 +14,7 @@ final class GatewayServer {
     private let lock: InstanceLock
     private let rings: AuditRings
     private let writer: StoreWriter
+    private let accessLog: AccessLog
     private let gateway: Gateway
     private let admin: AdminServer
 
@@ -33,9 +34,11 @@ final class GatewayServer {
         rings = try AuditRings.open(
             folder: settings.database.folder, workers: workerCount, capacity: settings.audit.ringBytes)
         for warning in rings.warnings { Logger.shared.error(warning) }
+        accessLog = AccessLog(Logger.shared)
+        accessLog.isOn = settings.logging.access
         let writer = try StoreWriter.start(
             databasePath: settings.database.path, rings: rings.rings, staleRings: rings.stale,
-            options: Self.writerOptions(settings))
+            options: Self.writerOptions(settings), accessLog: accessLog)
         self.writer = writer
         let recovered = writer.statistics.recoveredInFlight
         if recovered > 0 {
@@ -52,6 +55,7 @@ final class GatewayServer {
             writer.stop()
             throw error
         }
+        accessLog.setRouteLabels { [gateway] number in gateway.routeLabel(number) }
         if gateway.connectionLimit < settings.limits.maxConnections {
             Logger.shared.info(
                 "the limit on open files allows fewer connections than limits.max_connections",
@@ -64,7 +68,8 @@ final class GatewayServer {
         }
         do {
             admin = try AdminServer.start(
-                settings: settings, gateway: gateway, writer: writer, vault: vault, databasePath: settings.database.path,
+                settings: settings, gateway: gateway, writer: writer, vault: vault,
+                databasePath: settings.database.path,
                 adminToken: token.value, version: fastGateVersion)
         } catch {
             gateway.stop()
@@ -81,6 +86,7 @@ final class GatewayServer {
     func apply(_ settings: Settings) throws(GatewayError) {
         try gateway.publish(settings: settings)
         writer.update(options: Self.writerOptions(settings))
+        accessLog.isOn = settings.logging.access
         admin.apply(settings: settings)
     }
 

@@ -235,6 +235,11 @@ public final class Gateway: GatewayControl {
             snapshot: snapshot, routes: routes, method: method, path: path, headers: headers, body: body)
     }
 
+    /// The label by which metrics and log name a route of this number (see `CompletedFields.routeNumber`).
+    public func routeLabel(_ number: UInt32) -> String? {
+        registry.routeLabels.all.first { $0.1 == Int32(truncatingIfNeeded: number) }?.0
+    }
+
     public func metrics() -> GatewayMetrics {
         var labels: [Int32: String] = [:]
         for (label, number) in registry.routeLabels.all { labels[number] = label }

@@ -36,6 +36,21 @@ public enum RouteCheck {
         }
     }
 
+    /// Which of the routes would take a request of a gateway with these settings, as `GatewayControl.explain` says it.
+    public static func explain(
+        routes: [RouteRecord], settings: Settings, method: String, path: String, headers: [(String, String)],
+        body: [UInt8]?
+    ) -> RouteExplanation {
+        let routes = routes.map { record in
+            var route = record
+            route.addHeaders = route.addHeaders.map(withVariablesSet)
+            return route
+        }
+        let snapshot = Snapshot(keys: [], routes: routes, settings: settings, version: "", registry: Registry())
+        return Explanation.make(
+            snapshot: snapshot, routes: routes, method: method, path: path, headers: headers, body: body)
+    }
+
     private static func withVariablesSet(_ headers: JSONValue) -> JSONValue {
         guard let object = headers.objectValue else { return headers }
         return .object(

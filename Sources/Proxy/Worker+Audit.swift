@@ -211,7 +211,9 @@ extension Worker {
             streamChunks: c.pointee.exchange.hidesChunks
                 ? AuditEvent.unknownChunks : c.pointee.exchange.events.events &+ c.pointee.exchange.lines.lines,
             status: c.pointee.exchange.status, isStream: c.pointee.exchange.isStream,
-            flags: isTruncated ? AuditEvent.Flags.bodyTruncated : 0, targetURL: url,
+            flags: isTruncated ? AuditEvent.Flags.bodyTruncated : 0,
+            routeNumber: c.pointee.exchange.routeIndex < 0
+                ? 0 : UInt32(truncatingIfNeeded: route(c).pointee.metricID), targetURL: url,
             errorMessage: error == .none ? .empty : Bytes(message), responseHeaders: lines,
             requestBody: Self.contents(c.pointee.exchange.requestCapture),
             responseBody: Self.contents(c.pointee.exchange.responseCapture))

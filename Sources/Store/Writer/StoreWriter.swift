@@ -13,15 +13,19 @@ public final class StoreWriter: Sendable {
     /// - Parameters:
     ///   - rings: one for each worker; the writer is their only consumer.
     ///   - staleRings: rings that no worker will use any more; they are emptied and their files deleted.
+    ///   - accessLog: told of each exchange that ends.
     public static func start(
-        databasePath: String, rings: [MappedRing], staleRings: [MappedRing] = [], options: WriterOptions
+        databasePath: String, rings: [MappedRing], staleRings: [MappedRing] = [], options: WriterOptions,
+        accessLog: AccessLog? = nil
     ) throws(StoreError) -> StoreWriter {
         _ = try Database.open(path: databasePath, timeZoneOffsetMinutes: options.timeZoneOffsetMinutes)
         let gate = WriterGate(options: options)
         let thread: WorkerThread
         do {
             thread = try WorkerThread.start(name: "fg-writer", cpu: nil) {
-                WriterLoop.main(gate: gate, databasePath: databasePath, rings: rings, staleRings: staleRings)
+                WriterLoop.main(
+                    gate: gate, databasePath: databasePath, rings: rings, staleRings: staleRings,
+                    accessLog: accessLog)
             }
         } catch {
             throw .system(errno: error.errno, operation: error.operation)

@@ -21,13 +21,17 @@ final class WriterLoop {
     private var nextRetention: UInt64 = 0
 
     /// The thread's body.
-    static func main(gate: WriterGate, databasePath: String, rings: [MappedRing], staleRings: [MappedRing]) {
+    static func main(
+        gate: WriterGate, databasePath: String, rings: [MappedRing], staleRings: [MappedRing], accessLog: AccessLog?
+    ) {
         let loop: WriterLoop
         defer { gate.withLock { $0.thread = nil } }
         do throws(StoreError) {
             loop = try WriterLoop(gate: gate, databasePath: databasePath, rings: rings + staleRings)
             try loop.recover()
             loop.forget(staleRings)
+            // Only now: what another process has left behind is no news.
+            loop.flusher.accessLog = accessLog
         } catch {
             gate.signal { $0.startResult = .failure(error) }
             return

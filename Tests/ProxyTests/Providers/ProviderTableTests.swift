@@ -9,7 +9,9 @@ import Testing
 
 /// Snapshots with providers, and the choices that are made from them.
 struct ProviderTableTests {
-    private func provider(_ name: String, _ models: [String] = ["m"], _ change: (inout ProviderRecord) -> Void = { _ in })
+    private func provider(
+        _ name: String, _ models: [String] = ["m"], _ change: (inout ProviderRecord) -> Void = { _ in }
+    )
         -> ProviderRecord
     {
         var record = ProviderRecord(name: name, baseURL: "http://127.0.0.1:9/v1", models: models)
@@ -211,11 +213,14 @@ struct ProviderTableTests {
     @Test func anOperatorsWordOverridesWhatWasFound() throws {
         let registry = Registry()
         func publish(_ change: (inout ProviderKeyRecord) -> Void = { _ in }) -> LoadCell {
-            table(ProviderSet(providers: [provider("a")], keys: [key("a", "1", change)]), registry: registry).keys[0].load
+            table(ProviderSet(providers: [provider("a")], keys: [key("a", "1", change)]), registry: registry).keys[0]
+                .load
         }
         _ = publish().updateHealth { $0.disable(.quotaExhausted) }
         // The writer has stored what the worker found; then somebody sets it right.
-        #expect(publish { ($0.state, $0.stateChangedAtMilliseconds) = (.disabled(reason: "key_quota"), 5) }.health.isDisabled)
+        #expect(
+            publish { ($0.state, $0.stateChangedAtMilliseconds) = (.disabled(reason: "key_quota"), 5) }.health
+                .isDisabled)
         #expect(!publish { ($0.state, $0.stateChangedAtMilliseconds) = (.ok, 6) }.health.isDisabled)
         _ = publish().updateHealth { $0.disable(.invalid) }
         #expect(!publish { $0.sealedKey = [9] }.health.isDisabled, "another key in its place")
@@ -235,7 +240,8 @@ struct ProviderTableTests {
         }
         #expect(
             added == [
-                "authorization: Bearer sk-1\r\n", "x-api-key: sk-2\r\n", "x-goog-api-key: sk-3\r\n", "api-key: sk-4\r\n",
+                "authorization: Bearer sk-1\r\n", "x-api-key: sk-2\r\n", "x-goog-api-key: sk-3\r\n",
+                "api-key: sk-4\r\n",
             ])
         #expect(made.view.pointee.table.routes.count == 0, "no request is matched with them")
     }

@@ -1,41 +1,30 @@
 import Glibc
 import JSON
 
-/// `fastgate logs …`
-struct LogsCommand {
+/// `fastgate logs tail`
+struct LogTailer {
     let access: any AdminAccess
     let console: any Console
     let asJSON: Bool
+    var style = Style.plain
     /// Between two looks of `tail --follow`; returns false to stop. Tests have their own.
     var pause: () -> Bool = {
-        usleep(1_000_000)
+        usleep(500_000)
         return true
     }
 
-    func export(_ options: LogExportOptions) throws(CommandFailure) {
-        var query = options.filter.parameters + [QueryParameter("format", options.format)]
-        if let fields = options.fields { query.append(QueryParameter("fields", fields)) }
-        let output = try Output(options.outputPath, console)
-        var isWritten = true
-        let response = try access.send(APIRequest("GET", "/admin/logs/export", query: query)) { piece in
-            isWritten = output.write(piece)
-            return isWritten
-        }
-        guard response.status == 200 else { throw response.refusal }
-        guard isWritten else { throw output.failure }
-        try output.finish()
-    }
-
-    func tail(_ options: LogTailOptions) throws(CommandFailure) {
+    /// - Parameters:
+    ///   - count: how many rows to begin with.
+    ///   - follows: whether to go on showing exchanges as they end.
+    func tail(_ filter: LogFilter, count: Int, follows: Bool) throws(CommandFailure) {
         var tail = LogTail()
-        if options.count > 0 || options.follows {
-            let query = options.filter.parameters + [QueryParameter("limit", "\(max(1, options.count))")]
-            let rows = try list(query).items
-            let shown = tail.begin(rows.reversed(), follows: options.follows)
-            if options.count > 0, !show(shown) { return }
+        if count > 0 || follows {
+            let rows = try LogPages.first(max(1, count), filter.parameters, access).items
+            let shown = tail.begin(rows.reversed(), follows: follows)
+            if count > 0, !show(shown) { return }
         }
-        while options.follows, pause() {
-            if !show(try next(&tail, options.filter)) { return }
+        while follows, pause() {
+            if !show(try next(&tail, filter)) { return }
         }
     }
 
@@ -90,23 +79,24 @@ struct LogsCommand {
     /// False when nobody reads any more.
     private func show(_ rows: [JSONValue]) -> Bool {
         for row in rows {
-            let line = asJSON ? row.serialized() : Self.line(row)
+            let line = asJSON ? row.serialized() : Self.line(row, style)
             if !console.write(Array((line + "\n").utf8)) { return false }
         }
         return true
     }
 
     /// `2026-06-06 11:26:55.123  200  POST /v1/chat/completions  1234.5 ms  5678 B  team-a  stream`.
-    static func line(_ row: JSONValue) -> String {
+    static func line(_ row: JSONValue, _ style: Style = .plain) -> String {
         let time = (row["request_time"]?.stringValue ?? "-").prefix(23).split(separator: "T").joined(separator: " ")
         let duration = row["response_time_ms"]?.doubleValue.map { "\(($0 * 10).rounded() / 10) ms" } ?? "-"
+        let status = row["status_code"]?.intValue
         var parts = [
-            printable(time), row["status_code"]?.intValue.map { "\($0)" } ?? "---",
-            "\(row.cell("method")) \(row.cell("path"))", duration, "\(row["response_size"]?.intValue ?? 0) B",
-            row.cell("source_path"),
+            style(printable(time), .dim), style(status.map { "\($0)" } ?? "---", Style.look(status: status)),
+            "\(style(printable(row.cell("method")), .bold)) \(printable(row.cell("path")))", duration,
+            "\(row["response_size"]?.intValue ?? 0) B", style(printable(row.cell("source_path")), .cyan),
         ]
-        if row["is_stream"]?.boolValue == true { parts.append("stream") }
-        if let error = row["error_message"]?.stringValue { parts.append("! " + printable(error)) }
+        if row["is_stream"]?.boolValue == true { parts.append(style("stream", .blue)) }
+        if let error = row["error_message"]?.stringValue { parts.append(style("! " + printable(error), .red)) }
         return parts.joined(separator: "  ")
     }
 }

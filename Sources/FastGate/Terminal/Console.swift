@@ -6,9 +6,19 @@ protocol Console: AnyObject {
     func write(_ bytes: [UInt8]) -> Bool
     /// A line to standard error.
     func complain(_ line: String)
+    /// Columns of the terminal that standard output is; nil if it is none.
+    var columns: Int? { get }
+    /// To standard error, as it is, if that is a terminal; for what is soon overwritten.
+    func showProgress(_ text: String)
+    /// Whether somebody would see progress.
+    var seesProgress: Bool { get }
 }
 
 extension Console {
+    var columns: Int? { nil }
+    var seesProgress: Bool { false }
+    func showProgress(_ text: String) {}
+
     /// A line to standard output.
     func print(_ line: String) { _ = write(Array((line + "\n").utf8)) }
 }
@@ -18,6 +28,14 @@ final class StandardConsole: Console {
     func write(_ bytes: [UInt8]) -> Bool { writeAll(STDOUT_FILENO, bytes) == 0 }
 
     func complain(_ line: String) { _ = writeAll(STDERR_FILENO, Array((line + "\n").utf8)) }
+
+    var columns: Int? { Terminal.size(STDOUT_FILENO)?.columns }
+
+    var seesProgress: Bool { isatty(STDERR_FILENO) == 1 }
+
+    func showProgress(_ text: String) {
+        if seesProgress { _ = writeAll(STDERR_FILENO, Array(text.utf8)) }
+    }
 }
 
 /// Text from elsewhere, fit for a terminal: control characters, which could drive it, are shown as their escapes.
