@@ -44,6 +44,8 @@ public final class Gateway: GatewayControl {
         var snapshot: Snapshot
     }
 
+    private let limiter: ConnectionLimiter
+
     private struct RunningWorker: Sendable {
         let mailbox: Mailbox<WorkerMessage>
         let metrics: WorkerMetrics
@@ -86,6 +88,7 @@ public final class Gateway: GatewayControl {
         let nonce = SecureRandom.bytes(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
         let limiter = ConnectionLimiter(
             maximum: Self.connectionLimit(settings, descriptors: Self.descriptorLimit, workers: rings.count))
+        self.limiter = limiter
         connectionLimit = limiter.maximum
         var workers: [RunningWorker] = []
         for (index, ring) in rings.enumerated() {
@@ -259,9 +262,10 @@ public final class Gateway: GatewayControl {
         return latch.wait(seconds: timeoutSeconds)
     }
 
-    /// Ends the workers. What is still open is recorded as cut off.
+    /// Ends the workers, once. What is still open is recorded as cut off.
     public func stop() {
         for worker in workers { worker.mailbox.post(.stop) }
         for worker in workers { worker.thread.join() }
+        limiter.deallocate()
     }
 }
