@@ -20,6 +20,8 @@ let package = Package(
         // C hides behind one module each: a library has exactly one importer.
         .target(name: "CEpoll", cSettings: strictC),
         .target(name: "CScan", cSettings: strictC),
+        // The dashboard's files; `exclude` keeps them from being taken for resources.
+        .target(name: "CDashboard", exclude: ["web"], cSettings: strictC),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CAres", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
@@ -36,7 +38,7 @@ let package = Package(
         module("LLM", ["Reactor", "JSON", "CScan", "Inflate"]),
         module("Store", ["Reactor", "JSON", "Log", "Inflate", "CScan", "CSQLite"]),
         module("Proxy", ["Reactor", "HTTP", "JSON", "LLM", "Inflate", "Config", "Log", "Store"]),
-        module("Admin", ["Reactor", "HTTP", "JSON", "Config", "Log", "Store", "Proxy"]),
+        module("Admin", ["Reactor", "HTTP", "JSON", "LLM", "Config", "Log", "Inflate", "Store", "Proxy", "CDashboard"]),
         .executableTarget(
             name: "FastGate",
             dependencies: ["Reactor", "HTTP", "JSON", "LLM", "Config", "Log", "Store", "Proxy", "Admin"],
@@ -63,7 +65,7 @@ let package = Package(
         tests("Log"),
         tests("Inflate", ["Reactor", "CZlib"]),
         tests("LLM", ["Reactor", "JSON", "Inflate", "CZlib"]),
-        tests("Store", ["Reactor", "JSON"]),
+        tests("Store", ["Reactor", "JSON", "Log"]),
         tests("Proxy", ["Reactor", "HTTP", "JSON", "LLM", "Config", "Store"]),
         tests("Admin", ["Reactor", "HTTP", "JSON", "Config", "Store", "Proxy"]),
         tests("FastGate", ["Reactor", "JSON", "Config", "Log", "Store", "Proxy", "Admin"]),

@@ -8,6 +8,14 @@ BUILD_PACKAGES=(libssl-dev libsqlite3-dev zlib1g-dev libyaml-dev libc-ares-dev l
 # shellcheck disable=SC2034
 GATE_PACKAGES=(valgrind strace binutils gcc)
 
+# What the command line's completions and manual page are tested with; without them those tests are skipped.
+# shellcheck disable=SC2034
+SHELL_PACKAGES=(curl zsh fish man-db mandoc)
+
+# The dashboard's tests; without them they are skipped.
+# shellcheck disable=SC2034
+BROWSER_PACKAGES=(chromium chromium-driver)
+
 fail() {
     printf '%s\n' "$*" >&2
     exit 1

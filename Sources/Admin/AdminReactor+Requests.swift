@@ -32,13 +32,13 @@ extension AdminReactor {
     /// Decides about a head.
     /// - Returns: True if the body is wanted; else the answer is already on its way.
     private func accept(_ head: RequestAssembler.Head, _ connection: AdminConnection) -> Bool {
-        var current = AdminConnection.Current(head: head, requestID: RequestID.accept(head.requestID))
+        var current = AdminConnection.Current(head: head, requestID: RequestID.accept(head.headers["x-request-id"]))
         connection.current = current
         connection.closesAfterResponse = !head.keepAlive || connection.closesAfterResponse
         // Any answer that goes out from here leaves the body unread, so the connection cannot go on after it.
-        func answer(_ failure: AdminFailure, holdMilliseconds: UInt64 = 0, response: AdminResponse? = nil) -> Bool {
+        func answer(_ failure: AdminFailure, holdMilliseconds: UInt64 = 0) -> Bool {
             if head.hasBody { connection.closesAfterResponse = true }
-            hold(connection, response ?? failure.response, milliseconds: holdMilliseconds)
+            hold(connection, failure.response, milliseconds: holdMilliseconds)
             return false
         }
         guard let query = PercentCoding.parseQuery(head.query ?? "") else {
@@ -52,14 +52,15 @@ extension AdminReactor {
         }
         if endpoint?.access != .open {
             let tokens = query.filter { $0.name == "token" }.map(\.value)
-            switch authenticate(head.authorization, queryTokens: tokens, connection) {
-            case .granted: break
-            case .refused(let failure, let holdMilliseconds):
-                var page: AdminResponse?
-                if endpoint?.access == .page {
-                    page = Dashboard.page(status: failure.status, headers: failure.headers)
-                }
-                return answer(failure, holdMilliseconds: holdMilliseconds, response: page)
+            let queryTokensAllowed = shared.settings.admin.allowQueryToken
+            let verdict = shared.gatekeeper.withLock { gatekeeper in
+                gatekeeper.admit(
+                    method: head.method, headers: head.headers, queryTokens: tokens,
+                    queryTokensAllowed: queryTokensAllowed, address: connection.address,
+                    nowMilliseconds: nowMilliseconds)
+            }
+            if case .refused(let failure, let holdMilliseconds) = verdict {
+                return answer(failure, holdMilliseconds: holdMilliseconds)
             }
         }
         switch match {
@@ -74,47 +75,13 @@ extension AdminReactor {
         case .endpoint: break
         }
         current.endpoint = endpoint
+        if let body = endpoint?.body { connection.assembler.maxBodyBytes = body.maxBytes }
         current.query = query.filter { $0.name != "token" }
         connection.current = current
         if head.expectsContinue, head.hasBody, !connection.assembler.hasStarted {
             write(connection, Array("HTTP/1.1 100 Continue\r\n\r\n".utf8))
         }
         return true
-    }
-
-    private enum Verdict {
-        case granted
-        case refused(AdminFailure, holdMilliseconds: UInt64)
-    }
-
-    private func authenticate(_ authorization: String?, queryTokens: [String], _ connection: AdminConnection)
-        -> Verdict
-    {
-        let challenge = HeaderLine("www-authenticate", "Bearer realm=\"FastGate admin\"")
-        func refusal(_ code: String, _ message: String) -> AdminFailure {
-            AdminFailure(status: 401, type: "authentication_error", code: code, headers: [challenge], message)
-        }
-        let queryAllowed = shared.settings.admin.allowQueryToken
-        var presented = authorization.flatMap(AccessControl.bearerToken).map { Array($0.utf8) }
-        if presented == nil, queryAllowed { presented = queryTokens.first.map { Array($0.utf8) } }
-        guard let presented, !presented.isEmpty else {
-            let message =
-                queryTokens.isEmpty || queryAllowed
-                ? "an admin token is required: authorization: Bearer <token>"
-                : "tokens in the query are switched off (admin.allow_query_token); use authorization: Bearer <token>"
-            return .refused(refusal("missing_token", message), holdMilliseconds: 0)
-        }
-        let address = connection.address
-        if let seconds = throttle.retryAfterSeconds(address: address, nowMilliseconds: nowMilliseconds) {
-            let failure = AdminFailure(
-                status: 429, type: "rate_limit_error", code: "too_many_failed_logins",
-                headers: [HeaderLine("retry-after", String(seconds))],
-                "too many failed logins from this address; try again in \(seconds) s")
-            return .refused(failure, holdMilliseconds: 0)
-        }
-        if access.matches(presented) { return .granted }
-        let delay = throttle.failed(address: address, nowMilliseconds: nowMilliseconds)
-        return .refused(refusal("invalid_token", "the admin token is not right"), holdMilliseconds: delay)
     }
 
     /// The request is complete: a handler's turn.
@@ -127,12 +94,14 @@ extension AdminReactor {
         watch(connection, 0)
         var request = AdminRequest(
             method: current.head.method == "HEAD" ? "GET" : current.head.method, path: current.head.path,
-            query: current.query, mediaType: current.head.contentType.map(Self.mediaType),
+            query: current.query, mediaType: current.head.headers["content-type"].map(Self.mediaType),
             body: connection.assembler.body, requestID: current.requestID)
+        request.headers = current.head.headers
+        request.address = connection.address
         request.pathValues = current.pathValues
-        request.ifMatch = current.head.ifMatch
         if case .reactor(let handler) = endpoint.handler {
-            respond(connection, AdminAPI.answer(endpoint, request) { handler(shared, request) })
+            let response = AdminAPI.answer(endpoint, request) { handler(shared, request) }
+            hold(connection, response, milliseconds: response.holdMilliseconds)
         } else if !executors.submit(.init(connection: connection.id, endpoint: endpoint, request: request)) {
             respond(connection, AdminFailure.server("stopping", "the server is stopping", status: 503).response)
         }

@@ -29,7 +29,8 @@ extension AdminReactor {
     func send(_ connection: AdminConnection, _ response: AdminResponse) {
         guard case .bytes(let body) = response.body else { return close(connection) }
         let isHead = connection.current?.head.method == "HEAD"
-        writeHead(connection, response, response.status == 204 ? .none : .length(body.count))
+        let hasNoBody = response.status == 204 || response.status == 304
+        writeHead(connection, response, hasNoBody ? .none : .length(body.count))
         if !isHead { connection.output += body }
         startWriting(connection)
     }
@@ -103,8 +104,7 @@ extension AdminReactor {
         while connection.outputStart < connection.output.count {
             let sent = connection.output.withUnsafeBufferPointer { buffer -> Int in
                 guard let base = buffer.baseAddress else { return 0 }
-                return Socket.send(
-                    connection.fd, base + connection.outputStart, buffer.count - connection.outputStart)
+                return connection.send(base + connection.outputStart, buffer.count - connection.outputStart)
             }
             if sent == -Int(EINTR) { continue }
             if sent == -Int(EAGAIN) {
@@ -128,6 +128,7 @@ extension AdminReactor {
     private func finish(_ connection: AdminConnection) {
         connection.current = nil
         guard !connection.closesAfterResponse else {
+            connection.tls?.closeNotify()
             Socket.shutdownWrite(connection.fd)
             connection.phase = .lingering
             connection.deadlineMilliseconds = nowMilliseconds + Self.lingerMilliseconds

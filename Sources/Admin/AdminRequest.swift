@@ -8,10 +8,11 @@ struct AdminRequest: Sendable {
     var query: [QueryParameter]
     /// The media type of Content-Type in lower case, without parameters; nil if the header is absent.
     var mediaType: String?
+    var headers = RequestHeaders()
     var body: [UInt8]
-    /// If-Match as sent, several lines joined.
-    var ifMatch: String?
     var requestID: String
+    /// The client's address, without its port.
+    var address = ""
     /// What the placeholders of the endpoint's path took, in order, decoded.
     var pathValues: [String] = []
 
@@ -25,6 +26,21 @@ struct AdminRequest: Sendable {
         self.mediaType = mediaType
         self.body = body
         self.requestID = requestID
+    }
+}
+
+/// The header fields of a request, in order, their names in lower case.
+struct RequestHeaders: Sendable, Equatable {
+    private let lines: [HeaderLine]
+
+    init(_ lines: [HeaderLine] = []) {
+        self.lines = lines
+    }
+
+    /// The value of a field; of one that is there several times all values as one list (RFC 9110 §5.3).
+    subscript(name: String) -> String? {
+        let values = lines.filter { $0.name == name }.map(\.value)
+        return values.isEmpty ? nil : values.joined(separator: name == "cookie" ? "; " : ", ")
     }
 }
 
@@ -73,6 +89,22 @@ enum PercentCoding {
             parameters.append(QueryParameter(name, value))
         }
         return parameters
+    }
+
+    /// A text as one segment of a path (RFC 3986 §2.3).
+    static func encode(_ text: String) -> String {
+        let hex = Array("0123456789ABCDEF".utf8)
+        var bytes: [UInt8] = []
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+                UInt8(ascii: "~"):
+                bytes.append(byte)
+            default: bytes += [UInt8(ascii: "%"), hex[Int(byte >> 4)], hex[Int(byte & 15)]]
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     private static func hexDigit(_ byte: UInt8) -> UInt8? {

@@ -11,8 +11,8 @@ struct HeaderLine: Sendable, Equatable {
     }
 }
 
-/// What a handler answers. The server adds framing, `date`, `x-request-id`, `cache-control: no-store`
-/// and `x-content-type-options: nosniff`.
+/// What a handler answers. The server adds framing, `date`, `x-request-id`, `x-content-type-options: nosniff`
+/// and, unless the handler says otherwise, `cache-control: no-store`.
 struct AdminResponse: Sendable {
     enum Body: Sendable {
         case bytes([UInt8])
@@ -24,6 +24,8 @@ struct AdminResponse: Sendable {
     var status: UInt16
     var headers: [HeaderLine]
     var body: Body
+    /// How long the reactor keeps the answer back; for handlers that run on it.
+    var holdMilliseconds: UInt64 = 0
 
     init(status: UInt16 = 200, headers: [HeaderLine] = [], body: Body = .bytes([])) {
         self.status = status

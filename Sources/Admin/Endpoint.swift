@@ -15,9 +15,8 @@ struct Endpoint: Sendable {
 
     enum Access: Sendable {
         case open
+        /// The admin token, or a session that began with it.
         case token
-        /// Like `token`, but the refusal is the page itself, which asks for the token.
-        case page
     }
 
     /// A query parameter.
@@ -54,6 +53,8 @@ struct Endpoint: Sendable {
         /// Name of the schema among the components.
         var schemaName: String
         var required = true
+        /// The longest body taken, decoded.
+        var maxBytes = 1 << 20
     }
 
     var method: String

@@ -90,7 +90,7 @@ enum GatewayMetricsText {
         gauge("process_start_time_seconds", "Start of the process, Unix time.", process.startTimeSeconds)
         gauge("process_threads", "Threads.", process.threads.map(Double.init))
         gauge("process_open_fds", "Open file descriptors.", process.openFileDescriptors.map(Double.init))
-        gauge("process_max_fds", "Limit of open file descriptors.", process.maxFileDescriptors.map(Double.init))
+        gauge("process_max_fds", "Limit of open file descriptors.", process.maxFileDescriptors.map { Double($0) })
     }
 
     private static func audit(_ gateway: GatewayMetrics, _ writer: WriterStatistics, _ out: inout PrometheusText) {

@@ -31,7 +31,8 @@ enum ProviderMetricsText {
             add([(entry.currency, entry.costMicros)], to: &costs[name, default: []])
             unpriced[name, default: 0] += entry.unpriced
         }
-        out.family("fastgate_tokens_total", .counter, "Tokens by provider, model and type; prompt holds the cached ones.")
+        out.family(
+            "fastgate_tokens_total", .counter, "Tokens by provider, model and type; prompt holds the cached ones.")
         for name in names {
             for (type, count) in sums[name] ?? [] {
                 let labels = [("provider", name.provider), ("model", name.model), ("type", type)]

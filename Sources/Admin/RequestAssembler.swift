@@ -9,10 +9,7 @@ struct RequestAssembler {
         var path: String
         /// Without the question mark; nil if there is none.
         var query: String?
-        var authorization: String?
-        var contentType: String?
-        var requestID: String?
-        var ifMatch: String?
+        var headers = RequestHeaders()
         var hasBody: Bool
         /// The length a Content-Length announces.
         var announcedLength: UInt64?
@@ -37,8 +34,9 @@ struct RequestAssembler {
         }
     }
 
-    /// The longest body taken, decoded.
-    static let maxBodyBytes = 1 << 20
+    /// The longest body taken, decoded; may be set once the head is known.
+    var maxBodyBytes = RequestAssembler.usualBodyBytes
+    static let usualBodyBytes = 1 << 20
 
     private let limits: MessageLimits
     private var input: [UInt8] = []
@@ -91,7 +89,7 @@ struct RequestAssembler {
         framing = head.framing
         decoder = ChunkedDecoder()
         body = []
-        if case .contentLength(let length) = head.framing, length > UInt64(Self.maxBodyBytes) { throw Self.tooLarge }
+        maxBodyBytes = Self.usualBodyBytes
         return parsed
     }
 
@@ -100,6 +98,7 @@ struct RequestAssembler {
     mutating func takeBody() throws(Refusal) -> Bool {
         switch framing {
         case .contentLength(let length):
+            guard length <= UInt64(maxBodyBytes) else { throw tooLarge }
             let missing = Int(length) - body.count
             let count = min(missing, input.count)
             body.append(contentsOf: input[..<count])
@@ -127,8 +126,8 @@ struct RequestAssembler {
                     base + position, buffer.count - position, consumed: &consumed, limits: limits)
                 switch event {
                 case .data(let offset, let count):
-                    guard body.count + count <= Self.maxBodyBytes else {
-                        failure = Self.tooLarge
+                    guard body.count + count <= maxBodyBytes else {
+                        failure = tooLarge
                         return
                     }
                     body.append(contentsOf: UnsafeBufferPointer(start: base + position + offset, count: count))
@@ -154,7 +153,7 @@ struct RequestAssembler {
         return isComplete
     }
 
-    private static let tooLarge = Refusal(413, "the body is larger than \(maxBodyBytes) bytes")
+    private var tooLarge: Refusal { Refusal(413, "the body is larger than \(maxBodyBytes) bytes") }
 
     private static func read(_ head: RequestHead, fields: UnsafeBufferPointer<Field>, _ base: UnsafePointer<UInt8>)
         -> Head
@@ -168,18 +167,11 @@ struct RequestAssembler {
         result.method = text(head.methodOffset, head.methodLength)
         if head.queryLength > 0 { result.query = text(head.queryOffset, head.queryLength) }
         if case .contentLength(let length) = head.framing { result.announcedLength = length }
-        for field in fields {
-            switch field.id {
-            case .authorization: result.authorization = text(field.valueOffset, field.valueLength)
-            case .contentType: result.contentType = text(field.valueOffset, field.valueLength)
-            case .xRequestID: result.requestID = text(field.valueOffset, field.valueLength)
-            default:
-                guard field.nameLength == 8, text(field.nameOffset, field.nameLength).lowercased() == "if-match"
-                else { continue }
-                let value = text(field.valueOffset, field.valueLength)
-                result.ifMatch = result.ifMatch.map { "\($0), \(value)" } ?? value
-            }
-        }
+        result.headers = RequestHeaders(
+            fields.map { field in
+                HeaderLine(
+                    text(field.nameOffset, field.nameLength).lowercased(), text(field.valueOffset, field.valueLength))
+            })
         return result
     }
 }

@@ -22,7 +22,9 @@ enum ResponseHeadText {
         case .chunked: text += "transfer-encoding: chunked\r\n"
         case .untilClose, .none: break
         }
-        text += "x-request-id: \(requestID)\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\n"
+        text += "x-request-id: \(requestID)\r\n"
+        if !response.headers.contains(where: { $0.name == "cache-control" }) { text += "cache-control: no-store\r\n" }
+        text += "x-content-type-options: nosniff\r\n"
         // The token may stand in the query: it must not travel on in a Referer.
         text += "referrer-policy: no-referrer\r\n"
         if close { text += "connection: close\r\n" }

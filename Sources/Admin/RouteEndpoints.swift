@@ -236,7 +236,21 @@ extension AdminAPI {
             ("route_name", .optional(matched?.routeName)),
             ("target_url", .optional(explanation.targetURL)),
             ("error", .optional(explanation.error)),
-            ("candidates", .array(candidates)),
+            ("candidates", .array(candidates)), ("provider", explanation.provider.map(encode) ?? .null),
+        ])
+    }
+
+    private static func encode(_ choice: RouteExplanation.ProviderChoice) -> JSONValue {
+        let candidates = choice.candidates.map { candidate in
+            JSONValue.members([
+                ("provider", .string(candidate.provider)), ("model", .string(candidate.model)),
+                ("group", .integer(candidate.group)), ("usable", .bool(candidate.isUsable)),
+                ("reason", .string(candidate.reason)),
+            ])
+        }
+        return .members([
+            ("model", .string(choice.model)), ("alias", .bool(choice.isAlias)), ("rule", .string(choice.rule)),
+            ("error", .optional(choice.error)), ("candidates", .array(candidates)),
         ])
     }
 }

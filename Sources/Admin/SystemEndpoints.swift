@@ -42,16 +42,29 @@ extension AdminAPI {
             handler: .quick { (context, _) in .json(OpenAPI.document(version: context.shared.version)) }),
         page("/admin/dashboard", "getDashboard"),
         page("/", "getDashboardAtRoot"),
+        assets("/admin/assets/{version}/{file}", "getAsset"),
+        assets("/admin/assets/{version}/{folder}/{file}", "getAssetInFolder"),
     ]
 
     private static func page(_ path: String, _ operationID: String) -> Endpoint {
         Endpoint(
             method: "GET", path: path, operationID: operationID, tag: "system",
-            summary: "An overview for people. Without a token the same page comes with status 401 and asks for it.",
-            access: .page,
+            summary: "The dashboard. Needs no token: the page has no data and asks for the token.", access: .open,
             answers: [
                 Endpoint.Answer(status: 200, description: "The page.", content: [("text/html", #"{"type":"string"}"#)])
-            ], handler: .reactor { (_, _) in Dashboard.page(status: 200) })
+            ], handler: .reactor { (_, request) in Dashboard.page(request) })
+    }
+
+    private static func assets(_ path: String, _ operationID: String) -> Endpoint {
+        Endpoint(
+            method: "GET", path: path, operationID: operationID, tag: "system",
+            summary: "A file of the dashboard. Needs no token; the version in the path is that of the content.",
+            access: .open,
+            answers: [
+                Endpoint.Answer(
+                    status: 200, description: "The file.",
+                    content: ["text/javascript", "text/css", "image/svg+xml"].map { ($0, #"{"type":"string"}"#) })
+            ], failures: [404], handler: .reactor { (_, request) in Dashboard.asset(request) })
     }
 
     private static let healthSchema = """
@@ -81,6 +94,7 @@ extension AdminAPI {
                     case .text(let text): .string(text)
                     case .list(let texts): .strings(texts)
                     case .section(let entries): encode(entries)
+                    case .entries(let list): .array(list.map { encode($0) })
                     }
                 return (entry.name, value)
             })

@@ -7,6 +7,8 @@ public struct ConfigError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Dotted (`proxy.max_retries`), or the environment variable's name; empty when the file as a whole is at fault.
     public let key: String
     public let message: String
+    /// Further errors of the same configuration, in the order of the file.
+    public var others: [ConfigError] = []
 
     public init(file: String, line: Int, key: String, message: String) {
         self.file = file

@@ -4,7 +4,8 @@ extension Settings {
     /// The file that is read when none is named, if it is there.
     public static let defaultPath = "config.yaml"
 
-    /// Reads `path`, expands the environment, applies its overrides and checks the whole.
+    /// Reads `path`, expands the environment, applies its overrides and checks the whole. The error names all that is
+    /// wrong, as far as it can be told at once.
     ///
     /// - Parameters:
     ///   - path: a file that must exist; nil stands for `config.yaml` in the working directory, which may be missing.
@@ -37,8 +38,13 @@ extension Settings {
     ) throws(ConfigError) -> LoadedConfig {
         var loader = SettingsLoader(file: file, environment: environment)
         try loader.apply(text)
-        try loader.applyOverrides()
-        try loader.checkTogether()
+        loader.applyOverrides()
+        // What holds between keys is looked at only when each of them is good.
+        if loader.problems.isEmpty { try loader.checkTogether() }
+        if var first = loader.problems.first {
+            first.others = Array(loader.problems.dropFirst())
+            throw first
+        }
         return LoadedConfig(settings: loader.settings, warnings: loader.warnings, sourcePath: sourcePath)
     }
 

@@ -17,6 +17,8 @@ struct AdminToken: Equatable {
         case file(FileError)
         /// The file holds no token.
         case malformed(path: String)
+        /// A file that was named holds none.
+        case noToken(path: String)
         case exposed(path: String, mode: UInt32)
 
         var description: String {
@@ -24,6 +26,8 @@ struct AdminToken: Equatable {
             case .file(let error): error.description
             case .malformed(let path):
                 "\(path): does not hold an admin token; delete it to have a new one made"
+            case .noToken(let path):
+                "\(path): does not hold an admin token: 16 to 512 printable characters without blanks"
             case .exposed(let path, let mode):
                 "\(path): others may read it (mode 0\(String(mode, radix: 8))); make it 0600, or delete it to have a new"
                     + " token made"
@@ -60,15 +64,21 @@ struct AdminToken: Equatable {
         return try read(path).map { AdminToken(value: $0, origin: .file(path: path)) }
     }
 
+    /// The token of a file that the operator names, whoever may read it: secrets that are mounted have modes of their own.
+    static func named(_ path: String) throws(Failure) -> String {
+        guard let token = try read(path, isOurs: false) else { throw .file(FileError(path: path, errno: ENOENT)) }
+        return token
+    }
+
     private static func filePath(_ settings: Settings) -> String { "\(settings.database.folder)/\(fileName)" }
 
-    private static func read(_ path: String) throws(Failure) -> String? {
+    private static func read(_ path: String, isOurs: Bool = true) throws(Failure) -> String? {
         var status = stat()
         guard stat(path, &status) == 0 else {
             guard errno == ENOENT else { throw .file(FileError(path: path, errno: errno)) }
             return nil
         }
-        guard status.st_mode & 0o077 == 0 else { throw .exposed(path: path, mode: status.st_mode & 0o777) }
+        guard !isOurs || status.st_mode & 0o077 == 0 else { throw .exposed(path: path, mode: status.st_mode & 0o777) }
         let bytes: [UInt8]
         do throws(FileError) {
             bytes = try readFile(path, limit: 4096)
@@ -78,7 +88,7 @@ struct AdminToken: Equatable {
         // Editors put a line feed at the end.
         let text = bytes.reversed().drop { $0 == 10 || $0 == 13 }.reversed()
         guard (16...512).contains(text.count), text.allSatisfy({ (0x21...0x7E).contains($0) }) else {
-            throw .malformed(path: path)
+            throw isOurs ? .malformed(path: path) : .noToken(path: path)
         }
         return String(decoding: text, as: UTF8.self)
     }

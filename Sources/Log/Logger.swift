@@ -68,7 +68,20 @@ public final class Logger: Sendable {
         let fields = fields()
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
-        let milliseconds = Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+        write(level, message, fields, Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
+    }
+
+    /// Writes a line of level info about something that happened at a time of its own, whatever level is configured:
+    /// for lines that have a switch of their own.
+    ///
+    /// - Parameter unixMilliseconds: when it happened.
+    public func record(_ message: String, _ fields: [(String, LogValue)], unixMilliseconds: Int64) {
+        write(.info, message, fields, unixMilliseconds)
+    }
+
+    private func write(
+        _ level: LogLevel, _ message: String, _ fields: [(String, LogValue)], _ milliseconds: Int64
+    ) {
         state.withLock { state in
             let lost = state.sink.takeLostLines()
             if lost > 0 {

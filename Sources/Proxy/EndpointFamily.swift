@@ -36,7 +36,9 @@ struct EndpointFamilies: OptionSet, BitwiseCopyable, Sendable {
         guard let p = path.pointer else { return [] }
         var cursor = 0
         var hasVersion = false
-        while !hasVersion, let segment = nextSegment(p, path.count, &cursor) { hasVersion = VersionSegment.matches(segment) }
+        while !hasVersion, let segment = nextSegment(p, path.count, &cursor) {
+            hasVersion = VersionSegment.matches(segment)
+        }
         if !hasVersion { cursor = 0 }
         while let segment = nextSegment(p, path.count, &cursor) {
             if VersionSegment.matches(segment) || segmentEquals(segment, "openai") { continue }

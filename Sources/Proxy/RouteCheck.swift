@@ -12,7 +12,7 @@ public enum RouteCheck {
         var route = route
         route.addHeaders = route.addHeaders.map(withVariablesSet)
         var compiler = RouteCompiler(
-            arena: Arena(), stripHeaders: settings.proxy.stripHeaders, defaultTimeoutMilliseconds: 1000,
+            arena: Arena(), stripHeaders: settings.headersToStrip, defaultTimeoutMilliseconds: 1000,
             targetNumbers: StableNumbers())
         do {
             _ = try compiler.compile(route, metricID: 0)
@@ -34,6 +34,21 @@ public enum RouteCheck {
         } catch {
             return RouteProblem(field: error.field, message: error.message)
         }
+    }
+
+    /// Which of the routes would take a request of a gateway with these settings, as `GatewayControl.explain` says it.
+    public static func explain(
+        routes: [RouteRecord], settings: Settings, method: String, path: String, headers: [(String, String)],
+        body: [UInt8]?
+    ) -> RouteExplanation {
+        let routes = routes.map { record in
+            var route = record
+            route.addHeaders = route.addHeaders.map(withVariablesSet)
+            return route
+        }
+        let snapshot = Snapshot(keys: [], routes: routes, settings: settings, version: "", registry: Registry())
+        return Explanation.make(
+            snapshot: snapshot, routes: routes, method: method, path: path, headers: headers, body: body)
     }
 
     private static func withVariablesSet(_ headers: JSONValue) -> JSONValue {

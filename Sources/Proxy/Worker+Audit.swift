@@ -67,6 +67,7 @@ extension Worker {
         let path = recordedPath(c, base, &lines)
         let linesStart = lines.count
         if snapshot.pointee.policy.auditsHeaders { writeMasked(base, fields, Int(head.fieldCount), &lines) }
+        if c.pointee.subject.isAllocated { writeSubject(c, &lines) }
         var ip: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0)
         withUnsafeMutableBytes(of: &ip) { raw in
             let p = raw.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: UInt8.self)
@@ -97,6 +98,14 @@ extension Worker {
             c.pointee.exchange.isAudited = true
             metrics.audit(accepted: 1)
         }
+    }
+
+    /// Whom the client's certificate names. No request can carry a field of this name: it holds a space.
+    @inline(never)
+    private func writeSubject(_ c: UnsafeMutablePointer<ClientConnection>, _ lines: inout HeadWriter) {
+        lines.append("client certificate: ")
+        lines.append(c.pointee.subject.readPointer, c.pointee.subject.count)
+        lines.append("\r\n")
     }
 
     /// Path and query as they are recorded: without the `key` parameter.
@@ -211,7 +220,9 @@ extension Worker {
             streamChunks: c.pointee.exchange.hidesChunks
                 ? AuditEvent.unknownChunks : c.pointee.exchange.events.events &+ c.pointee.exchange.lines.lines,
             status: c.pointee.exchange.status, isStream: c.pointee.exchange.isStream,
-            flags: isTruncated ? AuditEvent.Flags.bodyTruncated : 0, targetURL: url,
+            flags: isTruncated ? AuditEvent.Flags.bodyTruncated : 0,
+            routeNumber: c.pointee.exchange.routeIndex < 0
+                ? 0 : UInt32(truncatingIfNeeded: route(c).pointee.metricID), targetURL: url,
             errorMessage: error == .none ? .empty : Bytes(message), responseHeaders: lines,
             requestBody: Self.contents(c.pointee.exchange.requestCapture),
             responseBody: Self.contents(c.pointee.exchange.responseCapture))

@@ -78,7 +78,7 @@ public enum AuditEncoder {
     /// Writes `completedSize(fields)` bytes at `p`.
     @inlinable
     public static func encodeCompleted(_ id: AuditID, _ fields: CompletedFields, into p: UnsafeMutableRawPointer) {
-        writeHeader(AuditEvent.Kind.completed, fields.flags, id, p)
+        writeHeader(AuditEvent.Kind.completed, fields.flags, id, p, route: fields.routeNumber)
         var at = p + AuditEvent.headerSize
         store(fields.firstResponseTimeNanoseconds, &at)
         store(fields.responseTimeNanoseconds, &at)
@@ -97,9 +97,11 @@ public enum AuditEncoder {
     // MARK: Pieces
 
     @inlinable @inline(__always)
-    static func writeHeader(_ kind: UInt8, _ flags: UInt16, _ id: AuditID, _ p: UnsafeMutableRawPointer) {
+    static func writeHeader(
+        _ kind: UInt8, _ flags: UInt16, _ id: AuditID, _ p: UnsafeMutableRawPointer, route: UInt32 = 0
+    ) {
         var at = p
-        store(UInt64(kind) | UInt64(AuditEvent.version) << 8 | UInt64(flags) << 16, &at)
+        store(UInt64(kind) | UInt64(AuditEvent.version) << 8 | UInt64(flags) << 16 | UInt64(route) << 32, &at)
         store(id.high, &at)
         store(id.low, &at)
     }

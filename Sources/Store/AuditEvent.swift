@@ -67,6 +67,8 @@ import Reactor
     public var isStream: Bool
     /// Bits of `AuditEvent.Flags`.
     public var flags: UInt16
+    /// The number by which this process's metrics know the route; 0: none. Not stored: another process counts anew.
+    public var routeNumber: UInt32
     public var targetURL: Bytes
     public var errorMessage: Bytes
     /// Raw `Name: value\r\n` lines, secrets already masked.
@@ -79,6 +81,7 @@ import Reactor
     public init(
         firstResponseTimeNanoseconds: UInt64, responseTimeNanoseconds: UInt64, requestSize: UInt64,
         responseSize: UInt64, streamChunks: UInt32, status: UInt16, isStream: Bool, flags: UInt16 = 0,
+        routeNumber: UInt32 = 0,
         targetURL: Bytes, errorMessage: Bytes, responseHeaders: Bytes, requestBody: Bytes, responseBody: Bytes
     ) {
         self.firstResponseTimeNanoseconds = firstResponseTimeNanoseconds
@@ -89,6 +92,7 @@ import Reactor
         self.status = status
         self.isStream = isStream
         self.flags = flags
+        self.routeNumber = routeNumber
         self.targetURL = targetURL
         self.errorMessage = errorMessage
         self.responseHeaders = responseHeaders
@@ -99,7 +103,7 @@ import Reactor
 
 /// One record of an audit ring. Little-endian, unaligned, version 1:
 ///
-///     common     u8 kind, u8 version, u16 flags, u32 0, u64 idHigh, u64 idLow                       24 bytes
+///     common     u8 kind, u8 version, u16 flags, u32 route, u64 idHigh, u64 idLow                       24 bytes
 ///     accepted   u64 requestTime; u16-counted requestID, keyID, sourcePath, method, userAgent, ip;
 ///                u32-counted path, requestHeaders
 ///     firstByte  u64 firstResponseTime; u32-counted targetURL, responseHeaders (absent in rings of FastGate 0.1)
@@ -170,6 +174,7 @@ public enum AuditEvent {
                 responseBody: reader.long())
             guard !reader.failed else { return nil }
             fields.flags = UInt16(littleEndian: base.loadUnaligned(fromByteOffset: 2, as: UInt16.self))
+            fields.routeNumber = UInt32(littleEndian: base.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
             self = .completed(id, fields)
         case Kind.usage: self = .usage(id, reader.rest())
         case Kind.providerKeyState: self = .providerKeyState(id, reader.rest())

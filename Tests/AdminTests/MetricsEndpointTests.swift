@@ -91,8 +91,8 @@ import Testing
         let answer = try bed.context().send("GET", "/admin/config")
         #expect(answer.status == 200)
         let sections = [
-            "app", "admin", "database", "security", "rate_limiting", "logging", "proxy", "audit", "cors", "tls",
-            "upstream_tls", "limits",
+            "app", "admin", "database", "security", "rate_limiting", "logging", "proxy", "providers", "audit", "cors",
+            "tls", "upstream_tls", "limits",
         ]
         #expect(answer.body.objectValue?.names == sections)
         #expect(!answer.body.serialized().contains("very-secret"))

@@ -159,7 +159,7 @@ import Testing
             answer.body.serialized()
                 == #"{"matched":true,"route_id":"b","route_name":"B","target_url":"http://h:1/x","error":null,"#
                 + #""candidates":[{"route_id":"a","route_name":"A","matched":false,"reason":"method is not POST"},"#
-                + #"{"route_id":"b","route_name":"B","matched":true,"reason":"takes the request"}]}"#)
+                + #"{"route_id":"b","route_name":"B","matched":true,"reason":"takes the request"}],"provider":null}"#)
         let asked = bed.gateway.state.withLock { $0.explained[0] }
         #expect(asked.method == "GET" && asked.path == "/x?q=1")
         #expect(asked.headers.map { "\($0.0)=\($0.1)" } == ["a=1", "b=2", "b=3"])

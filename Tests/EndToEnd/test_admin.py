@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -472,6 +473,9 @@ def test_prometheus_text(site):
         assert one.startswith("#") or line.fullmatch(one), one
     assert "# TYPE fastgate_requests_total counter" in text
     assert "# TYPE fastgate_request_duration_seconds histogram" in text
+    limit = Path(f"/proc/{site.gateway.process.pid}/limits").read_text()
+    open_files = re.search(r"Max open files +(\d+)", limit)
+    assert open_files is None or f"process_max_fds {open_files[1]}" in text.splitlines()
 
 
 def test_prometheus_counts(site):
@@ -505,11 +509,18 @@ def test_openapi(gateway):
 
 @pytest.mark.parametrize("path", ["/", "/admin/dashboard"])
 def test_dashboard(gateway, path):
-    status, headers, data = gateway.admin_raw("GET", path)
+    """How it looks and works is for the browser's tests (Tests/Browser)."""
+    status, headers, data = gateway.admin_raw("GET", path, token=None)
     assert status == 200 and headers["Content-Type"].startswith("text/html")
-    assert b"<html" in data.lower()
-    for foreign in (b'src="http', b"src='http", b'href="http', b"@import"):
-        assert foreign not in data, "the dashboard loads nothing from elsewhere"
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    places = re.findall(r'(?:href|src)="([^"]+)"', data.decode())
+    assert places and all(place.startswith("/admin/assets/") for place in places), "it loads nothing from elsewhere"
+    for place in places:
+        status, headers, content = gateway.admin_raw("GET", place, token=None)
+        assert status == 200 and "immutable" in headers["Cache-Control"] and content
+        assert b"http://" not in content.replace(b"http://www.w3.org/", b"") and b"https://" not in content
+        again, _, nothing = gateway.admin_raw("GET", place, headers={"If-None-Match": headers["ETag"]}, token=None)
+        assert again == 304 and not nothing
 
 
 def test_health(gateway):

@@ -353,3 +353,31 @@ def test_allowed_models_are_enforced_and_listed(site):
     listed = {model["id"] for model in site.call(None, "/v1/models", key=key, method="GET").json()["data"]}
     assert {"gpt-4", "gpt-4o", "gpt-4o-mini", "claude-x"} <= listed
     assert not listed & {"shared", "llama", "gemini-x"}
+
+
+# Lists that providers keep themselves
+
+
+def test_a_provider_without_models_is_asked_for_them(tmp_path):
+    def lists(exchange):
+        if exchange.request.method == "GET":
+            return exchange.answer(200, b'{"object":"list","data":[{"id":"found-1"},{"id":"org/found-2"}]}')
+        chat(exchange)
+
+    site = Providers(tmp_path)
+    site.provider("one", lists)
+    site.start()
+    try:
+        wait_until(lambda: site.ask("org/found-2").status == 200, "the listed model is served")
+        asked = site.upstreams["one"].requests[0]
+        assert asked.target == "/v1/models"
+        assert asked.header("authorization") == "Bearer sk-upstream-key-0001"
+        explained = site.gateway.admin(
+            "POST", "/admin/routes/match", {"method": "POST", "path": "/v1/chat/completions", "body": {"model": "found-1"}})
+        assert explained["provider"]["candidates"][0]["provider"] == "one"
+        assert explained["provider"]["candidates"][0]["usable"] is True
+        none = site.gateway.admin(
+            "POST", "/admin/routes/match", {"method": "POST", "path": "/v1/chat/completions", "body": {"model": "x"}})
+        assert none["provider"]["error"] == "no provider has this model"
+    finally:
+        site.close()

@@ -7,65 +7,7 @@ import openai
 import pytest
 
 from harness import free_port
-
-CHAT = {
-    "id": "chatcmpl-1",
-    "object": "chat.completion",
-    "created": 1,
-    "model": "gpt-4o",
-    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}],
-    "usage": {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4},
-}
-WORDS = ["Hel", "lo ", "wor", "ld \u2713"]
-MESSAGE = {
-    "id": "msg_1",
-    "type": "message",
-    "role": "assistant",
-    "model": "claude",
-    "content": [{"type": "text", "text": "Hello"}],
-    "stop_reason": "end_turn",
-    "stop_sequence": None,
-    "usage": {"input_tokens": 3, "output_tokens": 1},
-}
-
-
-def events(*items, names=False):
-    """SSE bytes, as OpenAI (data only) or Anthropic (with event names) send them."""
-    return [
-        (f"event: {item['type']}\n" if names else "").encode() + b"data: " + json.dumps(item).encode() + b"\n\n"
-        for item in items
-    ]
-
-
-def openai_stream(exchange):
-    exchange.read_body()
-    exchange.head(200, [("Content-Type", "text/event-stream"), ("Transfer-Encoding", "chunked")])
-    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o"}
-    for word in WORDS:
-        delta = {"index": 0, "delta": {"content": word}, "finish_reason": None}
-        for event in events({**chunk, "choices": [delta]}):
-            exchange.chunk(event)
-    exchange.chunk(b"data: [DONE]\n\n")
-    exchange.last_chunk()
-
-
-def anthropic_stream(exchange):
-    exchange.read_body()
-    exchange.head(200, [("Content-Type", "text/event-stream"), ("Transfer-Encoding", "chunked")])
-    started = {"type": "message_start", "message": {**MESSAGE, "content": [], "stop_reason": None}}
-    block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
-    deltas = [
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": word}} for word in WORDS
-    ]
-    ended = [
-        {"type": "content_block_stop", "index": 0},
-        {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": {"output_tokens": 4}},
-        {"type": "message_stop"},
-    ]
-    for event in events(started, block, *deltas, *ended, names=True):
-        exchange.chunk(event)
-    exchange.last_chunk()
-
+from harness.llm import CHAT, MESSAGE, WORDS, anthropic_stream, events, openai_stream
 
 @pytest.fixture
 def openai_client(site):

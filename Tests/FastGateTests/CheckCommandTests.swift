@@ -1,5 +1,6 @@
 import Config
 import Glibc
+import JSON
 import Testing
 
 @testable import FastGate
@@ -27,6 +28,30 @@ import Testing
         let (code, console) = try check("app:\n  prot: 80")
         #expect(code == 78 && console.output.isEmpty)
         #expect(console.complaints == ["fastgate: \(path):2: app.prot: unknown key; did you mean app.port?"])
+    }
+
+    @Test func allErrorsAreNamed() throws {
+        let yaml = "app:\n  prot: 80\n  port: x\nnonsense: {}\nproxy:\n  max_retries: 1000\n"
+        let (code, console) = try check(yaml)
+        #expect(code == 78)
+        let expected = [
+            "\(path):2: app.prot: unknown key; did you mean app.port?",
+            "\(path):3: app.port: must be a port from 0 to 65535 (0 = any free one), not \"x\"",
+            "\(path):4: nonsense: unknown section; the sections are app, admin, ",
+            "\(path):6: proxy.max_retries: must be an integer from 0 to 100, not \"1000\"", "4 errors",
+        ]
+        #expect(console.complaints.count == expected.count)
+        for (said, wanted) in zip(console.complaints, expected) { #expect(said.hasPrefix("fastgate: " + wanted)) }
+        let report = try JSONValue(parsing: try check(yaml, "--json").console.output)
+        #expect(report["ok"] == false && report["errors"]?.arrayValue?.count == 4)
+        // Every other command names them too.
+        #expect(program.run("keys", "list", "-c", path).console.complaints.count == 4)
+    }
+
+    @Test func theReportIsJSONToo() throws {
+        let report = try JSONValue(parsing: try check("database: { echo: true }", "--json", "--show").console.output)
+        #expect(report["ok"] == true && report["warnings"]?.arrayValue?.count == 1)
+        #expect(report["settings"]?["app"]?["port"]?.intValue == 8514)
     }
 
     @Test func aMissingFileEndsWith78() {
@@ -61,6 +86,21 @@ import Testing
                 "fastgate: \(path) is not good: 4 of the files it names cannot be used",
             ])
         #expect(access(folder + "/state", F_OK) != 0, "check makes nothing")
+    }
+
+    @Test func exposedSecretsAreWarnedOf() throws {
+        let yaml = "security: { admin_token: 0123456789abcdef }"
+        for (mode, isExposed) in [(UInt32(0o644), true), (0o600, false)] {
+            try program.folder.write("config.yaml", yaml)
+            #expect(chmod(path, mode) == 0)
+            var other = program
+            let console = other.run("check", "-c", path).console
+            #expect(console.complaints.isEmpty != isExposed, "\(mode)")
+            #expect(!console.complaints.joined().contains("0123456789abcdef"))
+            // It is not the file that holds it.
+            other.environment["FASTGATE_ADMIN_TOKEN"] = "0123456789abcdef"
+            #expect(other.run("check", "-c", path).console.complaints.isEmpty)
+        }
     }
 
     @Test func certificatesAreLookedInto() throws {

@@ -22,6 +22,11 @@ final class CatchingConsole: Console {
 
     func complain(_ line: String) { complaints.append(line) }
 
+    var columns: Int?
+    var seesProgress = false
+    private(set) var progress = ""
+    func showProgress(_ text: String) { progress += text }
+
     var lines: [String] { output.split(separator: "\n").map(String.init) }
 }
 

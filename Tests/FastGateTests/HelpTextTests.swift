@@ -3,36 +3,46 @@ import Testing
 @testable import FastGate
 
 @Suite struct HelpTextTests {
-    @Test(arguments: HelpTopic.allCases)
-    func textsFitATerminal(topic: HelpTopic) {
-        let lines = topic.text.split(separator: "\n", omittingEmptySubsequences: false)
+    @Test(arguments: CommandTree.all.map(\.path))
+    func textsFitATerminal(path: String) throws {
+        let command = try #require(CommandTree.all.first { $0.path == path }).command
+        let text = HelpText.text(command, path: path)
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         for line in lines {
-            #expect(line.count <= 90, "\(line)")
+            #expect(line.count <= HelpText.width, "\(line)")
             #expect(line.last != " ", "\(line)")
         }
         #expect(lines[0].hasPrefix("fastgate"))
-        #expect(topic.text.contains("\nUSAGE\n  fastgate"))
+        #expect(text.contains("\nUSAGE\n  fastgate"))
+        for option in command.options { #expect(text.contains("--\(option.name)"), "\(option.name)") }
+        for child in command.commands { #expect(text.contains(child.summary)) }
     }
 
-    /// Each option of a help text is taken by its command.
-    @Test(arguments: HelpTopic.allCases.filter { $0.subcommands.isEmpty && $0 != .program })
-    func documentedOptionsExist(topic: HelpTopic) {
-        let operands = [HelpTopic.keysCreate, .keysRevoke, .routesImport].contains(topic) ? ["x"] : []
-        for line in topic.text.split(separator: "\n") where line.hasPrefix("  ") {
-            let words = line.split(separator: " ")
-            guard let option = words.first(where: { $0.hasPrefix("--") }), words[0].hasPrefix("-") else { continue }
-            let name = option.split(separator: ",")[0]
-            let command = topic.rawValue.split(separator: " ").map(String.init) + operands + [String(name)]
-            let accepted = [[], ["5"], ["csv"], ["asc"]].contains { (try? Invocation(command + $0)) != nil }
-            #expect(accepted, "\(topic.rawValue) \(name)")
+    @Test func titlesAreBoldOnATerminal() {
+        #expect(
+            HelpText.text(VersionCommand.command, path: "version", style: Style(isOn: true)).contains("\u{1B}[1mUSAGE"))
+    }
+
+    @Test func usageNamesOperands() throws {
+        #expect(HelpText.synopsis(ServeCommand.command) == "serve [OPTIONS]")
+        let revoke = try CommandTree.find(["keys", "revoke"], in: CommandTree.program, "")
+        #expect(HelpText.synopsis(revoke) == "revoke KEY_ID... [OPTIONS]")
+    }
+
+    @Test func theManualPageHasEveryCommand() {
+        let page = ManualPage.text()
+        for (path, command) in CommandTree.all where !command.isGroup {
+            #expect(page.contains(".SS \"fastgate \(path)"), "\(path)")
         }
+        #expect(!page.contains("\n\n"), "an empty line is no roff")
     }
 
-    @Test func groupsNameTheirCommands() {
-        #expect(HelpTopic.keys.subcommands == ["create", "list", "revoke"])
-        #expect(HelpTopic.routes.subcommands == ["list", "import", "export"])
-        #expect(HelpTopic.logs.subcommands == ["tail", "export"])
-        #expect(HelpTopic.program.command == "fastgate --help")
-        #expect(HelpTopic.keysList.command == "fastgate keys list --help")
+    @Test func completionsHaveEveryCommandAndOption() {
+        for script in [BashCompletion.script(), ZshCompletion.script(), FishCompletion.script()] {
+            for (path, command) in CommandTree.all where !path.isEmpty {
+                #expect(script.contains(command.name), "\(path)")
+                for option in command.options { #expect(script.contains(option.name), "\(path) \(option.name)") }
+            }
+        }
     }
 }

@@ -20,8 +20,9 @@ import Testing
         let made = program.run("keys", "create", "team-b", "--never-expires")
         #expect(made.code == 0)
         #expect(
-            made.console.lines.map { $0.prefix(10) } == [
-                "Key       ", "Id        ", "Source    ", "May       ", "Per minute", "Expires   ",
+            made.console.lines.map { String($0.prefix(10)) } == [
+                "Id        ", "Key       ", "Key (hint)", "Source    ", "May       ", "Per minute", "Active    ",
+                "Used      ", "Made      ", "Expires   ", "Last used ",
             ])
         #expect(made.console.complaints == ["The key is shown this once: the database holds only its hash."])
 
@@ -40,8 +41,97 @@ import Testing
         let deleted = program.run("keys", "revoke", "--delete", id, "key_unknown")
         #expect(deleted.code == 1)
         #expect(deleted.console.output == "deleted \(id) (team-a)\n")
-        #expect(deleted.console.complaints == ["fastgate: there is no key key_unknown"])
+        #expect(deleted.console.complaints.first == "fastgate: there is no key key_unknown")
         #expect(try program.json("keys", "list", "--json").arrayValue?.count == 1)
+    }
+
+    @Test func keysAreShownAndChanged() throws {
+        let made = try program.json("keys", "create", "team-a", "--set", "rate_limit=5", "--json")
+        let id = try #require(made["key_id"]?.stringValue)
+        let value = try #require(made["key_value"]?.stringValue)
+        #expect(made["rate_limit"] == 5)
+        let changed = try program.json(
+            "keys", "update", id, "--source", "team-b", "--rate-limit", "default", "--never-expires", "-p", "chat",
+            "--inactive", "--json")
+        #expect(changed["source_path"] == "team-b" && changed["rate_limit"] == .null && changed["expires_at"] == .null)
+        #expect(changed["permissions"] == ["chat"] && changed["is_active"] == false)
+        let shown = program.run("keys", "show", id).console.output
+        #expect(shown.contains("team-b") && !shown.contains(value))
+        #expect(program.run("keys", "toggle", id).console.output == "turned on \(id) (team-b)\n")
+        let rotated = try program.json("keys", "rotate", id, "--json")
+        #expect(
+            rotated["key_value"]?.stringValue?.hasPrefix("fg_") == true && rotated["key_value"] != made["key_value"])
+        #expect(program.run("keys", "update", id).code == 2)
+        #expect(program.run("keys", "update", id, "--rate-limit", "many").code == 2)
+        #expect(program.run("keys", "update", id, "--set", "rate_limit").code == 2)
+        #expect(program.run("keys", "show", "nope").code == 1)
+    }
+
+    @Test func routesAreMadeAndChanged() throws {
+        let made = try program.json(
+            "routes", "create", "one", "--path", "/v1/*", "--target", "https://h.example:444/base", "--id", "r1",
+            "--header", "X-A=${B}", "--match-body", #"{"model": "m"}"#, "--json")
+        #expect(made["route_id"] == "r1" && made["target_host"] == "h.example:444" && made["target_path"] == "/base")
+        #expect(made["target_protocol"] == "https" && made["match_body_schema"] == ["model": "m"])
+        // By name as well as by id.
+        #expect(try program.json("routes", "update", "one", "--priority", "3", "--json")["priority"] == 3)
+        #expect(program.run("routes", "show", "one").console.output.contains("h.example:444"))
+        #expect(program.run("routes", "toggle", "r1").console.output == "turned off one\n")
+        #expect(try program.json("routes", "list", "--active", "--json") == [])
+        #expect(
+            program.run("routes", "create", "two", "--path", "/v1/*").console.complaints[0].contains(
+                "--target is missing"))
+        #expect(program.run("routes", "update", "nope", "--priority", "1").code == 1)
+        // One that is misspelt keeps all of them.
+        #expect(program.run("routes", "delete", "one", "nope").code == 1)
+        #expect(program.run("routes", "delete", "one").console.output == "deleted one\n")
+        #expect(try program.json("routes", "list", "--json") == [])
+    }
+
+    @Test func aNameOfTwoRoutesIsNotGuessed() throws {
+        for id in ["a", "b"] {
+            #expect(
+                program.run("routes", "create", "same", "--path", "/", "--target", "http://h:1", "--id", id).code == 0)
+        }
+        let complaints = program.run("routes", "toggle", "same").console.complaints
+        #expect(complaints == ["fastgate: 2 routes are called same: a, b", "Name one of them by its id."])
+    }
+
+    @Test func matchingSaysWhy() throws {
+        for (name, body) in [("gpt", #"{"model": "gpt-4o"}"#), ("llama", #"{"model": "llama"}"#)] {
+            let target = "http://127.0.0.1:9"
+            #expect(
+                program.run(
+                    "routes", "create", name, "--path", "/v1/*", "--target", target, "--match-body", body,
+                    "--header", "Authorization=${NOT_SET_HERE}"
+                ).code == 0)
+        }
+        let taken = program.run("routes", "match", "/v1/chat", "-d", #"{"model": "llama"}"#, "-H", "x: y")
+        #expect(taken.code == 0)
+        #expect(taken.console.lines[0] == "llama takes it, to http://127.0.0.1:9/v1/chat")
+        #expect(taken.console.output.contains("the body's member model"))
+        let free = program.run("routes", "match", "/v1/chat", "-X", "GET", "--json")
+        #expect(free.code == 1 && free.console.complaints[0] == "fastgate: no route would take the request")
+        try program.folder.write("body.json", #"{"model": "gpt-4o"}"#)
+        let file = "@\(program.folder.path)/body.json"
+        #expect(try program.json("routes", "match", "/v1/chat", "-d", file, "--json")["route_name"] == "gpt")
+        #expect(program.run("routes", "match", "/v1/chat", "-d", "@/nonexistent").code == 1)
+        #expect(program.run("routes", "match", "/v1/chat", "-H", "nonsense").code == 2)
+        #expect(program.run("routes", "test", "gpt").code == 1, "nothing listens there")
+    }
+
+    @Test func withoutAGatewayThereIsNoStatus() throws {
+        for command in ["status", "top"] {
+            let (code, console) = program.run(command)
+            #expect(code == 1 && console.complaints[0].contains("no gateway runs on"))
+        }
+        #expect(program.run("keys", "create", "a").code == 0)
+        #expect(try program.json("metrics", "--json")["active_api_keys"] == 1)
+        #expect(try program.json("metrics", "--days", "2", "--json")["items"]?.arrayValue?.count == 2)
+        #expect(program.run("metrics", "--prometheus").console.output.contains("fastgate_build_info"))
+        #expect(program.run("metrics", "--hours", "1", "--days", "1").code == 2)
+        #expect(program.run("logs", "list").console.lines.count == 1)
+        #expect(program.run("logs", "show", "x").code == 1)
     }
 
     @Test func theAPIsOwnWordsRefuse() {

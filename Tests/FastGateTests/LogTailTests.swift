@@ -70,14 +70,14 @@ private final class FakeAudit: AdminAccess {
                 })
             length = lines.count
         }
-        var command = LogsCommand(access: audit, console: console, asJSON: false)
+        var command = LogTailer(access: audit, console: console, asJSON: false)
         command.pause = {
             note()
             guard let step = remaining.popFirst() else { return false }
             step(audit)
             return true
         }
-        try command.tail(LogTailOptions(filter: LogFilter(parameters: filter), count: count, follows: true))
+        try command.tail(LogFilter(parameters: filter), count: count, follows: true)
         return shown
     }
 
@@ -141,15 +141,15 @@ private final class FakeAudit: AdminAccess {
             "is_stream": true, "error_message": "connection\nrefused",
         ]
         #expect(
-            LogsCommand.line(row)
+            LogTailer.line(row)
                 == "2026-06-06 11:26:55.123  502  POST /v1/chat\\u{1b}[2J  1234.6 ms  17 B  team-a  stream"
                 + "  ! connection\\u{a}refused")
-        #expect(LogsCommand.line(["id": "x"]) == "-  ---  - -  -  0 B  -")
+        #expect(LogTailer.line(["id": "x"]) == "-  ---  - -  -  0 B  -")
     }
 
     @Test func jsonLinesAreWhole() throws {
         audit.add("a", second: 0, status: 200)
-        try LogsCommand(access: audit, console: console, asJSON: true).tail(LogTailOptions())
+        try LogTailer(access: audit, console: console, asJSON: true).tail(LogFilter(), count: 20, follows: false)
         #expect(try JSONValue(parsing: console.output) == audit.rows[0])
         #expect(audit.requests.map(\.target) == ["/admin/logs?limit=20"])
     }

@@ -74,6 +74,27 @@ import Testing
         stranger.environment["ADMIN_TOKEN"] = "not-the-right-token"
         #expect(
             stranger.run("keys", "list").console.complaints.first?.contains("does not accept the admin token") == true)
+        // Named, the token is taken from a file that others may read.
+        try program.folder.write("token", try AdminToken.resolve(settings).value + "\n", mode: 0o644)
+        #expect(stranger.run("keys", "list", "--token-file", program.folder.path + "/token").code == 0)
+        stranger.environment["FASTGATE_TOKEN_FILE"] = program.folder.path + "/token"
+        #expect(stranger.run("keys", "list").code == 0)
+        #expect(stranger.run("keys", "list", "--token-file", "/nonexistent").code == 1)
+
+        // From elsewhere, by its address.
+        let url = "http://127.0.0.1:\(gateway.admin.boundPort)"
+        var elsewhere = Program()
+        elsewhere.environment["FASTGATE_URL"] = url
+        #expect(elsewhere.run("keys", "list").console.complaints.first == "fastgate: there is no admin token")
+        elsewhere.environment["FASTGATE_ADMIN_TOKEN"] = try AdminToken.resolve(settings).value
+        #expect(try elsewhere.json("keys", "list", "--source", "team-a", "--json").arrayValue?.count == 1)
+
+        #expect(program.run("status").code == 0)
+        #expect(try program.json("status", "--json")["status"] == "ok")
+        let top = program.run("top", "-i", "0.1", "-n", "2")
+        #expect(top.code == 0 && top.console.output.contains("ROUTES AND UPSTREAMS"))
+        #expect(try program.json("top", "-i", "0.1", "--json")["requests"] == 0)
+        #expect(program.run("top", "-i", "0").code == 2)
         withExtendedLifetime(gateway) {}
     }
 }

@@ -10,7 +10,7 @@ import pytest
 from calls import INDIRECT, Calls
 from harness.gateway import binary
 
-MODULES = ("Proxy", "Reactor", "HTTP", "JSON", "Store")
+MODULES = ("Proxy", "Reactor", "HTTP", "JSON", "LLM", "Inflate", "Store")
 
 # Functions that are not looked into, nor what they call, and why.
 COLD = {
@@ -24,6 +24,7 @@ COLD = {
     r"\bReactor\.Resolver\b": "once an upstream connection",
     r"^static Reactor\.TLSSession\.(client|server)\(": "once a TLS connection",
     r"^Proxy\.WorkerMetrics\.makeRouteCounters\(": "a route's first request on a worker",
+    r"^Proxy\.ProviderMetrics\.makeBlock\(": "a model's first request on a worker",
     r"\bProxy\.Worker\.spill\(": "the audit ring is full",
     r"^Proxy\.Worker\.retryAudit\(": "the audit ring was full; records that did not fit are arrays",
     r"^Proxy\.Worker\.pressureChanged\(": "the audit ring has filled by half, or emptied again",

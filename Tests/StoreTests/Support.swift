@@ -86,6 +86,7 @@ struct Exchange {
     var responseBody: [UInt8] = []
     var error = ""
     var isStream = false
+    var routeNumber: UInt32 = 0
     var durationNanoseconds: UInt64 = 1_500_000
     var userAgent = "test/1"
 
@@ -125,7 +126,7 @@ struct Exchange {
         let fields = CompletedFields(
             firstResponseTimeNanoseconds: requestTime + 700_000,
             responseTimeNanoseconds: requestTime + durationNanoseconds, requestSize: 10, responseSize: 20,
-            streamChunks: isStream ? 3 : 0, status: status, isStream: isStream,
+            streamChunks: isStream ? 3 : 0, status: status, isStream: isStream, routeNumber: routeNumber,
             targetURL: keeper.bytes(isDescribed ? "" : "http://upstream:1/v1"), errorMessage: keeper.bytes(error),
             responseHeaders: keeper.bytes(isDescribed ? "" : responseHeaders), requestBody: keeper.bytes(requestBody),
             responseBody: keeper.bytes(responseBody))

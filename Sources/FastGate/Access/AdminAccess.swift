@@ -1,5 +1,16 @@
 import JSON
 
+/// A name and its value in a query string.
+struct QueryParameter: Equatable {
+    var name: String
+    var value: String
+
+    init(_ name: String, _ value: String) {
+        self.name = name
+        self.value = value
+    }
+}
+
 /// A request to the admin API, whoever answers it.
 struct APIRequest: Equatable {
     var method = "GET"
@@ -48,8 +59,8 @@ struct APIResponse: Equatable {
     var refusal: CommandFailure {
         if status == 401 {
             return CommandFailure(
-                message: "the gateway does not accept the admin token; set FASTGATE_ADMIN_TOKEN or"
-                    + " security.admin_token to the one it runs with")
+                message: "the gateway does not accept the admin token",
+                hint: "Set FASTGATE_ADMIN_TOKEN, security.admin_token or --token-file to the one it runs with.")
         }
         let message = (try? JSONValue(parsing: body))?["error"]?["message"]?.stringValue
         return CommandFailure(message: message ?? "the admin API answered with status \(status)")

@@ -2,7 +2,8 @@ import Config
 import Proxy
 import Store
 
-/// What stands in for a gateway while none runs: it says whether a route could be served, and that is all.
+/// What stands in for a gateway while none runs: it says whether a route could be served and which would take a
+/// request, and that is all.
 struct IdleGateway: GatewayControl {
     let settings: Settings
 
@@ -19,7 +20,15 @@ struct IdleGateway: GatewayControl {
     func validate(_ route: RouteRecord) -> RouteProblem? { RouteCheck.problem(route, settings: settings) }
 
     func explain(method: String, path: String, headers: [(String, String)], body: [UInt8]?) -> RouteExplanation {
-        RouteExplanation(error: "no gateway runs")
+        do throws(StoreError) {
+            let reader = try ReadConnection(
+                path: settings.database.path, timeZoneOffsetMinutes: settings.app.timezone.minutes)
+            return RouteCheck.explain(
+                routes: try reader.activeRoutes(), settings: settings, method: method, path: path, headers: headers,
+                body: body)
+        } catch {
+            return RouteExplanation(error: "\(error)")
+        }
     }
 
     func metrics() -> GatewayMetrics { GatewayMetrics() }

@@ -1,36 +1,113 @@
+import Admin
 import Config
 import Glibc
+import JSON
+import Proxy
 import Reactor
 
 /// `fastgate check`: everything about a configuration that can be said without starting or changing anything.
 struct CheckCommand {
+    static let command = Command(
+        "check", "say whether a configuration is good",
+        details: [
+            """
+            Reads the configuration as serve would, with the environment, and the files that it names (certificates, \
+            keys). Starts and changes nothing. Everything that is wrong is named with its file, line and key, and what \
+            is allowed there; warnings go to standard error as well.
+            """
+        ],
+        options: [OptionSpec(flag: "show", help: "print the effective settings, secrets masked")]
+            + [CommonOptions.json, CommonOptions.config],
+        sections: [
+            HelpSection(
+                title: "EXIT CODES", paragraphs: [], terms: [("0", "good"), ("2", "wrong usage"), ("78", "bad")])
+        ],
+        action: { (call) throws(CommandFailure) in try CheckCommand(console: call.console).run(call) })
+
     let console: any Console
 
-    func run(_ loaded: LoadedConfig, _ options: CheckOptions) throws(CommandFailure) {
-        for warning in loaded.warnings { console.complain("warning: \(printable(warning))") }
-        let problems = Self.problems(loaded.settings)
-        for (key, message) in problems { console.complain("fastgate: \(key): \(printable(message))") }
-        if !problems.isEmpty {
-            throw CommandFailure(
-                message: "\(name(loaded)) is not good: \(problems.count) of the files it names cannot be used",
-                exitCode: ExitCode.configuration)
+    func run(_ call: Call) throws(CommandFailure) {
+        var report = Report()
+        do throws(CommandFailure) {
+            let loaded = try call.load()
+            report.name = loaded.sourcePath ?? "no config.yaml, the defaults"
+            report.warnings = loaded.warnings + Self.exposures(loaded, environment: call.environment)
+            report.settings = loaded.settings
+            report.errors = Self.problems(loaded.settings).map { "\($0.key): \($0.message)" }
+        } catch {
+            // The first of them is the message.
+            report.errors = [error.message] + error.others
         }
-        if options.shows {
-            console.print(Self.yaml(loaded.settings.maskedEntries()))
+        if call.asJSON {
+            call.print(report.json(shows: call.options.has("show")))
         } else {
-            console.print("\(printable(name(loaded))): ok")
+            for warning in report.warnings { console.complain("warning: \(printable(warning))") }
+            for error in report.errors { console.complain("fastgate: \(printable(error))") }
+        }
+        guard report.errors.isEmpty, let settings = report.settings else {
+            let isAboutFiles = report.settings != nil
+            let summary =
+                isAboutFiles
+                ? "\(report.name) is not good: \(report.errors.count) of the files it names cannot be used"
+                : report.errors.count > 1 ? "\(report.errors.count) errors" : ""
+            throw CommandFailure(message: call.asJSON ? "" : summary, exitCode: ExitCode.configuration)
+        }
+        if call.asJSON { return }
+        console.print(
+            call.options.has("show") ? Self.yaml(settings.maskedEntries()) : "\(printable(report.name)): ok")
+    }
+
+    /// What there is to say of a configuration.
+    private struct Report {
+        var name = ""
+        var warnings: [String] = []
+        var errors: [String] = []
+        /// Nil if it cannot be read.
+        var settings: Settings?
+
+        func json(shows: Bool) -> JSONValue {
+            var members: [(String, JSONValue)] = [
+                ("ok", .bool(errors.isEmpty)), ("errors", .array(errors.map { .string($0) })),
+                ("warnings", .array(warnings.map { .string($0) })),
+            ]
+            if shows, let settings { members.append(("settings", settings.maskedJSON)) }
+            return .object(JSONObject(members))
         }
     }
 
-    private func name(_ loaded: LoadedConfig) -> String { loaded.sourcePath ?? "no config.yaml, the defaults" }
+    /// Files with secrets that more people may read than need to.
+    static func exposures(_ loaded: LoadedConfig, environment: [String: String]) -> [String] {
+        var warnings: [String] = []
+        let settings = loaded.settings
+        let keyFile = settings.tls.keyFile
+        if !keyFile.isEmpty, let mode = othersMay(read: keyFile) {
+            warnings.append("tls.key: \(keyFile): others may read it (mode 0\(mode)); make it 0600")
+        }
+        // A token that a variable holds is not written into the file.
+        let token = settings.security.adminToken
+        if let path = loaded.sourcePath, !token.isEmpty, !environment.values.contains(token),
+            let mode = othersMay(read: path)
+        {
+            warnings.append(
+                "\(path): security.admin_token: others may read it (mode 0\(mode)); make the file 0600, or name a"
+                    + " variable instead")
+        }
+        return warnings
+    }
+
+    /// The mode of a file that everybody on the machine may read, in octal; nil if they may not.
+    private static func othersMay(read path: String) -> String? {
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_mode & 0o004 != 0 else {
+            return nil
+        }
+        return String(status.st_mode & 0o777, radix: 8)
+    }
 
     /// Files that are named and cannot be used, by the key that names them.
     static func problems(_ settings: Settings) -> [(key: String, message: String)] {
         var problems: [(key: String, message: String)] = []
-        for (key, path) in [
-            ("tls.cert", settings.tls.certificateFile), ("tls.key", settings.tls.keyFile),
-            ("upstream_tls.ca_file", settings.upstreamTLS.caFile),
-        ] where !path.isEmpty {
+        for (key, path) in settings.tlsFiles where !path.isEmpty {
             if let reason = unreadable(path) { problems.append((key, "\(path): \(reason)")) }
         }
         if problems.isEmpty { problems += tlsProblems(settings) }
@@ -47,21 +124,15 @@ struct CheckCommand {
     /// Certificates and keys that can be read, but not be used.
     private static func tlsProblems(_ settings: Settings) -> [(key: String, message: String)] {
         var problems: [(key: String, message: String)] = []
-        if settings.tls.isEnabled {
-            do throws(TLSError) {
-                _ = try TLSContext.server(
-                    certificateFile: settings.tls.certificateFile, keyFile: settings.tls.keyFile,
-                    minimumVersion: settings.tls.minimumVersion)
-            } catch {
-                problems.append(("tls", "\(error)"))
-            }
+        do throws(GatewayError) {
+            _ = try GatewayTLS(settings, tickets: TLSTickets())
+        } catch {
+            problems.append((error.field ?? "tls", error.message))
         }
-        if !settings.upstreamTLS.caFile.isEmpty {
-            do throws(TLSError) {
-                _ = try TLSContext.client(verify: true, caFile: settings.upstreamTLS.caFile)
-            } catch {
-                problems.append(("upstream_tls.ca_file", "\(error)"))
-            }
+        do throws(TLSError) {
+            _ = try AdminServer.tls(settings, tickets: TLSTickets())
+        } catch {
+            problems.append(("admin.tls", error.message))
         }
         return problems
     }
@@ -115,6 +186,10 @@ struct CheckCommand {
         return lines.joined(separator: "\n")
     }
 
+    private static func flow(_ entries: [SettingsEntry]) -> String {
+        "{ " + entries.map { "\($0.name): \(scalar($0.value))" }.joined(separator: ", ") + " }"
+    }
+
     private static func scalar(_ value: SettingsValue) -> String {
         switch value {
         case .bool(let flag): "\(flag)"
@@ -122,7 +197,8 @@ struct CheckCommand {
         case .number(let number): number == number.rounded() ? "\(Int(number))" : "\(number)"
         case .text(let text): quoted(text)
         case .list(let list): "[" + list.map(quoted).joined(separator: ", ") + "]"
-        case .section: ""
+        case .section(let entries): flow(entries)
+        case .entries(let list): "[" + list.map(flow).joined(separator: ", ") + "]"
         }
     }
 
@@ -138,5 +214,28 @@ struct CheckCommand {
             rest.removeFirst()
         }
         return shown + "\""
+    }
+}
+
+extension Settings {
+    /// All settings as JSON, secrets masked.
+    var maskedJSON: JSONValue { Self.json(maskedEntries()) }
+
+    private static func json(_ entries: [SettingsEntry]) -> JSONValue {
+        .object(
+            JSONObject(
+                entries.map { entry in
+                    let value: JSONValue =
+                        switch entry.value {
+                        case .bool(let flag): .bool(flag)
+                        case .integer(let number): .integer(number)
+                        case .number(let number): JSONNumber(number).map { .number($0) } ?? .null
+                        case .text(let text): .string(text)
+                        case .list(let texts): .array(texts.map { .string($0) })
+                        case .section(let members): json(members)
+                        case .entries(let list): .array(list.map { json($0) })
+                        }
+                    return (entry.name, value)
+                }))
     }
 }

@@ -18,6 +18,9 @@ final class Output {
         guard fd >= 0 else { throw CommandFailure(message: "\(FileError(path: path, errno: errno))") }
     }
 
+    /// Whether standard output is meant.
+    var isConsole: Bool { fd < 0 }
+
     deinit {
         if fd >= 0 { close(fd) }
     }

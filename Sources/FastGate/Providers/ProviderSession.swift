@@ -138,7 +138,8 @@ final class ProviderSession {
                 maxOutputTokens: entry.maxOutputTokens.map(Int.init))
         }
         let done = try write { connection throws(StoreError) in try connection.importPrices(records) }
-        return "\(done.added) added, \(done.changed) changed, \(done.unchanged) unchanged, \(done.kept) set by hand and "
+        return
+            "\(done.added) added, \(done.changed) changed, \(done.unchanged) unchanged, \(done.kept) set by hand and "
             + "kept, \(contents.skipped) without a price by the token"
     }
 

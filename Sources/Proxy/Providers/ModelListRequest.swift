@@ -35,7 +35,9 @@ public struct ModelListRequest: Sendable {
             case .gemini: target = path + "?pageSize=1000"
             case .openai, .azure: target = path
             }
-            var headers = [("host", address.authority), ("user-agent", "FastGate/\(version)"), ("accept", "application/json")]
+            var headers = [
+                ("host", address.authority), ("user-agent", "FastGate/\(version)"), ("accept", "application/json"),
+            ]
             for member in provider.headers?.objectValue?.members ?? [] {
                 try RouteCompiler.checkHeader(member.name, field: "headers")
                 let text = try RouteCompiler.expandEnvironment(member.value.stringValue ?? "", field: "headers")

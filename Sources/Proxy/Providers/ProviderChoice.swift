@@ -156,10 +156,15 @@ extension ProviderTable {
         let provider = providers.pointer(Int(set.candidates[index].provider))
         let first = Int(provider.pointee.firstKey)
         let count = Int(provider.pointee.keyCount)
-        return withUnsafeTemporaryAllocation(of: BalancingOption.self, capacity: max(count, 1)) { options in
+        // Keys take turns of their own, in a word that the provider's first key keeps.
+        let turn = keys.pointer(first).pointee.load.takeTurn()
+        // Of a pool too large to be looked at as a whole, a part that moves on.
+        let start = count > Self.maxCandidates ? Int(turn % UInt64(count)) : 0
+        return withUnsafeTemporaryAllocation(of: BalancingOption.self, capacity: Self.maxCandidates) { options in
             let p = options.baseAddress.unsafelyUnwrapped
             var found = 0
-            for i in first..<first + count {
+            for offset in 0..<count where found < Self.maxCandidates {
+                let i = first + (start + offset) % count
                 let key = keys.pointer(i)
                 guard key.pointee.isEnabled, key.pointee.load.health.isUsable(nowMilliseconds: now),
                     attempts.count(candidate: index, key: i) == 0
@@ -169,8 +174,6 @@ extension ProviderTable {
             }
             // Another worker may have used the last one up since: then the first is as good as any.
             if found == 0 { return first }
-            // Keys take turns of their own, in a word that the provider's first key keeps.
-            let turn = keys.pointer(first).pointee.load.takeTurn()
             return Int(p[provider.pointee.keyBalancing.choose(p, found, turn: turn, random: random)].index)
         }
     }

@@ -252,7 +252,8 @@ struct ProviderCompiler {
 
     private func metric(_ provider: String, _ model: String, _ currency: String = "USD") -> Int32 {
         registry.providers.metricLabels.number(
-            for: ModelLabel(provider: provider, model: model, currency: currency), limit: ProviderRegistry.maxModels) ?? 0
+            for: ModelLabel(provider: provider, model: model, currency: currency), limit: ProviderRegistry.maxModels)
+            ?? 0
     }
 
     // MARK: Callers

@@ -38,7 +38,8 @@ enum ProviderExplanation {
         }
         let isNamed = resolution.entry < 0
         let entry = isNamed ? nil : table.models[Int(resolution.entry)]
-        let list = entry.map { entry in (0..<entry.candidates.count).map { entry.candidates[$0] } } ?? [resolution.single]
+        let list =
+            entry.map { entry in (0..<entry.candidates.count).map { entry.candidates[$0] } } ?? [resolution.single]
         var allowed: UInt64 = 0
         for (index, candidate) in list.enumerated()
         where isNamed || table.providers[Int(candidate.provider)].speaks(endpoint) {

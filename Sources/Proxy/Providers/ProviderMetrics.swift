@@ -135,7 +135,8 @@ struct ProviderMetrics: BitwiseCopyable, @unchecked Sendable {
     /// Sums over all workers.
     static func collect(_ workers: [ProviderMetrics], labels: [ModelLabel: Int32]) -> [ModelMetrics] {
         var result: [ModelMetrics] = []
-        for (label, number) in labels.sorted(by: { ($0.key.provider, $0.key.model) < ($1.key.provider, $1.key.model) }) {
+        for (label, number) in labels.sorted(by: { ($0.key.provider, $0.key.model) < ($1.key.provider, $1.key.model) })
+        {
             for operation in Operation.allCases {
                 let index = Int(number) * Operation.allCases.count + operation.rawValue
                 let found = workers.compactMap {

@@ -77,7 +77,8 @@ struct ProviderTable: BitwiseCopyable, @unchecked Sendable {
     /// No request goes to a provider.
     var isEmpty: Bool { providers.isEmpty }
 
-    static let maxCandidates = 64
+    /// So that what is chosen among fits the stack; aliases and models with more go without the rest.
+    static let maxCandidates = 48
 
     /// The price of a model at a provider; -1 if none is known. The provider's own goes before that of its kind, that
     /// before one for whoever has the model.
@@ -134,7 +135,8 @@ struct CallerPolicy: BitwiseCopyable, @unchecked Sendable {
     /// `provider/model` against a pattern, without putting the two together where that is not needed.
     private static func matches(_ provider: Bytes, _ model: Bytes, _ pattern: Bytes) -> Bool {
         let count = provider.count + 1 + model.count
-        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: count) { joined in
+        guard count <= 768 else { return false }
+        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 768) { joined in
             let p = joined.baseAddress.unsafelyUnwrapped
             if let name = provider.pointer { p.update(from: name, count: provider.count) }
             p[provider.count] = UInt8(ascii: "/")

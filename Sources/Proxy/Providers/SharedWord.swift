@@ -103,7 +103,8 @@ struct LoadCell: BitwiseCopyable, @unchecked Sendable {
     func option(index: Int, weight: Int32) -> BalancingOption {
         BalancingOption(
             index: Int32(truncatingIfNeeded: index), weight: weight,
-            openExchanges: UInt32(clamping: openExchanges), firstByteMicroseconds: UInt32(clamping: firstByteMicroseconds),
+            openExchanges: UInt32(clamping: openExchanges),
+            firstByteMicroseconds: UInt32(clamping: firstByteMicroseconds),
             successShare: UInt32(clamping: successShare))
     }
 }

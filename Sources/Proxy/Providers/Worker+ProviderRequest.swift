@@ -173,7 +173,9 @@ extension Worker {
         if side.pointee.request.modelsDisagree { return .conflictingMembers }
         if side.pointee.request.modelIsTooLong { return .modelNotFound }
         if side.pointee.request.streams { c.pointee.exchange.isStream = true }
-        side.pointee.request.withModel { pool.append(&side.pointee.name, $0.pointer ?? UnsafePointer(scratch), $0.count) }
+        side.pointee.request.withModel {
+            pool.append(&side.pointee.name, $0.pointer ?? UnsafePointer(scratch), $0.count)
+        }
         guard !side.pointee.name.isEmpty else { return .missingModel }
         side.pointee.asksForUsage = RequestEdit.needsUsageOption(side.pointee.request, endpoint: match.endpoint)
         return .none

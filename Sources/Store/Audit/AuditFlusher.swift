@@ -35,6 +35,8 @@ final class AuditFlusher {
     private(set) var readers: [RingReader]
     /// Whether events may come a second time.
     private(set) var isCareful = true
+    /// Told of each exchange that has ended, once it is stored.
+    var accessLog: AccessLog?
     /// Called every few hundred rows of a batch.
     var onProgress: () -> Void = {}
 
@@ -57,6 +59,13 @@ final class AuditFlusher {
     func configure(_ options: WriterOptions) {
         transaction.binder.timeZoneOffsetMinutes = options.timeZoneOffsetMinutes
         transaction.binder.bodyLimit = options.auditBodyMaxBytes
+        transaction.sharesDatabase = options.sharesDatabase
+    }
+
+    /// Reads these rings too; what is in them may have been stored before.
+    func add(_ rings: [MappedRing]) {
+        readers += rings.map(RingReader.init)
+        isCareful = true
     }
 
     /// Records that were released without being in the database.
@@ -109,6 +118,8 @@ final class AuditFlusher {
         unreadableRecords += transaction.batch.unreadable
         rejectedRecords += transaction.rejected
         orphanedCompletions += transaction.orphaned
+        // What it points to lies in the rings until they are released.
+        if let accessLog, accessLog.isOn { accessLog.write(transaction.batch, connection) }
         guard releasing else { return .more }
         for reader in readers { reader.consumer.release() }
         if isDrained { isCareful = false }

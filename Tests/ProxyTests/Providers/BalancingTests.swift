@@ -9,7 +9,8 @@ struct BalancingTests {
         options.withUnsafeBufferPointer { balancing.choose($0.baseAddress!, $0.count, turn: turn, random: random) }
     }
 
-    private func options(_ count: Int, _ change: (Int, inout BalancingOption) -> Void = { _, _ in }) -> [BalancingOption]
+    private func options(_ count: Int, _ change: (Int, inout BalancingOption) -> Void = { _, _ in })
+        -> [BalancingOption]
     {
         (0..<count).map { i in
             var option = BalancingOption(index: Int32(i))

@@ -18,7 +18,7 @@ struct BreakerTests {
         breaker.failed(nowMilliseconds: 1000, wasProbe: false)
         #expect(breaker.state(nowMilliseconds: 1000) == .open)
         #expect(breaker.openUntilMilliseconds == 6000)
-        #expect(breaker.enter(nowMilliseconds: 5999) == .refused)
+        #expect({ breaker.enter(nowMilliseconds: 5999) }() == .refused)
     }
 
     @Test func aSuccessInBetweenBeginsTheCountAnew() {
@@ -34,9 +34,9 @@ struct BreakerTests {
         var breaker = opened()
         #expect(breaker.state(nowMilliseconds: 6000) == .halfOpen)
         #expect(breaker.admits(nowMilliseconds: 6000))
-        #expect(breaker.enter(nowMilliseconds: 6000) == .probe)
+        #expect({ breaker.enter(nowMilliseconds: 6000) }() == .probe)
         #expect(!breaker.admits(nowMilliseconds: 6000))
-        #expect(breaker.enter(nowMilliseconds: 7000) == .refused)
+        #expect({ breaker.enter(nowMilliseconds: 7000) }() == .refused)
     }
 
     @Test func aProbesSuccessClosesIt() {
@@ -44,7 +44,7 @@ struct BreakerTests {
         _ = breaker.enter(nowMilliseconds: 6000)
         breaker.succeeded()
         #expect(breaker == Breaker())
-        #expect(breaker.enter(nowMilliseconds: 6001) == .admitted)
+        #expect({ breaker.enter(nowMilliseconds: 6001) }() == .admitted)
     }
 
     @Test func aProbesFailureOpensItForLongerUpToAMinute() {
@@ -52,7 +52,7 @@ struct BreakerTests {
         var pauses: [UInt64] = []
         for _ in 0..<8 {
             let now = breaker.openUntilMilliseconds
-            #expect(breaker.enter(nowMilliseconds: now) == .probe)
+            #expect({ breaker.enter(nowMilliseconds: now) }() == .probe)
             breaker.failed(nowMilliseconds: now, wasProbe: true)
             pauses.append(breaker.openUntilMilliseconds - now)
         }
@@ -63,9 +63,9 @@ struct BreakerTests {
         var breaker = opened()
         _ = breaker.enter(nowMilliseconds: 6000)
         breaker.undecided(wasProbe: false)
-        #expect(breaker.enter(nowMilliseconds: 6001) == .refused)
+        #expect({ breaker.enter(nowMilliseconds: 6001) }() == .refused)
         breaker.undecided(wasProbe: true)
-        #expect(breaker.enter(nowMilliseconds: 6002) == .probe)
+        #expect({ breaker.enter(nowMilliseconds: 6002) }() == .probe)
     }
 
     @Test func whatWasUnderWayWhenItOpenedDoesNotProlongIt() {
@@ -81,7 +81,7 @@ struct BreakerTests {
 struct KeyHealthTests {
     @Test func aLimitLetsTheKeyRestForAsLongAsTheProviderAsks() {
         var health = KeyHealth()
-        #expect(health.limited(nowMilliseconds: 1000, retryAfterMilliseconds: 7000) == 8000)
+        #expect({ health.limited(nowMilliseconds: 1000, retryAfterMilliseconds: 7000) }() == 8000)
         #expect(!health.isUsable(nowMilliseconds: 7999))
         #expect(health.isUsable(nowMilliseconds: 8000))
     }
@@ -98,13 +98,13 @@ struct KeyHealthTests {
 
     @Test func noKeyRestsForMoreThanAnHour() {
         var health = KeyHealth()
-        #expect(health.limited(nowMilliseconds: 0, retryAfterMilliseconds: 86_400_000) == 3_600_000)
+        #expect({ health.limited(nowMilliseconds: 0, retryAfterMilliseconds: 86_400_000) }() == 3_600_000)
     }
 
     @Test func aSecondLimitDoesNotShortenTheFirst() {
         var health = KeyHealth()
         _ = health.limited(nowMilliseconds: 1000, retryAfterMilliseconds: 60_000)
-        #expect(health.limited(nowMilliseconds: 1001, retryAfterMilliseconds: 1000) == 61_000)
+        #expect({ health.limited(nowMilliseconds: 1001, retryAfterMilliseconds: 1000) }() == 61_000)
     }
 
     @Test func successForgetsTheLimitsOnlyOnceTheKeyIsBack() {
@@ -118,10 +118,10 @@ struct KeyHealthTests {
 
     @Test func aDisabledKeyStaysDisabled() {
         var health = KeyHealth()
-        #expect(health.disable(.quotaExhausted))
-        #expect(!health.disable(.invalid))
+        #expect({ health.disable(.quotaExhausted) }())
+        #expect(!{ health.disable(.invalid) }())
         #expect(health.reason == .quotaExhausted)
-        #expect(health.limited(nowMilliseconds: 1, retryAfterMilliseconds: 1) == 0)
+        #expect({ health.limited(nowMilliseconds: 1, retryAfterMilliseconds: 1) }() == 0)
         health.succeeded(nowMilliseconds: 9)
         #expect(health.isDisabled && !health.isUsable(nowMilliseconds: .max >> 16))
     }

@@ -99,7 +99,7 @@ struct BudgetCellTests {
                 }
             }
         }
-        threads.forEach { $0.join() }
+        for thread in threads { thread.join() }
         let (spent, reserved) = cell.balance(periodStart: 0)
         #expect(reserved == Spending())
         #expect(spent.tokens <= 50_000 && spent.tokens % 10 == 0)
@@ -149,7 +149,7 @@ struct LoadCellTests {
                 }
             }
         }
-        threads.forEach { $0.join() }
+        for thread in threads { thread.join() }
         #expect(probes.load(ordering: .relaxed) == 1)
     }
 }

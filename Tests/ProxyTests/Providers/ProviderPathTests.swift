@@ -11,8 +11,10 @@ struct ProviderPathTests {
         #expect(VersionSegment.matches(kept(text)) == isOne)
     }
 
-    @Test(arguments: [("/v1/chat", 3), ("/v1", 3), ("/v1beta/models", 7), ("/chat/v1", 0), ("/", 0), ("", 0)])
-    func leadingVersions(_ path: String, _ length: Int) {
-        #expect(ProviderPath.leadingVersion(kept(path)) == length)
+    @Test(arguments: [
+        ("/v1/chat", 0..<3), ("/v1", 0..<3), ("/v1beta/models", 0..<7), ("/chat/v1", 5..<8), ("/", 0..<0), ("", 0..<0),
+        ("v1/chat", 0..<0), ("/a/b", 0..<0),
+    ]) func theFirstVersionOfAPath(_ path: String, _ range: Range<Int>) {
+        #expect(ProviderPath.version(in: kept(path)) == range)
     }
 }

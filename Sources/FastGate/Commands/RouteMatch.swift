@@ -1,0 +1,66 @@
+import JSON
+
+/// `fastgate routes match`
+struct RouteMatch {
+    private static let maxBodyBytes = 64 << 20
+    let call: Call
+
+    func run() throws(CommandFailure) {
+        let result = try call.access().json(APIRequest("POST", "/admin/routes/match", body: .object(try request())))
+        if call.asJSON { call.print(result) } else { show(result) }
+        if result["matched"]?.boolValue != true {
+            throw CommandFailure(
+                message: result["error"]?.stringValue ?? "no route would take the request",
+                hint: result["error"]?.stringValue == nil
+                    ? "It would be answered with 404, unless a provider has its model." : nil)
+        }
+    }
+
+    private func request() throws(CommandFailure) -> JSONObject {
+        let options = call.options
+        let body = try options.value("body").map { (text) throws(CommandFailure) in try content(text) }
+        var request = JSONObject([
+            ("method", .string(options.value("method") ?? (body == nil ? "GET" : "POST"))),
+            ("path", .string(options.operands[0])),
+        ])
+        var headers = JSONObject()
+        for text in options.all("header") {
+            guard let colon = text.firstIndex(where: { $0 == ":" || $0 == "=" }), colon != text.startIndex else {
+                throw options.problem("--header must be NAME:VALUE, not \"\(text)\"")
+            }
+            let name = String(text[..<colon])
+            let value = JSONValue.string(String(text[text.index(after: colon)...].drop { $0 == " " }))
+            headers[name] = .array((headers[name]?.arrayValue ?? []) + [value])
+        }
+        if !headers.isEmpty { request["headers"] = .object(headers) }
+        if let body { request["body"] = .string(body) }
+        return request
+    }
+
+    /// The body itself, or that of the file that `@` names.
+    private func content(_ text: String) throws(CommandFailure) -> String {
+        guard text.hasPrefix("@") else { return text }
+        do throws(FileError) {
+            return String(decoding: try readFile(String(text.dropFirst()), limit: Self.maxBodyBytes), as: UTF8.self)
+        } catch {
+            throw CommandFailure(message: "\(error)")
+        }
+    }
+
+    private func show(_ result: JSONValue) {
+        if let target = result["target_url"]?.stringValue {
+            call.console.print(printable("\(result.cell("route_name")) takes it, to \(target)"))
+        }
+        let candidates = result["candidates"]?.arrayValue ?? []
+        guard !candidates.isEmpty else { return }
+        var table = Table([.init("ROUTE", shrinks: true), .init("ID", shrinks: true), .init("WHY", shrinks: true)])
+        for candidate in candidates {
+            let isTaker = candidate["route_id"] == result["route_id"]
+            table.add([
+                .init(candidate.cell("route_name"), isTaker ? .green : nil), .init(candidate.cell("route_id"), .dim),
+                .init(candidate.cell("reason"), isTaker ? .green : nil),
+            ])
+        }
+        call.print(table)
+    }
+}

@@ -1,0 +1,37 @@
+"""Every page in both languages, both themes and both widths."""
+
+import itertools
+
+import pytest
+from dashboard import PAGES
+
+from harness import wait_until
+
+# What a page has once it is there.
+READY = {
+    "overview": "table.logs tbody tr", "keys": "td.row-actions", "routes": "td.row-actions", "logs": "table.logs tbody tr",
+    "reports": "ul.bar-list li", "settings": ".config dd",
+}
+TITLES = {
+    "en": ["Overview", "Keys", "Routes", "Logs", "Reports", "Settings"],
+    "zh": ["概览", "密钥", "路由", "日志", "报表", "设置"],
+}
+
+
+VIEWS = [*itertools.product(["en", "zh"], ["light", "dark"], [1280, 390]), ("en", "light", 360)]
+
+
+@pytest.mark.parametrize("language, theme, width", VIEWS)
+def test_pages(dashboard, picture, language, theme, width):
+    dashboard.prefer(language, theme)
+    dashboard.size(width, 844 if width < 600 else 900)
+    dashboard.sign_in()
+    for page, title in zip(PAGES, TITLES[language]):
+        dashboard.go(page, READY[page])
+        assert dashboard.wait("h1").text == title
+        wait_until(lambda: all(one.find_elements("css selector", "svg") for one in dashboard.all(".plot")), "charts are drawn")
+        dashboard.check_layout(f"{page} {language} {theme} {width}")
+        picture(f"{page}-{language}-{theme}-{width}")
+    background = dashboard.script("return getComputedStyle(document.body).backgroundColor")
+    assert (background == "rgb(16, 20, 26)") == (theme == "dark")
+    assert dashboard.script("return document.documentElement.lang") == {"en": "en", "zh": "zh-CN"}[language]

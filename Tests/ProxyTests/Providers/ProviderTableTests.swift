@@ -1,0 +1,308 @@
+import Config
+import JSON
+import LLM
+import Reactor
+import Store
+import Testing
+
+@testable import Proxy
+
+/// Snapshots with providers, and the choices that are made from them.
+struct ProviderTableTests {
+    private func provider(
+        _ name: String, _ models: [String] = ["m"], _ change: (inout ProviderRecord) -> Void = { _ in }
+    )
+        -> ProviderRecord
+    {
+        var record = ProviderRecord(name: name, baseURL: "http://127.0.0.1:9/v1", models: models)
+        change(&record)
+        return record
+    }
+
+    private func key(_ provider: String, _ id: String, _ change: (inout ProviderKeyRecord) -> Void = { _ in })
+        -> ProviderSet.Key
+    {
+        var record = ProviderKeyRecord(keyID: id, provider: provider, sealedKey: Array(id.utf8))
+        change(&record)
+        return ProviderSet.Key(record: record, secret: ProviderSecret("sk-\(id)"))
+    }
+
+    private func table(
+        _ set: ProviderSet, keys: [KeyRecord] = [], registry: Registry = Registry(),
+        _ change: (inout Settings) -> Void = { _ in }
+    ) -> ProviderTable {
+        var settings = Settings()
+        change(&settings)
+        let made = Snapshot(
+            keys: keys, routes: [], providers: set, settings: settings, version: "1", registry: registry)
+        return kept(made).view.pointee.providers
+    }
+
+    private func set(_ table: ProviderTable, _ name: String) throws -> CandidateSet {
+        let resolution = try #require(table.resolve(kept(name)))
+        let entry = try #require(resolution.entry >= 0 ? table.models.pointer(Int(resolution.entry)) : nil)
+        return CandidateSet(
+            candidates: entry.pointee.candidates.pointer(0), count: entry.pointee.candidates.count, allowed: ~0,
+            turns: entry.pointee.turns)
+    }
+
+    private func attempted(_ candidate: Int, _ key: Int, _ outcome: AttemptOutcome) -> ProviderAttempt {
+        ProviderAttempt(candidate: Int16(candidate), key: Int32(key), outcome: outcome)
+    }
+
+    // MARK: Names
+
+    @Test func aNameIsAnAliasThenAProvidersThenAListedModel() throws {
+        let table = table(
+            ProviderSet(
+                providers: [provider("qwen", ["x"]), provider("router", ["qwen/x", "free/y:z", "alias"])],
+                aliases: [AliasRecord(name: "alias", targets: ["qwen/x"])]))
+        #expect(table.models[Int(try #require(table.resolve(kept("alias"))).entry)].isAlias)
+        #expect(try #require(table.resolve(kept("qwen/x"))).single.model.string == "x")
+        #expect(try #require(table.resolve(kept("free/y:z"))).entry >= 0)
+        #expect(try #require(table.resolve(kept("router/free/y:z"))).single.model.string == "free/y:z")
+        for unknown in ["nothing", "qwen/", "/x", "Qwen/x", ""] { #expect(table.resolve(kept(unknown)) == nil) }
+    }
+
+    @Test func anAliasKeepsItsOrderWhateverThePriorities() throws {
+        let table = table(
+            ProviderSet(
+                providers: [provider("a") { $0.priority = 9 }, provider("b"), provider("c", ["n"])],
+                aliases: [AliasRecord(name: "chain", targets: ["c/n", "a/m", "m", "missing"])]))
+        let set = try set(table, "chain")
+        let names = (0..<set.count).map { table.providers[Int(set.candidates[$0].provider)].name.string }
+        #expect(names == ["c", "a", "a", "b"])
+        #expect((0..<set.count).map { set.candidates[$0].group } == [0, 1, 2, 3])
+    }
+
+    @Test func discoveredModelsServeWhereNoneAreNamed() throws {
+        let table = table(
+            ProviderSet(providers: [provider("a", []) { $0.discoveredModels = ["found"] }]))
+        #expect(table.resolve(kept("found")) != nil)
+    }
+
+    // MARK: Choices
+
+    @Test func theSmallerPriorityGoesFirstAndTheNextComesInAfterAFault() throws {
+        let table = table(
+            ProviderSet(providers: [provider("late") { $0.priority = 7 }, provider("early") { $0.priority = 1 }]))
+        let set = try set(table, "m")
+        #expect(
+            table.next(set, after: ProviderAttempts(), now: 1, random: 0)
+                == .attempt(candidate: 0, key: 0, isProbe: false, pauseMilliseconds: 0))
+        var attempts = ProviderAttempts()
+        attempts.append(attempted(0, 0, .serverError))
+        #expect(
+            table.next(set, after: attempts, now: 1, random: 0)
+                == .attempt(candidate: 1, key: 1, isProbe: false, pauseMilliseconds: 0))
+    }
+
+    @Test func aKeysFaultTriesTheNextKeyOfTheSameProvider() throws {
+        let table = table(
+            ProviderSet(
+                providers: [provider("a") { $0.priority = 1 }, provider("b") { $0.priority = 2 }],
+                keys: [key("a", "1"), key("a", "2"), key("b", "3")]))
+        let set = try set(table, "m")
+        var attempts = ProviderAttempts()
+        attempts.append(attempted(0, 0, .keyInvalid))
+        #expect(
+            table.next(set, after: attempts, now: 1, random: 0)
+                == .attempt(candidate: 0, key: 1, isProbe: false, pauseMilliseconds: 0))
+    }
+
+    @Test func aProvidersFaultLeavesItsOtherKeysForTheEnd() throws {
+        let table = table(
+            ProviderSet(
+                providers: [provider("a") { $0.priority = 1 }, provider("b") { $0.priority = 2 }],
+                keys: [key("a", "1"), key("a", "2"), key("b", "3")]))
+        let set = try set(table, "m")
+        var attempts = ProviderAttempts()
+        attempts.append(attempted(0, 0, .overloaded))
+        guard case .attempt(candidate: 1, key: 2, _, _) = table.next(set, after: attempts, now: 1, random: 0) else {
+            Issue.record("the other provider goes first")
+            return
+        }
+        attempts.append(attempted(1, 2, .overloaded))
+        guard case .attempt(candidate: 0, key: 1, _, _) = table.next(set, after: attempts, now: 1, random: 0) else {
+            Issue.record("then the other key")
+            return
+        }
+    }
+
+    @Test func whatMayPassIsTriedAgainWithGrowingPausesAndNotForEver() throws {
+        let table = table(ProviderSet(providers: [provider("only")]))
+        let set = try set(table, "m")
+        var attempts = ProviderAttempts()
+        var pauses: [UInt64] = []
+        while case .attempt(_, _, _, let pause) = table.next(set, after: attempts, now: 1, random: 0) {
+            pauses.append(pause)
+            attempts.append(attempted(0, 0, .serverError))
+        }
+        #expect(pauses == [0, 200, 800])
+    }
+
+    @Test func aTimeoutIsNotAskedForAgain() throws {
+        let table = table(ProviderSet(providers: [provider("only")]))
+        var attempts = ProviderAttempts()
+        attempts.append(attempted(0, 0, .timedOut))
+        #expect(
+            table.next(try set(table, "m"), after: attempts, now: 1, random: 0)
+                == .nothing(retryAfterMilliseconds: 0))
+    }
+
+    @Test func oneBudgetSpansKeysAndProviders() throws {
+        let table = table(ProviderSet(providers: [provider("a")], keys: (0..<9).map { key("a", "\($0)") })) {
+            $0.providers.maxAttempts = 3
+        }
+        var attempts = ProviderAttempts()
+        for i in 0..<3 { attempts.append(attempted(0, i, .keyInvalid)) }
+        #expect(
+            table.next(try set(table, "m"), after: attempts, now: 1, random: 0)
+                == .nothing(retryAfterMilliseconds: 0))
+    }
+
+    @Test func coolingKeysAndOpenBreakersAreLeftOutAndSayWhenTheyAreBack() throws {
+        let table = table(
+            ProviderSet(providers: [provider("a")], keys: [key("a", "1"), key("a", "2") { $0.isEnabled = false }]))
+        let set = try set(table, "m")
+        _ = table.keys[0].load.updateHealth { $0.limited(nowMilliseconds: 100, retryAfterMilliseconds: 900) }
+        #expect(table.verdict(set, 0, ProviderAttempts(), now: 500) == .keysCooling(untilMilliseconds: 1000))
+        #expect(
+            table.next(set, after: ProviderAttempts(), now: 500, random: 0) == .nothing(retryAfterMilliseconds: 500))
+        #expect(table.verdict(set, 0, ProviderAttempts(), now: 1000) == .usable)
+        for _ in 0..<5 {
+            table.providers[0].load.updateBreaker { $0.failed(nowMilliseconds: 1000, wasProbe: false) }
+        }
+        #expect(table.verdict(set, 0, ProviderAttempts(), now: 1000) == .breakerOpen(untilMilliseconds: 6000))
+        guard case .attempt(_, _, true, _) = table.next(set, after: ProviderAttempts(), now: 6000, random: 0) else {
+            Issue.record("half open, the first is the probe")
+            return
+        }
+        #expect(table.verdict(set, 0, ProviderAttempts(), now: 6000) == .probeIsOut)
+    }
+
+    @Test func loadIsSharedByWeightWithinAPriority() throws {
+        let table = table(ProviderSet(providers: [provider("a") { $0.weight = 3 }, provider("b") { $0.weight = 1 }]))
+        let set = try set(table, "m")
+        var counts = [0, 0]
+        var generator = SeededGenerator(3)
+        for _ in 0..<2000 {
+            guard
+                case .attempt(let candidate, _, _, _) = table.next(
+                    set, after: ProviderAttempts(), now: 1, random: generator.next())
+            else { continue }
+            counts[candidate] += 1
+        }
+        #expect((1400...1600).contains(counts[0]))
+    }
+
+    // MARK: What outlives a snapshot
+
+    @Test func publishingForgetsNeitherHealthNorSpending() throws {
+        let registry = Registry()
+        let caller = KeyRecord.make("k") { $0.budget.maxTokens = 100 }
+        let providers = ProviderSet(providers: [provider("a")], keys: [key("a", "1")])
+        let first = table(providers, keys: [caller], registry: registry)
+        _ = first.keys[0].load.updateHealth { $0.disable(.invalid) }
+        first.callers[0].budget.settle(reserved: Spending(), actual: Spending(tokens: 40))
+        let second = table(providers, keys: [caller], registry: registry)
+        #expect(second.keys[0].load.health.isDisabled)
+        #expect(second.callers[0].budget.balance(periodStart: 0).spent.tokens == 40)
+    }
+
+    @Test func anOperatorsWordOverridesWhatWasFound() throws {
+        let registry = Registry()
+        func publish(_ change: (inout ProviderKeyRecord) -> Void = { _ in }) -> LoadCell {
+            table(ProviderSet(providers: [provider("a")], keys: [key("a", "1", change)]), registry: registry).keys[0]
+                .load
+        }
+        _ = publish().updateHealth { $0.disable(.quotaExhausted) }
+        // The writer has stored what the worker found; then somebody sets it right.
+        #expect(
+            publish { ($0.state, $0.stateChangedAtMilliseconds) = (.disabled(reason: "key_quota"), 5) }.health
+                .isDisabled)
+        #expect(!publish { ($0.state, $0.stateChangedAtMilliseconds) = (.ok, 6) }.health.isDisabled)
+        _ = publish().updateHealth { $0.disable(.invalid) }
+        #expect(!publish { $0.sealedKey = [9] }.health.isDisabled, "another key in its place")
+    }
+
+    @Test func secretsStandInTheHeaderOfTheirOwnProviderOnly() throws {
+        let set = ProviderSet(
+            providers: [
+                provider("a"), provider("c") { $0.apiType = "anthropic" }, provider("g") { $0.apiType = "gemini" },
+                provider("z") { $0.apiType = "azure" },
+            ], keys: [key("a", "1"), key("c", "2"), key("g", "3"), key("z", "4")])
+        let made = kept(
+            Snapshot(keys: [], routes: [], providers: set, settings: Settings(), version: "1", registry: Registry()))
+        let table = made.view.pointee.providers
+        let added = (0..<4).map {
+            made.view.pointee.table.routes.pointer(Int(table.keys[$0].route)).pointee.rewrite.added.string
+        }
+        #expect(
+            added == [
+                "authorization: Bearer sk-1\r\n", "x-api-key: sk-2\r\n", "x-goog-api-key: sk-3\r\n",
+                "api-key: sk-4\r\n",
+            ])
+        #expect(made.view.pointee.table.routes.count == 0, "no request is matched with them")
+    }
+
+    @Test func aBrokenProviderIsReportedAndTheOthersServe() throws {
+        let set = ProviderSet(providers: [provider("bad") { $0.baseURL = "ftp://x" }, provider("good")])
+        let made = kept(
+            Snapshot(keys: [], routes: [], providers: set, settings: Settings(), version: "1", registry: Registry()))
+        #expect(made.problems.map(\.routeID) == ["bad"])
+        #expect(made.problems[0].problem.field == "base_url")
+        #expect(made.view.pointee.providers.providers.count == 1)
+    }
+
+    // MARK: Paths
+
+    @Test(arguments: [
+        ("openai", "http://h/v1", "/v1/chat/completions", "/v1/chat/completions"),
+        ("openai", "http://h", "/v1/chat/completions", "/v1/chat/completions"),
+        ("openai", "http://h/", "/chat/completions", "/v1/chat/completions"),
+        ("openai", "http://h/api/v1/", "/v1/chat/completions", "/api/v1/chat/completions"),
+        ("openai", "http://h/api/paas/v4", "/v1/chat/completions", "/api/paas/v4/chat/completions"),
+        ("openai", "http://h/openai/v1", "/openai/v1/chat/completions", "/openai/v1/chat/completions"),
+        ("openai", "http://h/v1beta/openai", "/v1/chat/completions", "/v1beta/openai/chat/completions"),
+        ("anthropic", "http://h", "/v1/messages", "/v1/messages"),
+        ("anthropic", "http://h/anthropic", "/v1/messages", "/anthropic/v1/messages"),
+        ("gemini", "http://h", "/v1beta/models/x:generateContent", "/v1beta/models/x:generateContent"),
+        ("gemini", "http://h/v1beta", "/v1/models/x:generateContent", "/v1beta/models/x:generateContent"),
+        ("azure", "http://h", "/v1/chat/completions", "/openai/v1/chat/completions"),
+        ("azure", "http://h", "/openai/deployments/d/chat/completions", "/openai/deployments/d/chat/completions"),
+        ("azure", "http://h/openai/v1", "/v1/chat/completions", "/openai/v1/chat/completions"),
+        ("azure", "http://h/openai/deployments/d", "/v1/chat/completions", "/openai/deployments/d/chat/completions"),
+    ])
+    func theVersionStandsThereOnce(_ type: String, _ base: String, _ path: String, _ expected: String) throws {
+        let join = try BaseURL(base).providerPath(try #require(APIType(name: type)), in: kept(Arena()))
+        var written = ""
+        join.write(kept(path)) { written += $0.string }
+        #expect(written == expected)
+    }
+
+    @Test(arguments: ["ftp://h", "h", "http://h/?q=1", "http://u:p@h", "http://h/#x", "http://h h"])
+    func baseURLsThatAreRefused(_ text: String) {
+        #expect(throws: PatternError.self) { try BaseURL(text) }
+    }
+
+    @Test func callersPatternsMatchEveryNameOfAModel() {
+        let table = table(
+            ProviderSet(providers: [provider("openai", ["gpt-4o"])]),
+            keys: [KeyRecord.make("k") { $0.allowedModels = ["gpt-4*", "claude/*"] }])
+        let caller = table.callers[0]
+        #expect(caller.allows(asked: kept("alias"), model: kept("gpt-4o"), provider: kept("openai")))
+        #expect(caller.allows(asked: kept("x"), model: kept("haiku"), provider: kept("claude")))
+        #expect(!caller.allows(asked: kept("x"), model: kept("haiku"), provider: kept("openai")))
+    }
+}
+
+struct AcceptedCodingsTests {
+    @Test(arguments: [
+        ("gzip, deflate, br", "gzip, deflate"), ("br, zstd", "identity"), ("*", "gzip"), ("", "identity"),
+        ("gzip;q=0", "identity"), ("gzip;q=0.000, deflate;q=1", "deflate"), ("gzip;q=0.5", "gzip"), ("GZIP", "gzip"),
+    ])
+    func onlyWhatCanBeReadIsKept(_ value: String, _ expected: String) {
+        #expect("\(AcceptedCodings(kept(value)).value)" == expected)
+    }
+}
