@@ -66,6 +66,14 @@ final class HandlerContext {
     var settings: Settings { shared.settings }
     var offsetMinutes: Int { shared.settings.app.timezone.minutes }
 
+    /// Seals and opens providers' keys.
+    func vault() throws(AdminFailure) -> KeyVault {
+        guard let vault = shared.vault else {
+            throw .server("master_key_locked", "there is no master key for the keys of providers", status: 503)
+        }
+        return vault
+    }
+
     static func nowMilliseconds() -> Int64 { Int64(Clock.realtimeNanoseconds() / 1_000_000) }
 
     /// Runs a query; what goes wrong becomes an answer.
@@ -151,7 +159,8 @@ extension AdminFailure {
 /// The endpoints and how one is answered.
 enum AdminAPI {
     static let endpoints: [Endpoint] =
-        keyEndpoints + routeEndpoints + logEndpoints + metricsEndpoints + sessionEndpoints
+        keyEndpoints + routeEndpoints + providerEndpoints + providerKeyEndpoints + modelEndpoints + priceEndpoints
+        + usageEndpoints + logEndpoints + metricsEndpoints + sessionEndpoints
         + systemEndpoints
 
     static let router = Router(endpoints)

@@ -101,6 +101,7 @@ public final class Database: Sendable {
                 if case .refused(let difference) = try SchemaCheck(connection).verdict(expected: expected) {
                     throw .refused("\(path) cannot be used: \(difference)")
                 }
+                try RollupTable.addUp(in: connection)
             }
             database = Database(
                 path: path, timeZoneOffsetMinutes: offset, migratedFromVersion: version, backupPath: backup)

@@ -2,6 +2,7 @@ import Config
 import Glibc
 import Log
 import Reactor
+import Store
 
 /// Runs the gateway until a signal ends it.
 ///
@@ -33,6 +34,9 @@ func serve(_ loaded: LoadedConfig) -> Int32 {
         let loop = ServeLoop(server, loaded, signals, ServiceManager(environment: environment))
         loop.run()
         return ExitCode.ok
+    } catch StoreError.invalid(MasterKey.environmentName, let message) {
+        log.error("cannot start: \(MasterKey.environmentName) \(message)")
+        return ExitCode.configuration
     } catch {
         log.error("cannot start: \(error)")
         return ExitCode.failed
