@@ -7,7 +7,8 @@ enum PricesCommands {
 
     private static let model = Operand("MODEL")
     private static let provider = OptionSpec(
-        "provider", nil, "NAME", help: "the price of this provider, or of all of its type; of any provider unless given")
+        "provider", nil, "NAME", help: "the price of this provider, or of all of its type; of any provider unless given"
+    )
 
     private static let list = Command(
         "list", "list prices", details: ["For a million tokens, in units of the currency."],
