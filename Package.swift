@@ -73,3 +73,11 @@ let package = Package(
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu11
 )
+
+// Only scripts/fuzz asks for it: libFuzzer brings its own main, so that it cannot be linked without the sanitizer.
+if Context.environment["FASTGATE_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "fuzz", dependencies: ["CEpoll", "Reactor", "HTTP", "JSON", "Config", "LLM", "Store", "Proxy"],
+            path: "Tests/Fuzz", exclude: ["corpus"], swiftSettings: strict))
+}
