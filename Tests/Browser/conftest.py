@@ -45,7 +45,7 @@ def answer(exchange):
         return exchange.answer(200 if right else 401, json.dumps({"data": [{"id": "gpt-4o"}, {"id": "gpt-4o-mini"}]}).encode())
     if not body.get("stream"):
         choice = {"index": 0, "message": {"role": "assistant", "content": " ".join(WORDS)}, "finish_reason": "stop"}
-        return exchange.answer(body=json.dumps({"object": "chat.completion", "choices": [choice], "usage": USAGE}).encode())
+        return exchange.answer(body=json.dumps({"object": "chat.completion", "model": body.get("model"), "choices": [choice], "usage": USAGE}).encode())
     exchange.head(200, [("Content-Type", "text/event-stream"), ("Transfer-Encoding", "chunked")])
     for word in WORDS:
         exchange.chunk(b"data: " + json.dumps({"choices": [{"index": 0, "delta": {"content": word + " "}}]}).encode() + b"\n\n")

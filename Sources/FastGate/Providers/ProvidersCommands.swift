@@ -95,7 +95,8 @@ enum ProvidersCommands {
                 details: [
                     "Reads the key from standard input: an argument would be there for every user of the machine to see."
                 ],
-                operands: [name], options: [OptionSpec("label", nil, "TEXT", help: "for people"), weight]
+                operands: [name],
+                options: [OptionSpec("label", nil, "TEXT", help: "for people"), weight]
                     + CommonOptions.quiet,
                 examples: ["fastgate providers keys add openai < key.txt"], sections: [CommonOptions.access],
                 action: addKey),
