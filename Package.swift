@@ -80,5 +80,5 @@ if Context.environment["FASTGATE_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
             name: "fuzz", dependencies: ["CEpoll", "Reactor", "HTTP", "JSON", "Config", "LLM", "Store", "Proxy"],
-            path: "Tests/Fuzz", exclude: ["corpus"], swiftSettings: strict))
+            path: "Tests/Fuzz", exclude: ["corpus", "shared_seeds.py"], swiftSettings: strict))
 }
