@@ -13,6 +13,7 @@ final class AdminShared: Sendable {
     let version: String
     let startedNanoseconds = Clock.monotonicNanoseconds()
     private let currentSettings: Mutex<Settings>
+    private let currentTLS: Mutex<TLSContext?>
     /// Told when providers have changed.
     private let providersChanged = Mutex<(@Sendable () -> Void)?>(nil)
     /// Held over a change of the database and its publication, so that an older state is never published over a
@@ -21,11 +22,12 @@ final class AdminShared: Sendable {
     let gatekeeper: Mutex<Gatekeeper>
 
     init(
-        settings: Settings, gateway: any GatewayControl, writer: any ChangeWriter, vault: KeyVault? = nil,
-        version: String, gatekeeper: sending Gatekeeper = .closed()
+        settings: Settings, tls: TLSContext? = nil, gateway: any GatewayControl, writer: any ChangeWriter,
+        vault: KeyVault? = nil, version: String, gatekeeper: sending Gatekeeper = .closed()
     ) {
         self.gatekeeper = Mutex(gatekeeper)
         currentSettings = Mutex(settings)
+        currentTLS = Mutex(tls)
         self.gateway = gateway
         self.writer = writer
         self.vault = vault
@@ -39,6 +41,12 @@ final class AdminShared: Sendable {
     var settings: Settings {
         get { currentSettings.withLock { $0 } }
         set { currentSettings.withLock { $0 = newValue } }
+    }
+
+    /// What new connections speak TLS with; nil for plain HTTP. A reload replaces it.
+    var tls: TLSContext? {
+        get { currentTLS.withLock { $0 } }
+        set { currentTLS.withLock { $0 = newValue } }
     }
 
     var uptimeSeconds: Double { Double(Clock.monotonicNanoseconds() - startedNanoseconds) / 1e9 }
@@ -57,6 +65,14 @@ final class HandlerContext {
     var gateway: any GatewayControl { shared.gateway }
     var settings: Settings { shared.settings }
     var offsetMinutes: Int { shared.settings.app.timezone.minutes }
+
+    /// Seals and opens providers' keys.
+    func vault() throws(AdminFailure) -> KeyVault {
+        guard let vault = shared.vault else {
+            throw .server("master_key_locked", "there is no master key for the keys of providers", status: 503)
+        }
+        return vault
+    }
 
     static func nowMilliseconds() -> Int64 { Int64(Clock.realtimeNanoseconds() / 1_000_000) }
 
@@ -143,7 +159,8 @@ extension AdminFailure {
 /// The endpoints and how one is answered.
 enum AdminAPI {
     static let endpoints: [Endpoint] =
-        keyEndpoints + routeEndpoints + logEndpoints + metricsEndpoints + sessionEndpoints
+        keyEndpoints + routeEndpoints + providerEndpoints + providerKeyEndpoints + modelEndpoints + priceEndpoints
+        + usageEndpoints + logEndpoints + metricsEndpoints + sessionEndpoints
         + systemEndpoints
 
     static let router = Router(endpoints)

@@ -33,6 +33,9 @@ final class AdminConnection {
     let fd: Int32
     let id: ConnectionID
     let address: String
+    let tls: TLSSession?
+    /// The TLS handshake is under way.
+    var isShakingHands: Bool
     var assembler: RequestAssembler
     var phase = Phase.idle
     var current: Current?
@@ -48,11 +51,23 @@ final class AdminConnection {
     var deadlineMilliseconds: UInt64?
     var idleSinceMilliseconds: UInt64 = 0
 
-    init(fd: Int32, id: ConnectionID, address: String, limits: MessageLimits) {
+    init(fd: Int32, tls: TLSSession?, id: ConnectionID, address: String, limits: MessageLimits) {
         self.fd = fd
+        self.tls = tls
+        isShakingHands = tls != nil
         self.id = id
         self.address = address
         assembler = RequestAssembler(limits: limits)
+    }
+
+    /// Up to `n` bytes of what has arrived; 0 at the end, or -errno.
+    func receive(_ p: UnsafeMutablePointer<UInt8>, _ n: Int) -> Int {
+        tls?.read(p, n) ?? Socket.receive(fd, p, n)
+    }
+
+    /// How many of `n` bytes the socket has taken, or -errno.
+    func send(_ p: UnsafePointer<UInt8>, _ n: Int) -> Int {
+        tls?.write(p, n) ?? Socket.send(fd, p, n)
     }
 
     var isIdle: Bool {

@@ -75,6 +75,7 @@ extension AdminReactor {
         case .endpoint: break
         }
         current.endpoint = endpoint
+        if let body = endpoint?.body { connection.assembler.maxBodyBytes = body.maxBytes }
         current.query = query.filter { $0.name != "token" }
         connection.current = current
         if head.expectsContinue, head.hasBody, !connection.assembler.hasStarted {

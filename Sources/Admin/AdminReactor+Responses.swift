@@ -104,8 +104,7 @@ extension AdminReactor {
         while connection.outputStart < connection.output.count {
             let sent = connection.output.withUnsafeBufferPointer { buffer -> Int in
                 guard let base = buffer.baseAddress else { return 0 }
-                return Socket.send(
-                    connection.fd, base + connection.outputStart, buffer.count - connection.outputStart)
+                return connection.send(base + connection.outputStart, buffer.count - connection.outputStart)
             }
             if sent == -Int(EINTR) { continue }
             if sent == -Int(EAGAIN) {
@@ -129,6 +128,7 @@ extension AdminReactor {
     private func finish(_ connection: AdminConnection) {
         connection.current = nil
         guard !connection.closesAfterResponse else {
+            connection.tls?.closeNotify()
             Socket.shutdownWrite(connection.fd)
             connection.phase = .lingering
             connection.deadlineMilliseconds = nowMilliseconds + Self.lingerMilliseconds

@@ -14,6 +14,8 @@ final class AdminReactor {
     static let stopMilliseconds: UInt64 = 2000
     /// Pieces of a stream sent in one turn, so that one fast reader does not keep the others waiting.
     static let piecesPerTurn = 8
+    /// TLS records read in one turn; more than the session reads ahead.
+    static let readsPerTurn = 64
     private static let listenerKind: UInt8 = 1
     private static let mailboxKind: UInt8 = 2
     private static let connectionKind: UInt8 = 3
@@ -106,8 +108,17 @@ final class AdminReactor {
             let id = ConnectionID(index: index, generation: generations[index])
             let settings = shared.settings
             let limits = MessageLimits(settings.limits)
-            let connection = AdminConnection(fd: fd, id: id, address: peer.host, limits: limits)
+            var session: TLSSession?
+            if let tls = shared.tls {
+                session = TLSSession.server(tls, fd: fd)
+                guard session != nil else {
+                    Socket.close(fd)
+                    continue
+                }
+            }
+            let connection = AdminConnection(fd: fd, tls: session, id: id, address: peer.host, limits: limits)
             guard poller.add(fd, events: PollEvent.readable, token: token(connection)) == 0 else {
+                session?.free()
                 Socket.close(fd)
                 continue
             }
@@ -138,6 +149,10 @@ final class AdminReactor {
         connection.phase = .closed
         connection.stream?.cancel()
         connection.stream = nil
+        if let tls = connection.tls {
+            if !reset { tls.closeNotify() }
+            tls.free()
+        }
         if reset { Socket.closeWithReset(connection.fd) } else { Socket.close(connection.fd) }
         connections[connection.id.index] = nil
         generations[connection.id.index] = (generations[connection.id.index] + 1) & 0x00ff_ffff
@@ -192,6 +207,7 @@ final class AdminReactor {
     private func handle(_ events: UInt32, _ connection: AdminConnection) {
         // Both directions are shut: nothing that we could still say would arrive.
         if events & (PollEvent.error | PollEvent.hangUp) != 0 { return close(connection) }
+        if connection.isShakingHands { return shakeHands(connection) }
         if events & PollEvent.writable != 0 {
             flush(connection)
             advance(connection)
@@ -199,12 +215,34 @@ final class AdminReactor {
         if events & PollEvent.readable != 0, connection.interest & PollEvent.readable != 0 { receive(connection) }
     }
 
+    private func shakeHands(_ connection: AdminConnection) {
+        switch connection.tls?.handshake() {
+        case .wantRead: watch(connection, PollEvent.readable)
+        case .wantWrite: watch(connection, PollEvent.writable)
+        case .done:
+            connection.isShakingHands = false
+            watch(connection, PollEvent.readable)
+            // The first request may have come with the handshake's end.
+            receive(connection)
+        case .failed, nil: close(connection)
+        }
+    }
+
     private func receive(_ connection: AdminConnection) {
-        let count = Socket.receive(connection.fd, scratch, Self.bufferBytes)
+        let count = connection.receive(scratch, Self.bufferBytes)
         if count == -Int(EAGAIN) || count == -Int(EINTR) { return }
         guard count > 0 else { return close(connection) }
         if case .lingering = connection.phase { return }
         connection.assembler.append(UnsafeRawBufferPointer(start: scratch, count: count))
+        // What TLS has taken from the socket no event will announce.
+        var reads = 0
+        while let tls = connection.tls, tls.hasPending {
+            let more = connection.receive(scratch, Self.bufferBytes)
+            if more == -Int(EAGAIN) { break }
+            reads += 1
+            guard more > 0, reads < Self.readsPerTurn else { return close(connection) }
+            connection.assembler.append(UnsafeRawBufferPointer(start: scratch, count: more))
+        }
         advance(connection)
     }
 

@@ -47,11 +47,7 @@ struct BodyReader {
 
     /// 415 for another media type, 400 for what is no JSON, 422 for what is no object of that shape.
     init(_ request: AdminRequest, shape: ObjectShape) throws(AdminFailure) {
-        if let type = request.mediaType, type != "application/json", !type.hasSuffix("+json") {
-            throw AdminFailure(
-                status: 415, code: "unsupported_media_type", param: "content-type",
-                "content-type: must be application/json, not \(type)")
-        }
+        try Self.checkMediaType(request)
         guard !request.body.isEmpty else {
             throw AdminFailure(status: 400, code: "missing_body", "a JSON object is required as the body")
         }
@@ -77,6 +73,15 @@ struct BodyReader {
                 status: 422, code: "missing_field", param: field.name, "\(field.name): is required")
         }
         self.object = object
+    }
+
+    /// 415 for what is not JSON; without a media type it is taken for JSON.
+    static func checkMediaType(_ request: AdminRequest) throws(AdminFailure) {
+        if let type = request.mediaType, type != "application/json", !type.hasSuffix("+json") {
+            throw AdminFailure(
+                status: 415, code: "unsupported_media_type", param: "content-type",
+                "content-type: must be application/json, not \(type)")
+        }
     }
 
     var isEmpty: Bool { object.isEmpty }

@@ -53,6 +53,8 @@ struct Endpoint: Sendable {
         /// Name of the schema among the components.
         var schemaName: String
         var required = true
+        /// The longest body taken, decoded.
+        var maxBytes = 1 << 20
     }
 
     var method: String

@@ -1,10 +1,17 @@
 import JSON
 import Reactor
 
-/// Entity tags of keys and routes (RFC 9110 §8.8.3): whoever sends one back in If-Match changes only what it has seen.
+/// Entity tags of keys, routes and providers (RFC 9110 §8.8.3): whoever sends one back in If-Match changes only what it has seen.
 enum EntityTag {
     /// Members that change by themselves, and are no part of what an operator changes.
-    private static let unstable: Set<String> = ["usage_count", "last_used_at", "key_value"]
+    private static let unstable: Set<String> = [
+        "usage_count", "last_used_at", "key_value",
+        // What exchanges spend of a budget.
+        "tokens_spent", "amount_spent", "budget_since", "budget_resets_at",
+        // How a provider and its keys fare.
+        "health", "keys", "discovered_models", "discovered_at", "state", "state_reason", "cooling_until",
+        "state_changed_at", "readable", "requests", "failures",
+    ]
 
     /// A strong tag, made from the content.
     static func of(_ value: JSONValue) -> String {

@@ -36,3 +36,14 @@ extension JSONValue {
         }
     }
 }
+
+extension AdminResponse {
+    /// One page of a list.
+    static func page(_ items: [JSONValue], total: Int, limit: Int, offset: Int) -> AdminResponse {
+        .json(
+            .members([
+                ("items", .array(items)), ("total", .integer(total)), ("limit", .integer(limit)),
+                ("offset", .integer(offset)),
+            ]))
+    }
+}

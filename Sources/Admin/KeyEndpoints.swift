@@ -83,6 +83,16 @@ extension AdminAPI {
                 return .entity(
                     KeyJSON.encode(rotated.record, offsetMinutes: context.offsetMinutes, value: rotated.value))
             }),
+        Endpoint(
+            method: "POST", path: "/admin/keys/{key_id}/reset-budget", operationID: "resetBudget", tag: "keys",
+            summary: "Counts what a key spends from nothing, from now on.",
+            answers: [.json("The changed key.", schema: keySchema)], failures: [404, 412], takesIfMatch: true,
+            handler: .quick { (context, request) throws(AdminFailure) in
+                let key = try changeKey(context, request) { (id) throws(AdminFailure) in
+                    try context.write { writer throws(StoreError) in try writer.resetBudget(id) }
+                }
+                return .entity(KeyJSON.encode(key, offsetMinutes: context.offsetMinutes))
+            }),
     ]
 
     /// Changes the key that the path names, if it is the one that If-Match speaks of, and makes the change effective.

@@ -34,12 +34,13 @@ public final class LocalAdmin {
 
     /// - Parameters:
     ///   - database: one that no gateway uses.
+    ///   - vault: seals and opens providers' keys; nil: they can be neither added nor tried.
     ///   - gateway: asked whether routes could be served; what it is told to publish concerns nobody.
     public init(
-        settings: Settings, database: Database, gateway: any GatewayControl, version: String
+        settings: Settings, database: Database, vault: KeyVault? = nil, gateway: any GatewayControl, version: String
     ) throws(StoreError) {
         let shared = AdminShared(
-            settings: settings, gateway: gateway, writer: DirectWriter(database), version: version)
+            settings: settings, gateway: gateway, writer: DirectWriter(database), vault: vault, version: version)
         // Nobody else waits for this thread: an export may search as long as it takes.
         let reader = try database.reader(queryTimeoutMilliseconds: 600_000)
         context = HandlerContext(shared: shared, reader: reader)

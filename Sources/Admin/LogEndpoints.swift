@@ -70,7 +70,7 @@ extension AdminAPI {
         Endpoint(
             method: "GET", path: "/admin/logs/{log_id}", operationID: "getLog", tag: "logs",
             summary: "Shows one row whole; the id may be a request_id too.",
-            answers: [.json("The row.", schema: Endpoint.reference("Log"))], failures: [404],
+            answers: [.json("The row.", schema: Endpoint.reference("LogDetail"))], failures: [404],
             handler: .quick { (context, request) throws(AdminFailure) in
                 let id = request.pathValues[0]
                 let row = try context.read { reader throws(StoreError) -> AuditRow? in
@@ -82,6 +82,11 @@ extension AdminAPI {
                 var body: [UInt8] = []
                 let writer = LogRowWriter(fields: LogField.allCases, offsetMinutes: context.offsetMinutes)
                 writer.appendJSON(row, to: &body)
+                let usage = try context.read { reader throws(StoreError) in try reader.usageRecord(row.id) }
+                body.removeLast()
+                body += #","usage_url":"#.utf8
+                JSONValue.optional(usage.map { "/admin/usage/records/\($0.id)" }).write(into: &body)
+                body.append(UInt8(ascii: "}"))
                 return jsonResponse(body)
             }),
     ]

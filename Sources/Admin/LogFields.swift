@@ -139,7 +139,7 @@ struct LogRowWriter {
             if index > 0 { out.append(UInt8(ascii: ",")) }
             switch field.cell(row) {
             case .null: break
-            case .text(let text), .json(let text): appendCSVText(text, to: &out)
+            case .text(let text), .json(let text): CSV.appendText(text, to: &out)
             case .integer(let number): out += String(number).utf8
             case .decimal(let number): out += decimal(number).utf8
             case .bool(let bool): out += (bool ? "true" : "false").utf8
@@ -147,21 +147,6 @@ struct LogRowWriter {
             }
         }
         out += [13, 10]
-    }
-
-    /// Quoted where it must be. Text that a spreadsheet would take for a formula gets an apostrophe in front: these
-    /// values were sent by strangers, and the file is opened by an administrator.
-    private func appendCSVText(_ text: String, to out: inout [UInt8]) {
-        let utf8 = text.utf8
-        let isFormula = utf8.first.map { "=+-@\t\r".utf8.contains($0) } ?? false
-        let needsQuotes = utf8.contains { $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: ",") || $0 == 13 || $0 == 10 }
-        if needsQuotes { out.append(UInt8(ascii: "\"")) }
-        if isFormula { out.append(UInt8(ascii: "'")) }
-        for byte in utf8 {
-            if byte == UInt8(ascii: "\"") { out.append(byte) }
-            out.append(byte)
-        }
-        if needsQuotes { out.append(UInt8(ascii: "\"")) }
     }
 
     private func timeText(_ time: Int64) -> String {

@@ -1,6 +1,5 @@
 import Config
 import Glibc
-import HTTP
 import Log
 import Proxy
 import Reactor
@@ -17,7 +16,6 @@ final class ModelRefresher: Sendable {
 
     /// After a provider did not answer.
     static let retryMilliseconds: Int64 = 60_000
-    static let answerLimit = 8 << 20
 
     init(shared: AdminShared, databasePath: String) throws(SystemError) {
         self.shared = shared
@@ -98,10 +96,13 @@ final class ModelRefresher: Sendable {
         let names: [String]
         do throws(GatewayError) {
             let request = try ModelListRequest(provider, secret: secret, version: shared.version)
-            switch ModelListClient(settings: shared.settings).get(request) {
+            switch ModelListClient(settings: shared.settings).get(request).outcome {
             case .failure(let failure): return failure.text
-            case .success(let body):
-                guard let found = ModelListRequest.names(in: body) else { return "its answer is no list of models" }
+            case .success(let answer):
+                guard answer.status == 200 else { return "it answered \(answer.status)" }
+                guard let found = ModelListRequest.names(in: answer.body) else {
+                    return "its answer is no list of models"
+                }
                 names = Array(found.prefix(4096))
             }
         } catch {
@@ -117,123 +118,6 @@ final class ModelRefresher: Sendable {
             return nil
         } catch {
             return error.message
-        }
-    }
-}
-
-/// One GET with a deadline, for lists of models.
-struct ModelListClient {
-    struct Failure: Error {
-        var text: String
-    }
-
-    let settings: Settings
-    static let timeoutMilliseconds: UInt64 = 20_000
-
-    func get(_ request: ModelListRequest) -> Result<[UInt8], Failure> {
-        guard case .success(let addresses) = TargetProbe.resolve(request.host, request.port) else {
-            return .failure(Failure(text: "\(request.host) does not resolve"))
-        }
-        let deadline = Clock.monotonicMilliseconds() + Self.timeoutMilliseconds
-        var fd: Int32 = -1
-        for address in addresses.prefix(TargetProbe.addressLimit) {
-            fd = Socket.connect(address)
-            if fd < 0 { continue }
-            if TargetProbe.wait(fd, Int16(POLLOUT), deadline), Socket.connectError(fd) == 0 { break }
-            Socket.close(fd)
-            fd = -1
-        }
-        guard fd >= 0 else { return .failure(Failure(text: "could not connect to \(request.host)")) }
-        defer { Socket.close(fd) }
-        guard request.isTLS else { return exchange(request, PlainChannel(fd: fd), deadline) }
-        guard
-            let context = try? TLSContext.client(
-                verify: settings.upstreamTLS.verify, caFile: settings.upstreamTLS.caFile),
-            let session = request.host.withCString({
-                TLSSession.client(context, fd: fd, serverName: $0, resume: nil)
-            })
-        else { return .failure(Failure(text: "TLS could not be set up")) }
-        defer { session.free() }
-        while true {
-            switch session.handshake() {
-            case .done: return exchange(request, TLSChannel(fd: fd, session: session), deadline)
-            case .wantRead: if TargetProbe.wait(fd, Int16(POLLIN), deadline) { continue }
-            case .wantWrite: if TargetProbe.wait(fd, Int16(POLLOUT), deadline) { continue }
-            case .failed: return .failure(Failure(text: "TLS handshake: \(session.failureReason().text())"))
-            }
-            return .failure(Failure(text: "TLS handshake: timed out"))
-        }
-    }
-
-    private func exchange(
-        _ request: ModelListRequest, _ channel: some ProbeChannel, _ deadline: UInt64
-    ) -> Result<[UInt8], Failure> {
-        var text = "GET \(request.target) HTTP/1.1\r\n"
-        for (name, value) in request.headers { text += "\(name): \(value)\r\n" }
-        let bytes = Array((text + "connection: close\r\n\r\n").utf8)
-        var sent = 0
-        while sent < bytes.count {
-            let count = bytes[sent...].withUnsafeBufferPointer { channel.write($0.baseAddress!, $0.count) }
-            if count > 0 {
-                sent += count
-            } else if count != -Int(EAGAIN) || !TargetProbe.wait(channel.fd, Int16(POLLOUT), deadline) {
-                return .failure(Failure(text: "the request could not be sent"))
-            }
-        }
-        var answer: [UInt8] = []
-        var piece = [UInt8](repeating: 0, count: 64 << 10)
-        while answer.count < ModelRefresher.answerLimit {
-            let count = piece.withUnsafeMutableBufferPointer { channel.read($0.baseAddress!, $0.count) }
-            if count > 0 {
-                answer += piece[..<count]
-                if let result = Self.body(of: answer, isEnded: false) { return result }
-            } else if count == -Int(EAGAIN) {
-                guard TargetProbe.wait(channel.fd, Int16(POLLIN), deadline) else {
-                    return .failure(Failure(text: "no answer in time"))
-                }
-            } else {
-                return Self.body(of: answer, isEnded: true) ?? .failure(Failure(text: "the answer was cut short"))
-            }
-        }
-        return .failure(Failure(text: "the answer is too long"))
-    }
-
-    /// The body of a whole answer; nil while it is not whole.
-    static func body(of answer: [UInt8], isEnded: Bool) -> Result<[UInt8], Failure>? {
-        let limits = MessageLimits()
-        var fields = [Field](repeating: Field(), count: Int(limits.maxFields))
-        var head = ResponseHead()
-        var scan = HeadScan()
-        return answer.withUnsafeBufferPointer { buffer -> Result<[UInt8], Failure>? in
-            guard let p = buffer.baseAddress else { return nil }
-            let outcome = ResponseParser.parse(
-                p, buffer.count, scan: &scan, limits: limits, fields: &fields, requestMethod: .get, head: &head)
-            switch outcome {
-            case .incomplete: return nil
-            case .failed: return .failure(Failure(text: "the answer is not HTTP"))
-            case .complete: break
-            }
-            guard head.status == 200 else { return .failure(Failure(text: "it answered \(head.status)")) }
-            let start = Int(head.headLength)
-            switch head.framing {
-            case .contentLength(let length):
-                guard UInt64(buffer.count - start) >= length else { return nil }
-                return .success(Array(buffer[start..<start + Int(length)]))
-            case .chunked:
-                var body: [UInt8] = []
-                var decoder = ChunkedDecoder()
-                var used = 0
-                while true {
-                    switch decoder.next(p + start, buffer.count - start, consumed: &used, limits: limits) {
-                    case .data(let offset, let count):
-                        body += buffer[(start + offset)..<(start + offset + count)]
-                    case .needMore: return nil
-                    case .trailers, .end: return .success(body)
-                    case .failed: return .failure(Failure(text: "the answer's framing is broken"))
-                    }
-                }
-            default: return isEnded ? .success(Array(buffer[start...])) : nil
-            }
         }
     }
 }

@@ -19,7 +19,7 @@ enum OpenAPI {
             (
                 "tags",
                 .array(
-                    ["keys", "routes", "logs", "metrics", "system"].map {
+                    ["keys", "routes", "providers", "usage", "logs", "metrics", "system"].map {
                         .members([("name", .string($0))])
                     })
             ),
@@ -150,12 +150,15 @@ enum OpenAPI {
     private static func schemas() -> JSONValue {
         var schemas = JSONObject()
         for shape in [
-            ObjectShape.newKey, .keyPatch, .route, .routePatch, .matchRequest, .signIn,
+            ObjectShape.newKey, .keyPatch, .route, .routePatch, .matchRequest, .signIn, .provider, .providerPatch,
+            .newProviderKey, .providerKeyPatch, .alias, .aliasPatch, .price,
         ] {
             schemas[shape.name] = schema(of: shape)
         }
         schemas["Key"] = .literal(KeyJSON.schema)
         schemas["Route"] = routeSchema()
+        schemas["Provider"] = providerSchema()
+        for name in ["Provider", "Model", "Alias", "Price"] { schemas[name + "List"] = list(of: name) }
         schemas["Log"] = logSchema(LogField.allCases)
         schemas["LogItem"] = logSchema(LogField.withoutBodies)
         schemas["KeyList"] = list(of: "Key")
@@ -209,6 +212,23 @@ enum OpenAPI {
         ])
     }
 
+    /// A provider as it is shown: what may be sent, and how it is.
+    private static func providerSchema() -> JSONValue {
+        let time = JSONValue.literal(#"{"type":"string","format":"date-time"}"#)
+        var properties = ObjectShape.provider.fields.map { ($0.name, described($0.schema, $0.description)) }
+        properties += [
+            ("created_at", time), ("updated_at", time),
+            (
+                "discovered_models",
+                .literal(#"{"type":"array","items":{"type":"string"},"description":"What it said last when asked."}"#)
+            ), ("discovered_at", .literal(#"{"type":["string","null"],"format":"date-time"}"#)),
+            ("keys", .literal(ProviderJSON.keyCountsSchema)), ("health", .literal(ProviderJSON.healthSchema)),
+        ]
+        return .members([
+            ("type", "object"), ("required", .strings(properties.map(\.0))), ("properties", .members(properties)),
+        ])
+    }
+
     private static func logSchema(_ fields: [LogField]) -> JSONValue {
         .members([
             ("type", "object"), ("required", .strings(fields.map(\.rawValue))),
@@ -233,8 +253,36 @@ enum OpenAPI {
 enum OpenAPISchemas {
     static let all: [(String, String)] = [
         ("Error", error), ("MatchResult", matchResult), ("ProbeResult", probeResult), ("Metrics", metrics),
-        ("MetricsSeries", series),
+        ("MetricsSeries", series), ("LogDetail", logDetail), ("ProviderKey", ProviderKeyJSON.schema),
+        ("ProviderKeyList", providerKeyList), ("KeyTestResult", ProviderKeyProbe.schema),
+        ("Model", ModelCatalogue.schema), ("Alias", AliasJSON.schema), ("Price", PriceJSON.schema),
+        ("PriceFile", priceFile), ("PriceImport", priceImport), ("UsageTotals", UsageJSON.totalsSchema),
+        ("UsageReport", UsageJSON.reportSchema), ("UsageRecord", UsageJSON.recordSchema),
+        ("UsageRecordDetail", UsageJSON.detailSchema), ("UsageRecordList", UsageJSON.pageSchema),
+        ("UsageSummary", AdminAPI.usageSummarySchema), ("ModelsDistribution", AdminAPI.modelsDistributionSchema),
     ]
+
+    static let logDetail = """
+        {"allOf":[\(Endpoint.reference("Log")),{"type":"object","required":["usage_url"],"properties":{"usage_url":\
+        {"type":["string","null"],"description":"What the exchange has used; null if no provider served it."}}}]}
+        """
+
+    static let providerKeyList = """
+        {"type":"object","required":["items","total"],"properties":{"items":{"type":"array",\
+        "items":\(Endpoint.reference("ProviderKey"))},"total":{"type":"integer"}}}
+        """
+
+    static let priceFile = """
+        {"type":"object","description":"LiteLLM's model_prices_and_context_window.json: a model's name to what is known \
+        of it, with prices a token in US dollars.","additionalProperties":{"type":"object"}}
+        """
+
+    static let priceImport = """
+        {"type":"object","required":["added","changed","unchanged","kept","skipped"],"properties":{\
+        "added":{"type":"integer"},"changed":{"type":"integer"},"unchanged":{"type":"integer"},\
+        "kept":{"type":"integer","description":"Set by hand and left alone."},\
+        "skipped":{"type":"integer","description":"Without a price by the token."}}}
+        """
 
     static let error = """
         {"type":"object","required":["error"],"properties":{"error":{"type":"object",\

@@ -34,8 +34,9 @@ struct RequestAssembler {
         }
     }
 
-    /// The longest body taken, decoded.
-    static let maxBodyBytes = 1 << 20
+    /// The longest body taken, decoded; may be set once the head is known.
+    var maxBodyBytes = RequestAssembler.usualBodyBytes
+    static let usualBodyBytes = 1 << 20
 
     private let limits: MessageLimits
     private var input: [UInt8] = []
@@ -88,7 +89,7 @@ struct RequestAssembler {
         framing = head.framing
         decoder = ChunkedDecoder()
         body = []
-        if case .contentLength(let length) = head.framing, length > UInt64(Self.maxBodyBytes) { throw Self.tooLarge }
+        maxBodyBytes = Self.usualBodyBytes
         return parsed
     }
 
@@ -97,6 +98,7 @@ struct RequestAssembler {
     mutating func takeBody() throws(Refusal) -> Bool {
         switch framing {
         case .contentLength(let length):
+            guard length <= UInt64(maxBodyBytes) else { throw tooLarge }
             let missing = Int(length) - body.count
             let count = min(missing, input.count)
             body.append(contentsOf: input[..<count])
@@ -124,8 +126,8 @@ struct RequestAssembler {
                     base + position, buffer.count - position, consumed: &consumed, limits: limits)
                 switch event {
                 case .data(let offset, let count):
-                    guard body.count + count <= Self.maxBodyBytes else {
-                        failure = Self.tooLarge
+                    guard body.count + count <= maxBodyBytes else {
+                        failure = tooLarge
                         return
                     }
                     body.append(contentsOf: UnsafeBufferPointer(start: base + position + offset, count: count))
@@ -151,7 +153,7 @@ struct RequestAssembler {
         return isComplete
     }
 
-    private static let tooLarge = Refusal(413, "the body is larger than \(maxBodyBytes) bytes")
+    private var tooLarge: Refusal { Refusal(413, "the body is larger than \(maxBodyBytes) bytes") }
 
     private static func read(_ head: RequestHead, fields: UnsafeBufferPointer<Field>, _ base: UnsafePointer<UInt8>)
         -> Head

@@ -94,6 +94,7 @@ extension AdminAPI {
                     case .text(let text): .string(text)
                     case .list(let texts): .strings(texts)
                     case .section(let entries): encode(entries)
+                    case .entries(let list): .array(list.map { encode($0) })
                     }
                 return (entry.name, value)
             })

@@ -7,6 +7,8 @@ struct SettingKey: Sendable {
     enum RawValue: Sendable {
         case scalar(String)
         case list([String])
+        /// A list of sections.
+        case entries([[(name: String, value: RawValue)]])
     }
 
     /// What is wrong with a value.
@@ -28,6 +30,8 @@ struct SettingKey: Sendable {
     var isSecret = false
     /// Whether a running gateway has to be restarted for a new value to count.
     var needsRestart = false
+    /// The value is a list of sections with these keys.
+    var memberNames: [String] = []
 
     /// `proxy.max_retries`.
     var path: String { "\(section).\(name)" }
@@ -121,18 +125,25 @@ struct SettingKey: Sendable {
             switch raw {
             case .list(let list): entries = list
             case .scalar(let text): entries = text.split(separator: ",").map { String($0) }
+            case .entries: throw Problem(rule: "must be a list of \(allowed)", found: "not of sections")
             }
-            var values: [String] = []
-            for entry in entries {
-                guard let value = check(trimmed(entry)) else {
-                    throw Problem(rule: "must be a list of \(allowed)", found: "without \"\(shortened(entry))\"")
-                }
-                if !values.contains(value) { values.append(value) }
-            }
-            settings[keyPath: path] = values
+            settings[keyPath: path] = try checked(entries, allowed, check)
         } read: { settings in
             .list(settings[keyPath: path])
         }
+    }
+
+    static func checked(
+        _ entries: [String], _ allowed: String, _ check: (String) -> String?
+    ) throws(Problem) -> [String] {
+        var values: [String] = []
+        for entry in entries {
+            guard let value = check(trimmed(entry)) else {
+                throw Problem(rule: "must be a list of \(allowed)", found: "without \"\(shortened(entry))\"")
+            }
+            if !values.contains(value) { values.append(value) }
+        }
+        return values
     }
 
     static func scalar<Value: Sendable>(
@@ -166,7 +177,7 @@ struct SettingKey: Sendable {
     }
 
     /// Values are quoted in messages, never at any length, and never with control characters that a terminal obeys.
-    private static func shortened(_ text: String) -> String {
+    static func shortened(_ text: String) -> String {
         var shown = ""
         for scalar in text.unicodeScalars.prefix(60) {
             shown.unicodeScalars.append(scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) ? "?" : scalar)

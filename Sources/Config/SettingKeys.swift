@@ -27,6 +27,7 @@ extension SettingKey {
             "app", "timezone", \.app.timezone, "an offset from UTC such as \"+08:00\", or UTC",
             show: { .text($0.text) }, parse: { TimeZoneOffset($0) }),
         .seconds("app", "drain_timeout", \.app.drainTimeoutSeconds, 0...86400),
+        .seconds("app", "replace_timeout", \.app.replaceTimeoutSeconds, 0...604_800),
         .flag("app", "debug", \.app.debug),
     ]
 
@@ -34,6 +35,8 @@ extension SettingKey {
         .text("admin", "host", \.admin.host, addressAllowed, ScalarParsing.address).atStart,
         .port("admin", "port", \.admin.port).atStart,
         .flag("admin", "allow_query_token", \.admin.allowQueryToken),
+        .text("admin", "tls.cert", \.admin.certificateFile, pathAllowed, filePath),
+        .text("admin", "tls.key", \.admin.keyFile, pathAllowed, filePath),
     ]
 
     private static let database: [SettingKey] = [
@@ -72,6 +75,7 @@ extension SettingKey {
     private static let proxy: [SettingKey] = [
         .seconds("proxy", "connect_timeout", \.proxy.connectTimeoutSeconds, 0.01...3600),
         .seconds("proxy", "default_timeout", \.proxy.defaultTimeoutSeconds, 0.01...86400),
+        .seconds("proxy", "tunnel_idle_timeout", \.proxy.tunnelIdleTimeoutSeconds, 0.01...86400),
         .integer("proxy", "max_retries", \.proxy.maxRetries, 0...100),
         .integer("proxy", "retry_budget", \.proxy.retryBudgetPercent, 0...1000),
         .integer("proxy", "retry_budget_floor", \.proxy.retryBudgetFloor, 0...100_000),
@@ -117,16 +121,35 @@ extension SettingKey {
     ]
 
     private static let tls: [SettingKey] = [
-        .text("tls", "cert", \.tls.certificateFile, pathAllowed, filePath).atStart,
-        .text("tls", "key", \.tls.keyFile, pathAllowed, filePath).atStart,
+        .text("tls", "cert", \.tls.certificateFile, pathAllowed, filePath),
+        .text("tls", "key", \.tls.keyFile, pathAllowed, filePath),
+        .entries(
+            "tls", "certificates", \.tls.certificates,
+            [
+                .text("cert", \.certificateFile, "a file's path", requiredPath).required,
+                .text("key", \.keyFile, "a file's path", requiredPath).required,
+                .list("names", \.names, "DNS names; *.example.org stands for one label", serverName),
+            ], Settings.Certificate()),
         .text("tls", "min_version", \.tls.minimumVersion, "\"1.2\" or \"1.3\"") { text in
             text == "1.2" || text == "1.3" ? text : nil
-        }.atStart,
+        },
+        .text("tls", "client_ca", \.tls.clientAuthorityFile, pathAllowed, filePath),
+        .choice("tls", "client_auth", \.tls.clientAuthentication),
+        .flag("tls", "forward_client_subject", \.tls.forwardsClientSubject),
+        .seconds("tls", "check_interval", \.tls.checkIntervalSeconds, 0...86400),
     ]
 
     private static let upstreamTLS: [SettingKey] = [
-        .flag("upstream_tls", "verify", \.upstreamTLS.verify).atStart,
-        .text("upstream_tls", "ca_file", \.upstreamTLS.caFile, pathAllowed, filePath).atStart,
+        .flag("upstream_tls", "verify", \.upstreamTLS.verify),
+        .text("upstream_tls", "ca_file", \.upstreamTLS.caFile, pathAllowed, filePath),
+        .entries(
+            "upstream_tls", "hosts", \.upstreamTLS.hosts,
+            [
+                .text("host", \.host, "a name or an IP address, without a port", hostName).required,
+                .text("ca_file", \.caFile, pathAllowed, filePath),
+                .text("cert", \.certificateFile, pathAllowed, filePath),
+                .text("key", \.keyFile, pathAllowed, filePath),
+            ], Settings.UpstreamHost()),
     ]
 
     private static let limits: [SettingKey] = [
@@ -166,6 +189,18 @@ extension SettingKey {
 
     @Sendable private static func filePath(_ text: String) -> String? {
         text.utf8.count < 4096 && isPrintable(text) ? text : nil
+    }
+
+    @Sendable private static func requiredPath(_ text: String) -> String? { text.isEmpty ? nil : filePath(text) }
+
+    /// Lower-cased; the first label may be `*`.
+    @Sendable private static func serverName(_ text: String) -> String? {
+        hostName(text.hasPrefix("*.") ? String(text.dropFirst(2)) : text) == nil ? nil : text.lowercased()
+    }
+
+    @Sendable private static func hostName(_ text: String) -> String? {
+        let isHost = { (byte: UInt8) in isKeyCharacter(byte) || byte == UInt8(ascii: ".") || byte == UInt8(ascii: ":") }
+        return (1...253).contains(text.utf8.count) && text.utf8.allSatisfy(isHost) ? text.lowercased() : nil
     }
 
     @Sendable private static func logLevel(_ text: String) -> Settings.Logging.Level? {

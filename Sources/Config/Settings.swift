@@ -32,6 +32,8 @@ public struct Settings: Sendable, Equatable {
         public var timezone = TimeZoneOffset(minutes: 480) ?? .utc
         /// How long open exchanges may go on after SIGTERM.
         public var drainTimeoutSeconds = 30.0
+        /// How long open exchanges may go on after a successor has taken over (SIGUSR2).
+        public var replaceTimeoutSeconds = 3600.0
         /// Lowers the log level to debug.
         public var debug = false
     }
@@ -44,6 +46,12 @@ public struct Settings: Sendable, Equatable {
         public var port: UInt16 = 8515
         /// Whether `?token=` is taken beside the bearer token.
         public var allowQueryToken = true
+        /// PEM chain, leaf first; with its key set too the admin port speaks TLS.
+        public var certificateFile = ""
+        /// PEM private key.
+        public var keyFile = ""
+        /// Whether the admin port speaks TLS.
+        public var isTLS: Bool { !certificateFile.isEmpty && !keyFile.isEmpty }
     }
 
     /// `database`: where state lives.
@@ -108,6 +116,8 @@ public struct Settings: Sendable, Equatable {
         public var connectTimeoutSeconds = 5.0
         /// The wait for the next byte of an upstream, where the route sets none.
         public var defaultTimeoutSeconds = 300.0
+        /// A tunnel (WebSocket) in which nothing moves for this long is closed.
+        public var tunnelIdleTimeoutSeconds = 600.0
         /// A ceiling over every route's retry_count.
         public var maxRetries = 3
         /// Retries as a share of a target's requests, in percent, beside the floor.
@@ -182,16 +192,50 @@ public struct Settings: Sendable, Equatable {
         public var allowCredentials = false
     }
 
-    /// `tls`: with both files set the data plane speaks TLS.
-    public struct TLS: Sendable, Equatable {
+    /// A certificate with its key, as files.
+    public struct Certificate: Sendable, Equatable {
         /// PEM chain, leaf first.
         public var certificateFile = ""
         /// PEM private key.
         public var keyFile = ""
+        /// The names it is for; empty = those in it.
+        public var names: [String] = []
+
+        public init(certificateFile: String = "", keyFile: String = "", names: [String] = []) {
+            self.certificateFile = certificateFile
+            self.keyFile = keyFile
+            self.names = names
+        }
+    }
+
+    /// `tls`: with a certificate the data plane speaks TLS.
+    public struct TLS: Sendable, Equatable {
+        public enum ClientAuthentication: String, Sendable, CaseIterable {
+            case none, optional, required
+        }
+        /// PEM chain, leaf first.
+        public var certificateFile = ""
+        /// PEM private key.
+        public var keyFile = ""
+        /// Further ones, chosen by the name that the client asks for.
+        public var certificates: [Certificate] = []
         /// `1.2` or `1.3`.
         public var minimumVersion = "1.2"
+        /// PEM file of the authorities that may have signed clients' certificates.
+        public var clientAuthorityFile = ""
+        /// Whether clients are asked for a certificate.
+        public var clientAuthentication = ClientAuthentication.none
+        /// Whether upstreams are told a client's certificate's subject.
+        public var forwardsClientSubject = false
+        /// How often the files are looked at for renewed certificates; 0 = only on SIGHUP.
+        public var checkIntervalSeconds = 60.0
         /// Whether the data plane speaks TLS.
-        public var isEnabled: Bool { !certificateFile.isEmpty && !keyFile.isEmpty }
+        public var isEnabled: Bool { !allCertificates.isEmpty }
+        /// All certificates, the one for clients that name no server first.
+        public var allCertificates: [Certificate] {
+            let first = Certificate(certificateFile: certificateFile, keyFile: keyFile)
+            return (certificateFile.isEmpty || keyFile.isEmpty ? [] : [first]) + certificates
+        }
     }
 
     /// `upstream_tls`: how https upstreams are verified.
@@ -199,6 +243,26 @@ public struct Settings: Sendable, Equatable {
         public var verify = true
         /// PEM file of the authorities to trust instead of the system's; empty = the system's.
         public var caFile = ""
+        /// What is different for single hosts.
+        public var hosts: [UpstreamHost] = []
+    }
+
+    /// TLS to one upstream host.
+    public struct UpstreamHost: Sendable, Equatable {
+        /// As routes name it, without the port.
+        public var host = ""
+        /// The authorities to trust for it; empty = as for all.
+        public var caFile = ""
+        /// Our certificate and key, shown to this host if it asks; empty = none.
+        public var certificateFile = ""
+        public var keyFile = ""
+
+        public init(host: String = "", caFile: String = "", certificateFile: String = "", keyFile: String = "") {
+            self.host = host
+            self.caFile = caFile
+            self.certificateFile = certificateFile
+            self.keyFile = keyFile
+        }
     }
 
     /// `limits`: what one client can hold of the gateway.

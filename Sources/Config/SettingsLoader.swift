@@ -92,8 +92,26 @@ struct SettingsLoader {
             try apply(member, to: key)
         } else if let meaning = LegacyKeys.meaning(section, member.key) {
             try apply(legacy: member, meaning, section: section, siblings: members)
+        } else if SettingKey.all.contains(where: { $0.section == section && $0.name.hasPrefix(member.key + ".") }) {
+            try apply(inner: member, of: section)
         } else {
             throw problem(member.line, "\(section).\(member.key)", unknownKey(member.key, in: section))
+        }
+    }
+
+    /// A section within a section: `admin.tls`.
+    private mutating func apply(inner section: YAMLMember, of outer: String) throws(ConfigError) {
+        if section.value.isNull { return }
+        guard case .mapping(let members) = section.value.content else {
+            throw problem(
+                section.line, "\(outer).\(section.key)", "must be a section of keys, not \(section.value.kindName)")
+        }
+        for member in members {
+            let name = "\(section.key).\(member.key)"
+            guard let key = SettingKey.find(outer, name) else {
+                throw problem(member.line, "\(outer).\(name)", unknownKey(name, in: outer))
+            }
+            try apply(member, to: key)
         }
     }
 
@@ -129,13 +147,19 @@ struct SettingsLoader {
     }
 
     /// The expanded value; nil when the key is there without one and keeps its default.
-    private func rawValue(of member: YAMLMember, _ key: SettingKey) throws(ConfigError) -> SettingKey.RawValue? {
+    private func rawValue(
+        of member: YAMLMember, _ key: SettingKey, isMember: Bool = false
+    ) throws(ConfigError) -> SettingKey.RawValue? {
         switch member.value.content {
         case .scalar(let text, let isPlain):
             if member.value.isNull { return nil }
             let expanded = try expand(text, member.value.line, key)
             // An unquoted ${NAME:-} that comes to nothing is the same as nothing.
             return isPlain && expanded.isEmpty ? nil : .scalar(expanded)
+        case .sequence(let elements) where !key.memberNames.isEmpty && !isMember && !elements.isEmpty:
+            var entries: [[(name: String, value: SettingKey.RawValue)]] = []
+            for element in elements { entries.append(try rawMembers(of: element, key)) }
+            return .entries(entries)
         case .sequence(let elements):
             var list: [String] = []
             for element in elements {
@@ -150,6 +174,28 @@ struct SettingsLoader {
         case .mapping:
             throw problem(member.line, key.path, "must be a single value or a list, not a section")
         }
+    }
+
+    /// One section of a list of them.
+    private func rawMembers(
+        of element: YAMLNode, _ key: SettingKey
+    ) throws(ConfigError) -> [(name: String, value: SettingKey.RawValue)] {
+        guard case .mapping(let members) = element.content else {
+            throw problem(
+                element.line, key.path,
+                "must be a list of sections with \(key.memberNames.joined(separator: ", ")), not \(element.kindName)")
+        }
+        var values: [(name: String, value: SettingKey.RawValue)] = []
+        for member in members {
+            guard key.memberNames.contains(member.key) else {
+                throw problem(
+                    member.line, "\(key.path).\(member.key)",
+                    "unknown key; its sections have \(key.memberNames.joined(separator: ", "))")
+            }
+            guard let value = try rawValue(of: member, key, isMember: true) else { continue }
+            values.append((member.key, value))
+        }
+        return values
     }
 
     private func expand(_ text: String, _ line: Int, _ key: SettingKey) throws(ConfigError) -> String {
@@ -217,6 +263,18 @@ extension SettingsLoader {
         if s.tls.certificateFile.isEmpty != s.tls.keyFile.isEmpty {
             let (present, absent) = s.tls.keyFile.isEmpty ? ("tls.cert", "tls.key") : ("tls.key", "tls.cert")
             throw at(present, "is set without \(absent); TLS needs both")
+        }
+        if s.admin.certificateFile.isEmpty != s.admin.keyFile.isEmpty {
+            let (present, absent) =
+                s.admin.keyFile.isEmpty
+                ? ("admin.tls.cert", "admin.tls.key") : ("admin.tls.key", "admin.tls.cert")
+            throw at(present, "is set without \(absent); TLS needs both")
+        }
+        if s.tls.clientAuthentication != .none, s.tls.clientAuthorityFile.isEmpty {
+            throw at("tls.client_auth", "asks clients for certificates, but tls.client_ca does not say who signs them")
+        }
+        if let host = s.upstreamTLS.hosts.first(where: { $0.certificateFile.isEmpty != $0.keyFile.isEmpty }) {
+            throw at("upstream_tls.hosts", "\(host.host) has one of cert and key; a certificate needs both")
         }
         // A record that does not fit into its ring would block its worker for ever.
         let body = s.proxy.auditIncludeBody ? s.proxy.auditBodyMaxBytes : 0

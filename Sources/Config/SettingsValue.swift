@@ -6,6 +6,8 @@ public indirect enum SettingsValue: Sendable, Equatable {
     case text(String)
     case list([String])
     case section([SettingsEntry])
+    /// A list of sections.
+    case entries([[SettingsEntry]])
 }
 
 /// One named value of a shown configuration.
@@ -26,10 +28,23 @@ extension Settings {
     /// The effective settings in the order of config.yaml, one section each; a secret that is set is masked.
     public func maskedEntries() -> [SettingsEntry] {
         SettingKey.sections.map { section in
-            let entries = SettingKey.all.filter { $0.section == section }.map { key in
+            var entries: [SettingsEntry] = []
+            for key in SettingKey.all where key.section == section {
                 let value = key.read(self)
                 let isHidden = key.isSecret && value != .text("")
-                return SettingsEntry(name: key.name, value: isHidden ? .text(Self.mask) : value)
+                let shown = isHidden ? .text(Self.mask) : value
+                // `tls.cert` of `admin` is `cert` in a section `tls` of it.
+                let names = key.name.split(separator: ".", maxSplits: 1).map { String($0) }
+                guard names.count == 2 else {
+                    entries.append(SettingsEntry(name: key.name, value: shown))
+                    continue
+                }
+                let inner = SettingsEntry(name: names[1], value: shown)
+                if case .section(let members) = entries.last?.value, entries.last?.name == names[0] {
+                    entries[entries.count - 1] = SettingsEntry(name: names[0], value: .section(members + [inner]))
+                } else {
+                    entries.append(SettingsEntry(name: names[0], value: .section([inner])))
+                }
             }
             return SettingsEntry(name: section, value: .section(entries))
         }

@@ -10,11 +10,21 @@ final class AdminClient: AdminAccess {
 
     let address: SocketAddress
     private let token: String
+    private let tls: TLSContext?
+    private let serverName: String
     /// The longest silence of the gateway that is put up with; an export may search long before its first row.
     private let silenceMilliseconds: Int32
 
-    init(address: SocketAddress, token: String, silenceMilliseconds: Int32 = 60_000) {
+    /// - Parameters:
+    ///   - tls: what to verify the gateway with; nil speaks plain HTTP.
+    ///   - serverName: whose certificate it must show; nil = the address's.
+    init(
+        address: SocketAddress, token: String, tls: TLSContext? = nil, serverName: String? = nil,
+        silenceMilliseconds: Int32 = 60_000
+    ) {
         self.address = address
+        self.serverName = serverName ?? address.host
+        self.tls = tls
         self.token = token
         self.silenceMilliseconds = silenceMilliseconds
     }
@@ -29,7 +39,7 @@ final class AdminClient: AdminAccess {
     }
 
     func send(_ request: APIRequest, sink: ([UInt8]) -> Bool) throws(CommandFailure) -> APIResponse {
-        let connection = try Connection(address, silenceMilliseconds)
+        let connection = try Connection(address, tls, serverName, silenceMilliseconds)
         try connection.send(head(request))
         if let body = request.body { try connection.send(body.serializedBytes()) }
         return try receive(connection, request, sink)
@@ -179,10 +189,13 @@ final class AdminClient: AdminAccess {
     /// One connection; a non-blocking socket and poll(2), so that nothing waits for ever.
     private struct Connection: ~Copyable {
         private let fd: Int32
+        private let tls: TLSSession?
         private let address: SocketAddress
         private let silenceMilliseconds: Int32
 
-        init(_ address: SocketAddress, _ silenceMilliseconds: Int32) throws(CommandFailure) {
+        init(
+            _ address: SocketAddress, _ tls: TLSContext?, _ serverName: String, _ silenceMilliseconds: Int32
+        ) throws(CommandFailure) {
             self.address = address
             self.silenceMilliseconds = silenceMilliseconds
             let fd = Socket.connect(address)
@@ -193,15 +206,57 @@ final class AdminClient: AdminAccess {
                 Socket.close(fd)
                 throw unreachable(address, -failure)
             }
+            do throws(CommandFailure) {
+                self.tls = try tls.map { context throws(CommandFailure) in
+                    try Self.shakeHands(context, fd, serverName, address)
+                }
+            } catch {
+                Socket.close(fd)
+                throw error
+            }
             self.fd = fd
         }
 
-        deinit { Socket.close(fd) }
+        deinit {
+            tls?.closeNotify()
+            tls?.free()
+            Socket.close(fd)
+        }
+
+        private static func shakeHands(
+            _ context: TLSContext, _ fd: Int32, _ serverName: String, _ address: SocketAddress
+        ) throws(CommandFailure) -> TLSSession {
+            guard let session = TLSSession.client(context, fd: fd, serverName: serverName, resume: nil) else {
+                throw problem(address, "cannot be reached over TLS")
+            }
+            while true {
+                let events: Int32
+                switch session.handshake() {
+                case .done: return session
+                case .wantRead: events = POLLIN
+                case .wantWrite: events = POLLOUT
+                case .failed:
+                    let text = session.failureReason().text()
+                    session.free()
+                    throw problem(address, "cannot be trusted: \(text)")
+                }
+                guard wait(fd, Int16(events), connectMilliseconds) else {
+                    session.free()
+                    throw problem(address, "is silent")
+                }
+            }
+        }
+
+        private func write(_ p: UnsafePointer<UInt8>, _ n: Int) -> Int { tls?.write(p, n) ?? Socket.send(fd, p, n) }
+
+        private func read(_ p: UnsafeMutablePointer<UInt8>, _ n: Int) -> Int {
+            tls?.read(p, n) ?? Socket.receive(fd, p, n)
+        }
 
         func send(_ bytes: [UInt8]) throws(CommandFailure) {
             var sent = 0
             while sent < bytes.count {
-                let count = bytes.withUnsafeBufferPointer { Socket.send(fd, $0.baseAddress! + sent, $0.count - sent) }
+                let count = bytes.withUnsafeBufferPointer { write($0.baseAddress! + sent, $0.count - sent) }
                 if count > 0 {
                     sent += count
                 } else if count == -Int(EAGAIN) {
@@ -221,7 +276,7 @@ final class AdminClient: AdminAccess {
         func receive(into input: inout [UInt8]) throws(CommandFailure) -> Bool {
             var chunk = [UInt8](repeating: 0, count: 64 << 10)
             while true {
-                let count = chunk.withUnsafeMutableBufferPointer { Socket.receive(fd, $0.baseAddress!, $0.count) }
+                let count = chunk.withUnsafeMutableBufferPointer { read($0.baseAddress!, $0.count) }
                 if count > 0 {
                     input += chunk[..<count]
                     return true

@@ -29,6 +29,8 @@ struct ClientConnection: BitwiseCopyable {
     var headHasBegun = false
     var isQueued = false
     var tls: TLSSession?
+    /// Whom the client's certificate names, if it has shown one.
+    var subject = Buffer.empty
     var peer: SocketAddress
     /// Received and not yet consumed. While an exchange is open it begins with that request's head.
     var inbound = Buffer.empty
@@ -63,6 +65,8 @@ struct UpstreamConnection: BitwiseCopyable {
     /// The loop turn in which the current request was sent.
     var sentInTurn: UInt32 = 0
     var tls: TLSSession?
+    /// Of the contexts that `tls` was made with.
+    var tlsNumber: UInt32 = 0
     /// The target's number that holds over snapshots.
     var stableTarget: Int32
     /// The client slot it works for; `Exchange.noUpstream` while idle.

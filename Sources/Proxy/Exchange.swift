@@ -59,6 +59,11 @@ struct Exchange: BitwiseCopyable {
     var usesDecodedBody = false
     var responseStarted = false
     var sendsChunked = false
+    /// Of a tunnel: who has finished sending, and who was told that the other has.
+    var clientHasEnded = false
+    var upstreamHasEnded = false
+    var clientWasToldTheEnd = false
+    var upstreamWasToldTheEnd = false
     var countsEvents = false
     var countsLines = false
     var informationalCount: UInt8 = 0
@@ -143,10 +148,11 @@ struct RequestIDBytes: BitwiseCopyable {
 /// What went wrong in an exchange, as the audit and the metrics name it.
 enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
     case none, clientGone, connectRefused, connectTimeout, dnsFailed, dnsTemporary, tlsExpired, tlsWrongName
+    case tlsNotYetValid, tlsSelfSigned, tlsInvalidCertificate, tlsVersion, tlsRefused
     case tlsUnknownCA, tlsFailed, closedBeforeResponse, responseTimeout, malformedResponse, cutShort
     case readTimeout, requestTimeout, bodyTooLarge, malformedBody, conflictingMembers, sendTimeout, gatewayStopping
     case missingKey, invalidKey, inactiveKey, expiredKey, notPermitted, rateLimited, noRoute, malformedRequest
-    case notImplemented, expectationFailed, noCapacity, bodyNotObject, missingLength
+    case notImplemented, expectationFailed, noCapacity, tunnelIdle, bodyNotObject, missingLength
     case missingModel, modelNotFound, modelNotAllowed, outOfTokens, outOfMoney, tooManyOpen, noHealthyKey
     case providerFailed, errorInAnswer
     case connectUnreachable, dnsTimeout, ambiguousPath, noMemory, trailersTooLarge
@@ -160,7 +166,12 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .connectTimeout: "timed out while connecting to the upstream"
         case .dnsFailed: "the upstream's name does not resolve"
         case .dnsTemporary: "the upstream's name could not be resolved for now"
-        case .tlsExpired: "the upstream's certificate has expired or is not yet valid"
+        case .tlsExpired: "the upstream's certificate has expired"
+        case .tlsNotYetValid: "the upstream's certificate is not yet valid"
+        case .tlsSelfSigned: "the upstream's certificate is signed by nobody but itself"
+        case .tlsInvalidCertificate: "the upstream's certificate is revoked or not valid for a server"
+        case .tlsVersion: "the upstream speaks no TLS, or no version of it that is allowed"
+        case .tlsRefused: "the upstream refused the TLS handshake"
         case .tlsWrongName: "the upstream's certificate is for another name"
         case .tlsUnknownCA: "the upstream's certificate is signed by no trusted authority"
         case .tlsFailed: "the TLS handshake with the upstream failed"
@@ -185,6 +196,7 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .malformedRequest: "the request is not valid HTTP"
         case .notImplemented: "the gateway does not implement this method"
         case .expectationFailed: "the Expect header asks for something unknown"
+        case .tunnelIdle: "nothing moved in the tunnel for too long"
         case .noCapacity: "the gateway can open no more connections"
         case .bodyNotObject: "the route sets members of a JSON body, but the body is not a JSON object"
         case .missingLength: "the request's length is needed"
@@ -215,6 +227,11 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .dnsFailed: "upstream_dns_failed"
         case .dnsTemporary: "upstream_dns_temporary"
         case .tlsExpired: "upstream_tls_expired"
+        case .tlsNotYetValid: "upstream_tls_not_yet_valid"
+        case .tlsSelfSigned: "upstream_tls_self_signed"
+        case .tlsInvalidCertificate: "upstream_tls_invalid_certificate"
+        case .tlsVersion: "upstream_tls_version_mismatch"
+        case .tlsRefused: "upstream_tls_refused"
         case .tlsWrongName: "upstream_tls_wrong_name"
         case .tlsUnknownCA: "upstream_tls_unknown_ca"
         case .tlsFailed: "upstream_tls_failed"
@@ -238,6 +255,7 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .malformedRequest: "malformed_request"
         case .notImplemented: "not_implemented"
         case .expectationFailed: "expectation_failed"
+        case .tunnelIdle: "tunnel_idle"
         case .noCapacity: "no_capacity"
         case .bodyNotObject: "body_not_object"
         case .missingLength: "length_required"
@@ -263,9 +281,10 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .none: 500
         case .clientGone: 499
         case .connectRefused, .connectUnreachable, .dnsFailed, .dnsTemporary, .tlsExpired, .tlsWrongName, .tlsUnknownCA,
-            .tlsFailed, .closedBeforeResponse, .malformedResponse, .cutShort, .providerFailed, .errorInAnswer:
+            .tlsFailed, .tlsNotYetValid, .tlsSelfSigned, .tlsInvalidCertificate, .tlsVersion, .tlsRefused,
+            .closedBeforeResponse, .malformedResponse, .cutShort, .providerFailed, .errorInAnswer:
             502
-        case .connectTimeout, .dnsTimeout, .responseTimeout, .readTimeout: 504
+        case .connectTimeout, .dnsTimeout, .responseTimeout, .readTimeout, .tunnelIdle: 504
         case .requestTimeout: 408
         case .bodyTooLarge: 413
         case .malformedBody, .conflictingMembers, .malformedRequest, .bodyNotObject, .ambiguousPath, .missingModel: 400
@@ -307,7 +326,9 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .connectRefused, .connectUnreachable: .connect
         case .connectTimeout, .responseTimeout, .readTimeout: .timeout
         case .dnsFailed, .dnsTemporary, .dnsTimeout: .dns
-        case .tlsExpired, .tlsWrongName, .tlsUnknownCA, .tlsFailed: .tls
+        case .tlsExpired, .tlsWrongName, .tlsUnknownCA, .tlsFailed, .tlsNotYetValid, .tlsSelfSigned,
+            .tlsInvalidCertificate, .tlsVersion, .tlsRefused:
+            .tls
         case .closedBeforeResponse, .cutShort: .reset
         case .malformedResponse: .protocol
         default: nil

@@ -10,6 +10,8 @@ public final class Gateway: GatewayControl {
     private let registry: Registry
     private let version: String
     private let rings: [MappedRing]
+    private let tickets: TLSTickets
+    private let onPublish: @Sendable () -> Void
     private let state: Mutex<State>
     private let draining = Atomic(false)
     /// The port the data plane listens on; of use where the settings ask for 0.
@@ -38,6 +40,7 @@ public final class Gateway: GatewayControl {
     /// What a snapshot is made from.
     private struct State {
         var settings: Settings
+        var tls: GatewayTLS
         var keys: [KeyRecord]
         var routes: [RouteRecord]
         var providers: ProviderSet
@@ -59,31 +62,46 @@ public final class Gateway: GatewayControl {
     /// - Parameter onRingPressure: called from a worker whose ring has filled by half; must return at once.
     ///
     /// Every worker has a listening socket of its own (SO_REUSEPORT), so the kernel spreads connections over them.
+    ///
+    /// - Parameters:
+    ///   - listeners: sockets to listen on, which are the gateway's from here on; without them it binds the settings'
+    ///     address. If there are fewer than rings, workers share them.
+    ///   - bootNonce: marks this start's audit ids.
+    ///   - onPublish: called when a change has come to all workers, before whoever made it knows.
     public static func start(
         settings: Settings, rings: [MappedRing], keys: [KeyRecord], routes: [RouteRecord],
         providers: ProviderSet = ProviderSet(), version: String,
+        listeners: [Int32]? = nil, bootNonce: UInt32 = Gateway.makeBootNonce(),
+        onPublish: @escaping @Sendable () -> Void = {},
         onRingPressure: @escaping @Sendable () -> Void = {},
         onPressure: @escaping @Sendable (PressureNotice) -> Void = { _ in }
     ) throws(GatewayError) -> Gateway {
         try Gateway(
             settings: settings, rings: rings, keys: keys, routes: routes, providers: providers, version: version,
-            onRingPressure: onRingPressure, onPressure: onPressure)
+            listeners: listeners, bootNonce: bootNonce, onPublish: onPublish, onRingPressure: onRingPressure,
+            onPressure: onPressure)
+    }
+
+    /// A number that no other start is likely to have.
+    public static func makeBootNonce() -> UInt32 {
+        SecureRandom.bytes(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
     }
 
     private init(
         settings: Settings, rings: [MappedRing], keys: [KeyRecord], routes: [RouteRecord], providers: ProviderSet,
-        version: String, onRingPressure: @escaping @Sendable () -> Void,
-        onPressure: @escaping @Sendable (PressureNotice) -> Void
+        version: String, listeners: [Int32]?, bootNonce: UInt32, onPublish: @escaping @Sendable () -> Void,
+        onRingPressure: @escaping @Sendable () -> Void, onPressure: @escaping @Sendable (PressureNotice) -> Void
     ) throws(GatewayError) {
         let registry = Registry()
+        let tickets = TLSTickets()
+        let tls = try GatewayTLS(settings, tickets: tickets)
         let snapshot = Snapshot(
-            keys: keys, routes: routes, providers: providers, settings: settings, version: version,
+            keys: keys, routes: routes, providers: providers, settings: settings, tls: tls, version: version,
             registry: registry)
-        let listeners = try Self.listen(settings, count: rings.count)
-        boundPort = SocketAddress.local(of: listeners[0])?.port ?? settings.app.port
-        let serverTLS = try Self.serverTLS(settings)
-        let clientTLS = try Self.clientTLS(settings)
-        let nonce = SecureRandom.bytes(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+        let sockets: [Int32]
+        if let listeners { sockets = listeners } else { sockets = try Self.listen(settings, count: rings.count) }
+        let listeners = try Self.spread(sockets, over: rings.count)
+        boundPort = SocketAddress.local(of: listeners[0].fd)?.port ?? settings.app.port
         let limiter = ConnectionLimiter(
             maximum: Self.connectionLimit(settings, descriptors: Self.descriptorLimit, workers: rings.count))
         connectionLimit = limiter.maximum
@@ -94,10 +112,10 @@ public final class Gateway: GatewayControl {
                 let metrics = WorkerMetrics()
                 let providerMetrics = ProviderMetrics()
                 let configuration = WorkerConfiguration(
-                    index: index, listener: listeners[index], ring: ring, snapshot: snapshot, mailbox: mailbox,
-                    metrics: metrics, providerMetrics: providerMetrics, serverTLS: serverTLS, clientTLS: clientTLS,
+                    index: index, listener: listeners[index].fd, sharesListener: listeners[index].isShared, ring: ring,
+                    snapshot: snapshot, mailbox: mailbox, metrics: metrics, providerMetrics: providerMetrics,
                     limiter: limiter, workerCount: rings.count, resolvConf: settings.proxy.resolvConf,
-                    bootNonce: nonce, onRingPressure: onRingPressure, onPressure: onPressure)
+                    bootNonce: bootNonce, onRingPressure: onRingPressure, onPressure: onPressure)
                 let thread = try WorkerThread.start(name: "fg-worker-\(index)", cpu: nil) {
                     Self.runWorker(configuration)
                 }
@@ -112,7 +130,11 @@ public final class Gateway: GatewayControl {
         self.registry = registry
         self.version = version
         self.rings = rings
-        state = Mutex(State(settings: settings, keys: keys, routes: routes, providers: providers, snapshot: snapshot))
+        self.tickets = tickets
+        self.onPublish = onPublish
+        state = Mutex(
+            State(
+                settings: settings, tls: tls, keys: keys, routes: routes, providers: providers, snapshot: snapshot))
     }
 
     private static func runWorker(_ configuration: WorkerConfiguration) {
@@ -124,7 +146,21 @@ public final class Gateway: GatewayControl {
         }
     }
 
-    private static func listen(_ settings: Settings, count: Int) throws(GatewayError) -> [Int32] {
+    /// One descriptor for each worker: where there are fewer sockets, some are shared.
+    private static func spread(
+        _ listeners: [Int32], over count: Int
+    ) throws(GatewayError) -> [(fd: Int32, isShared: Bool)] {
+        var result: [(fd: Int32, isShared: Bool)] = []
+        for index in 0..<count {
+            let fd = index < listeners.count ? listeners[index] : Socket.duplicate(listeners[index % listeners.count])
+            guard fd >= 0 else { throw GatewayError(message: "dup: \(String(cString: strerror(-fd)))") }
+            result.append((fd, count > listeners.count))
+        }
+        return result
+    }
+
+    /// Binds the data plane's address `count` times.
+    public static func listen(_ settings: Settings, count: Int) throws(GatewayError) -> [Int32] {
         guard var address = SocketAddress(literal: settings.app.host, port: settings.app.port) else {
             throw GatewayError(field: "app.host", message: "\"\(settings.app.host)\" is no IP address")
         }
@@ -149,22 +185,6 @@ public final class Gateway: GatewayControl {
         return listeners
     }
 
-    private static func serverTLS(_ settings: Settings) throws(GatewayError) -> TLSContext? {
-        guard settings.tls.isEnabled else { return nil }
-        do {
-            return try TLSContext.server(
-                certificateFile: settings.tls.certificateFile, keyFile: settings.tls.keyFile,
-                minimumVersion: settings.tls.minimumVersion)
-        } catch { throw GatewayError(field: "tls", message: "\(error)") }
-    }
-
-    private static func clientTLS(_ settings: Settings) throws(GatewayError) -> TLSContext {
-        do {
-            return try TLSContext.client(
-                verify: settings.upstreamTLS.verify, caFile: settings.upstreamTLS.caFile)
-        } catch { throw GatewayError(field: "upstream_tls", message: "\(error)") }
-    }
-
     // MARK: Snapshots
 
     /// Serves from these keys and routes; returns when every worker does.
@@ -180,9 +200,14 @@ public final class Gateway: GatewayControl {
         try publish { $0.providers = providers }
     }
 
-    /// Serves with other settings. What is bound to the start (addresses, workers, TLS files, ring size) stays.
+    /// Serves with other settings, and reads certificates, keys and authorities again. What is bound to the start
+    /// (addresses, workers, ring size) stays. If a file cannot be used nothing changes.
     public func publish(settings: Settings) throws(GatewayError) {
-        try publish { $0.settings = settings }
+        let tls = try GatewayTLS(settings, tickets: tickets)
+        try publish { state in
+            state.settings = settings
+            state.tls = tls
+        }
     }
 
     /// Routes that are active but cannot be served, and why.
@@ -196,18 +221,19 @@ public final class Gateway: GatewayControl {
             change(&state)
             state.snapshot = Snapshot(
                 keys: state.keys, routes: state.routes, providers: state.providers, settings: state.settings,
-                version: version, registry: registry)
+                tls: state.tls, version: version, registry: registry)
             let latch = Latch(workers.count)
             for worker in workers { worker.mailbox.post(.serve(state.snapshot, latch)) }
             return latch.wait(seconds: Self.publishSeconds)
         }
         guard isServed else { throw GatewayError(message: "a worker does not answer") }
+        onPublish()
     }
 
     public func validate(_ route: RouteRecord) -> RouteProblem? {
         let settings = state.withLock { $0.settings }
         var compiler = RouteCompiler(
-            arena: Arena(), stripHeaders: settings.proxy.stripHeaders, defaultTimeoutMilliseconds: 1000,
+            arena: Arena(), stripHeaders: settings.headersToStrip, defaultTimeoutMilliseconds: 1000,
             targetNumbers: StableNumbers())
         do {
             _ = try compiler.compile(route, metricID: 0)
@@ -256,12 +282,22 @@ public final class Gateway: GatewayControl {
 
     public var isDraining: Bool { draining.load(ordering: .acquiring) }
 
-    /// Stops accepting and waits until open exchanges are finished; false if some were not after `timeoutSeconds`.
-    public func drain(timeoutSeconds: Double) -> Bool {
-        draining.store(true, ordering: .releasing)
+    /// Stops accepting, lets what is open finish, and returns at once. Asked again it only closes idle connections
+    /// sooner.
+    ///
+    /// - Returns: whether all is finished, after waiting for so many seconds.
+    public func drain(_ drain: Drain) -> (_ waitSeconds: Double) -> Bool {
+        if !drain.isHandingOver { draining.store(true, ordering: .releasing) }
         let latch = Latch(workers.count)
-        for worker in workers { worker.mailbox.post(.drain(latch)) }
-        return latch.wait(seconds: timeoutSeconds)
+        for worker in workers { worker.mailbox.post(.drain(latch, drain)) }
+        return { latch.wait(seconds: $0) }
+    }
+
+    /// Whether every worker's loop turns, asked within so many seconds.
+    public func isAlive(withinSeconds seconds: Double) -> Bool {
+        let latch = Latch(workers.count)
+        for worker in workers { worker.mailbox.post(.ping(latch)) }
+        return latch.wait(seconds: seconds)
     }
 
     /// Ends the workers. What is still open is recorded as cut off.

@@ -11,6 +11,7 @@ struct Policy: BitwiseCopyable, Sendable {
     var maxBodyBytes: UInt64
     var maxIdleUpstream: Int32
     var forwardsClientIP: Bool
+    var forwardsClientSubject: Bool
     var audits: Bool
     var auditsHeaders: Bool
     var auditsBody: Bool
@@ -20,6 +21,7 @@ struct Policy: BitwiseCopyable, Sendable {
     var bodyTimeoutMilliseconds: UInt64
     var keepaliveTimeoutMilliseconds: UInt64
     var sendTimeoutMilliseconds: UInt64
+    var tunnelIdleTimeoutMilliseconds: UInt64
     var messageLimits: MessageLimits
     var retryBudgetPercent: Int32
     var retryBudgetFloor: Int32
@@ -42,6 +44,7 @@ struct Policy: BitwiseCopyable, Sendable {
         maxBodyBytes = UInt64(settings.proxy.maxBodyBytes)
         maxIdleUpstream = Int32(clamping: settings.proxy.maxIdleUpstream)
         forwardsClientIP = settings.proxy.forwardClientIP
+        forwardsClientSubject = settings.tls.forwardsClientSubject
         audits = settings.audit.isEnabled
         auditsHeaders = settings.proxy.auditIncludeHeaders
         auditsBody = settings.audit.isEnabled && settings.proxy.auditIncludeBody
@@ -51,6 +54,7 @@ struct Policy: BitwiseCopyable, Sendable {
         bodyTimeoutMilliseconds = milliseconds(settings.limits.bodyTimeoutSeconds)
         keepaliveTimeoutMilliseconds = milliseconds(settings.limits.keepaliveTimeoutSeconds)
         sendTimeoutMilliseconds = milliseconds(settings.limits.sendTimeoutSeconds)
+        tunnelIdleTimeoutMilliseconds = milliseconds(settings.proxy.tunnelIdleTimeoutSeconds)
         // An absolute-form target wins over Host (RFC 9112 §3.2.2): the upstream gets a Host of ours either way.
         messageLimits = MessageLimits(
             maxHeadBytes: UInt32(clamping: settings.limits.maxHeaderBytes),
@@ -68,6 +72,20 @@ struct Policy: BitwiseCopyable, Sendable {
         firstByteTimeoutMilliseconds = milliseconds(settings.limits.firstByteTimeoutSeconds)
         idleUpstreamMilliseconds = milliseconds(settings.limits.idleUpstreamTimeoutSeconds)
     }
+}
+
+extension Settings {
+    /// Request headers that are never forwarded. What says whom a client's certificate names can only come from us.
+    var headersToStrip: [String] {
+        tls.clientAuthentication != .none ? proxy.stripHeaders + [ClientSubject.headerName] : proxy.stripHeaders
+    }
+}
+
+/// Whom a client's certificate names.
+enum ClientSubject {
+    static let headerName = "x-client-cert-subject"
+    /// Longer ones are cut.
+    static let maxBytes = 512
 }
 
 /// The cross-origin rules (Fetch standard), with everything that can be rendered once rendered.

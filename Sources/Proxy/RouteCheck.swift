@@ -12,7 +12,7 @@ public enum RouteCheck {
         var route = route
         route.addHeaders = route.addHeaders.map(withVariablesSet)
         var compiler = RouteCompiler(
-            arena: Arena(), stripHeaders: settings.proxy.stripHeaders, defaultTimeoutMilliseconds: 1000,
+            arena: Arena(), stripHeaders: settings.headersToStrip, defaultTimeoutMilliseconds: 1000,
             targetNumbers: StableNumbers())
         do {
             _ = try compiler.compile(route, metricID: 0)

@@ -15,11 +15,11 @@ final class Snapshot: Sendable {
 
     init(
         keys: [KeyRecord], routes: [RouteRecord], providers: ProviderSet = ProviderSet(), settings: Settings,
-        version: String, registry: Registry
+        tls: GatewayTLS? = nil, version: String, registry: Registry
     ) {
         let arena = Arena()
         var compiler = RouteCompiler(
-            arena: arena, stripHeaders: settings.proxy.stripHeaders,
+            arena: arena, stripHeaders: settings.headersToStrip,
             defaultTimeoutMilliseconds: UInt64(settings.proxy.defaultTimeoutSeconds * 1000),
             targetNumbers: registry.targets)
         var problems: [(routeID: String, problem: RouteProblem)] = []
@@ -56,12 +56,12 @@ final class Snapshot: Sendable {
                     index: RouteIndex.compile(compiled, in: arena)),
                 targets: arena.store(compiler.targets), memberNames: names.pointer,
                 memberNameCount: compiler.memberNames.count,
-                policy: Policy(settings), texts: FixedTexts(version: version, in: arena),
+                policy: Policy(settings), tls: TLSView(tls, in: arena), texts: FixedTexts(version: version, in: arena),
                 cors: CORSPolicy(settings.cors, in: arena), providers: providerTable))
         view = UnsafePointer(memory)
         self.arena = arena
         self.problems = problems + providerCompiler.problems
-        retained = compiler.retained + [names]
+        retained = compiler.retained + [names] + (tls.map { [$0] } ?? [])
     }
 }
 
@@ -74,6 +74,7 @@ struct SnapshotView: BitwiseCopyable {
     let memberNames: UnsafePointer<MemberNames>
     let memberNameCount: Int
     let policy: Policy
+    let tls: TLSView
     let texts: FixedTexts
     let cors: CORSPolicy
     let providers: ProviderTable

@@ -3,6 +3,9 @@ import Reactor
 
 extension Worker {
     static let acceptsPerTurn = 64
+    static let handshakesPerTurn = 16
+    /// Together as many connections as may wait in the listener's queue.
+    static let acceptRoundsBeforeDrain = 64
     /// At a limit accepting rests this long, or until this worker closes a connection: what is open goes on being served.
     static let acceptPauseMilliseconds: UInt64 = 50
 
@@ -43,8 +46,8 @@ extension Worker {
         }
         let c = clients.pointer(index)
         c.initialize(to: ClientConnection(fd: fd, state: .readingHead, peer: peer))
-        if let serverTLS {
-            guard let session = TLSSession.server(serverTLS, fd: fd) else {
+        if let server = current.pointee.tls.server {
+            guard let session = server._withUnsafeGuaranteedRef({ TLSSession.server($0, fd: fd) }) else {
                 clients.release(index)
                 limiter.leave(peer)
                 return Socket.close(fd)
@@ -82,20 +85,34 @@ extension Worker {
         acceptsAgainAt = noDeadline
         if isDraining { return }
         _ = poller.add(
-            listener, events: PollEvent.readable, token: Token(kind: Kind.listener, generation: 0, index: 0))
+            listener, events: listenerEvents, token: Token(kind: Kind.listener, generation: 0, index: 0))
     }
 
     // MARK: Draining
 
-    mutating func beginDrain(_ latch: Latch) {
+    mutating func beginDrain(_ latch: Latch, _ drain: Drain) {
         drained = latch
+        let idleMilliseconds = UInt64(drain.idleSeconds * 1000)
         // Asked again: the listener is closed already, and its descriptor may be somebody else's by now.
-        if isDraining { return }
-        // What waits in the queue is still served; closed, the port refuses newcomers instead of letting them hang.
-        acceptClients()
+        if isDraining {
+            if closesIdleAt != noDeadline { closesIdleAt = min(closesIdleAt, now + idleMilliseconds) }
+            return
+        }
+        isHandingOver = drain.isHandingOver
+        // What waits in the queue is still served; closed, the port refuses newcomers instead of letting them hang. If
+        // somebody else has the socket too, the queue is theirs.
+        if !isHandingOver { for _ in 0..<Self.acceptRoundsBeforeDrain { acceptClients() } }
         isDraining = true
-        _ = poller.remove(listener)
+        if acceptsAgainAt == noDeadline { _ = poller.remove(listener) }
         Socket.close(listener)
+        closesIdleAt = now + idleMilliseconds
+        if idleMilliseconds == 0 { closeIdle() }
+    }
+
+    /// Closes the connections on which no request is under way. While draining their next request would have been the
+    /// last one.
+    private mutating func closeIdle() {
+        closesIdleAt = noDeadline
         var i: UInt32 = 0
         while Int(i) < clients.capacity, clients.liveCount > 0, Int(i) < clients.usedBound {
             if clients.isLive(i) {
@@ -114,6 +131,7 @@ extension Worker {
 
     @inline(never)
     mutating func finishDrainIfEmpty() {
+        if now >= closesIdleAt { closeIdle() }
         guard clients.liveCount == 0, spilled.isEmpty, let latch = drained else { return }
         drained = nil
         latch.countDown()
@@ -136,4 +154,18 @@ extension Worker {
         drained?.countDown()
         releaseSnapshot(currentHolder)
     }
+}
+
+/// How a gateway stops serving.
+public struct Drain: Sendable {
+    /// How long connections on which no request is under way stay open; their next request is still answered.
+    public var idleSeconds: Double
+    /// Another process accepts from the same sockets: the service as a whole goes on.
+    public var isHandingOver: Bool
+
+    /// For the end of the service.
+    public static let stopping = Drain(idleSeconds: 0, isHandingOver: false)
+    /// For a process whose successor serves already. A client that uses its connection gets to know with its next
+    /// answer that this was the last one.
+    public static let handingOver = Drain(idleSeconds: 5, isHandingOver: true)
 }

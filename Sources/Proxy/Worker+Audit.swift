@@ -67,6 +67,7 @@ extension Worker {
         let path = recordedPath(c, base, &lines)
         let linesStart = lines.count
         if snapshot.pointee.policy.auditsHeaders { writeMasked(base, fields, Int(head.fieldCount), &lines) }
+        if c.pointee.subject.isAllocated { writeSubject(c, &lines) }
         var ip: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0)
         withUnsafeMutableBytes(of: &ip) { raw in
             let p = raw.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: UInt8.self)
@@ -97,6 +98,14 @@ extension Worker {
             c.pointee.exchange.isAudited = true
             metrics.audit(accepted: 1)
         }
+    }
+
+    /// Whom the client's certificate names. No request can carry a field of this name: it holds a space.
+    @inline(never)
+    private func writeSubject(_ c: UnsafeMutablePointer<ClientConnection>, _ lines: inout HeadWriter) {
+        lines.append("client certificate: ")
+        lines.append(c.pointee.subject.readPointer, c.pointee.subject.count)
+        lines.append("\r\n")
     }
 
     /// Path and query as they are recorded: without the `key` parameter.

@@ -174,12 +174,19 @@ extension Worker {
             return sendRequest(index, upstream)
         }
         let stableID = Int(target.pointee.stableID)
+        let tls = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.tls
+        let fd = u.pointee.fd
+        // A session vouches for the certificate that was verified when it was made, by the rules of then.
+        let isCurrent = tls.number == current.pointee.tls.number
+        let resumption = isCurrent ? targetStates[stableID].resumption : nil
         guard
-            let session = TLSSession.client(
-                clientTLS, fd: u.pointee.fd, serverName: target.pointee.serverName,
-                resume: targetStates[stableID].resumption)
+            let context = tls.client(for: target.pointee.host),
+            let session = context._withUnsafeGuaranteedRef({
+                TLSSession.client($0, fd: fd, serverName: target.pointee.serverName, resume: resumption)
+            })
         else { return attemptFailed(index, .tls, .tlsFailed) }
         u.pointee.tls = session
+        u.pointee.tlsNumber = tls.number
         u.pointee.state = .handshake
         setDeadline(upstream: upstream, u.pointee.connectDeadline)
         upstreamHandshake(upstream)
@@ -198,9 +205,14 @@ extension Worker {
             let error: ExchangeError =
                 switch tls.failureReason() {
                 case .expired: .tlsExpired
+                case .notYetValid: .tlsNotYetValid
                 case .wrongName: .tlsWrongName
                 case .unknownCA: .tlsUnknownCA
-                default: .tlsFailed
+                case .selfSigned: .tlsSelfSigned
+                case .revoked, .invalidCertificate: .tlsInvalidCertificate
+                case .versionMismatch: .tlsVersion
+                case .refused: .tlsRefused
+                case .protocolError, .connectionClosed, .other: .tlsFailed
                 }
             attemptFailed(u.pointee.client, .tls, error)
         }
@@ -249,6 +261,22 @@ extension Worker {
             targetStates[stableID].idleHead = next
         }
         targetStates[stableID].idleCount -= 1
+    }
+
+    /// Other authorities may be trusted now: idle connections were verified by the old ones, and so were sessions.
+    mutating func forgetTLSUpstreams() {
+        for i in 0..<targetCapacity {
+            targetStates[i].resumption?.free()
+            targetStates[i].resumption = nil
+        }
+        var i: UInt32 = 0
+        while Int(i) < upstreams.usedBound {
+            if upstreams.isLive(i), upstreams.pointer(i).pointee.state == .idle, upstreams.pointer(i).pointee.tls != nil
+            {
+                closeUpstream(i)
+            }
+            i += 1
+        }
     }
 
     /// Closes an upstream connection and gives back what it holds. The exchange that used it, if any, has let go of it.

@@ -11,10 +11,14 @@ extension Worker {
         let client = u.pointee.client
         let c = clients.pointer(client)
         c.pointee.exchange.upstream = Exchange.noUpstream
-        if let tls = u.pointee.tls, let resumption = tls.takeResumption() {
-            let stableID = Int(u.pointee.stableTarget)
-            targetStates[stableID].resumption?.free()
-            targetStates[stableID].resumption = resumption
+        if let tls = u.pointee.tls {
+            if u.pointee.tlsNumber != current.pointee.tls.number {
+                u.pointee.staysOpen = false
+            } else if let resumption = tls.takeResumption() {
+                let stableID = Int(u.pointee.stableTarget)
+                targetStates[stableID].resumption?.free()
+                targetStates[stableID].resumption = resumption
+            }
         }
         let mayStay =
             u.pointee.staysOpen && !u.pointee.hasHungUp && !u.pointee.sendFailed && u.pointee.outbound.isEmpty
@@ -55,7 +59,8 @@ extension Worker {
         let requestIsComplete = c.pointee.exchange.requestIsComplete
         let keepsAlive = c.pointee.exchange.keepsAlive && requestIsComplete
         endExchange(client)
-        if keepsAlive && !c.pointee.hasHungUp && !isDraining {
+        // While idle connections are let be, one that was not told that it ends gets its last request answered.
+        if keepsAlive && !c.pointee.hasHungUp && (!isDraining || closesIdleAt != noDeadline) {
             c.pointee.state = .readingHead
             setDeadline(client: client, now + current.pointee.policy.keepaliveTimeoutMilliseconds)
             if c.pointee.inbound.isAllocated || c.pointee.isReadable { enqueueClient(client) }
@@ -154,6 +159,7 @@ extension Worker {
         if let tls = c.pointee.tls {
             if !reset { tls.closeNotify() }
             tls.free()
+            if c.pointee.subject.isAllocated { pool.give(&c.pointee.subject) }
         }
         pool.give(&c.pointee.inbound)
         pool.give(&c.pointee.outbound)

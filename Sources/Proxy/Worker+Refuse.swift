@@ -140,8 +140,9 @@ extension Worker {
     /// `GET /health`: for load balancers, so it asks for no key and leaves no audit row.
     mutating func answerHealth(_ index: UInt32) {
         var body = HeadWriter(out + Self.ownBodyOffset, capacity: Self.ownBodyRoom)
-        body.append(isDraining ? "{\"status\":\"draining\"}" : "{\"status\":\"ok\"}")
-        answer(index, status: isDraining ? 503 : 200, contentType: "application/json", body.count)
+        let isEnding = isDraining && !isHandingOver
+        body.append(isEnding ? "{\"status\":\"draining\"}" : "{\"status\":\"ok\"}")
+        answer(index, status: isEnding ? 503 : 200, contentType: "application/json", body.count)
     }
 
     /// A browser asks whether another origin's page may send the request it has in mind (Fetch standard).

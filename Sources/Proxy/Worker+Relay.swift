@@ -279,6 +279,7 @@ extension Worker {
         guard c.pointee.state == .exchanging else { return }
         switch c.pointee.exchange.phase {
         case .flushing: finishExchange(client)
+        case .tunnel where c.pointee.exchange.upstreamHasEnded: closeTunnelSide(client)
         case .relaying, .tunnel, .awaitingResponse:
             let upstream = c.pointee.exchange.upstream
             if upstream != Exchange.noUpstream, upstreams.pointer(upstream).pointee.isReadable {

@@ -53,14 +53,25 @@ extension Worker {
     private mutating func clientHandshake(_ index: UInt32) {
         let c = clients.pointer(index)
         guard let tls = c.pointee.tls else { return }
+        // A signature takes a good part of a millisecond: however many clients come at once, those that are served
+        // already get their turn in between.
+        guard handshakesInTurn < Self.handshakesPerTurn else { return enqueueClient(index) }
+        handshakesInTurn += 1
         switch tls.handshake() {
         case .done:
             c.pointee.state = .readingHead
+            if current.pointee.tls.asksClients { keepSubject(c) }
             readRequest(index)
         case .wantRead: if c.pointee.hasHungUp { closeClient(index) }
         case .wantWrite: watchWritable(index)
         case .failed: closeClient(index)
         }
+    }
+
+    /// Whom the client's certificate names is for the audit, and for upstreams if so configured.
+    private mutating func keepSubject(_ c: UnsafeMutablePointer<ClientConnection>) {
+        let count = c.pointee.tls?.peerSubject(scratch, ClientSubject.maxBytes) ?? 0
+        if count > 0 { pool.append(&c.pointee.subject, scratch, count) }
     }
 
     /// Reads until there is a head, or nothing more to read.
@@ -84,7 +95,7 @@ extension Worker {
             } else if got == -EAGAIN {
                 if c.pointee.inbound.isEmpty {
                     pool.give(&c.pointee.inbound)
-                    if isDraining { closeClient(index) }
+                    if isDraining && closesIdleAt == noDeadline { closeClient(index) }
                 }
                 return
             } else {

@@ -70,7 +70,8 @@ extension Worker {
         }
         if !u.pointee.outbound.isEmpty { return true }
         if c.pointee.exchange.phase == .tunnel {
-            if c.pointee.isReadable { pumpTunnelFromClient(client) }
+            if c.pointee.exchange.clientHasEnded { closeTunnelSide(client) }
+            if upstreams.resolve(token) != nil, c.pointee.isReadable { pumpTunnelFromClient(client) }
         } else if c.pointee.exchange.phase != .connecting {
             pumpRequest(client)
         }

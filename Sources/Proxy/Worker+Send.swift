@@ -122,6 +122,7 @@ extension Worker {
             writer.append(current.pointee.texts.userAgent)
         }
         if current.pointee.policy.forwardsClientIP { writeForwarded(c, base, &writer) }
+        if c.pointee.subject.isAllocated && current.pointee.policy.forwardsClientSubject { writeSubject(c, &writer) }
         writer.append(route.pointee.rewrite.added)
         if c.pointee.exchange.provider >= 0 { writeProviderRequestFields(c, base, &writer) }
         if c.pointee.exchange.streamsRequest && c.pointee.exchange.requestIsChunked {
@@ -205,6 +206,14 @@ extension Worker {
             isFirst = false
             writer.append($0)
         }
+    }
+
+    /// Whom the client's certificate names.
+    @inline(never)
+    private func writeSubject(_ c: UnsafeMutablePointer<ClientConnection>, _ writer: inout HeadWriter) {
+        writer.append("x-client-cert-subject: ")
+        writer.append(c.pointee.subject.readPointer, c.pointee.subject.count)
+        writer.append("\r\n")
     }
 
     private func writeForwarded(
@@ -437,7 +446,9 @@ extension Worker {
             if sent < 0 { return sendFailed(upstream) }
             u.pointee.outbound.consume(sent)
             if u.pointee.client != Exchange.noUpstream {
-                u.pointee.deadline = now + answerTimeout(clients.pointer(u.pointee.client))
+                let c = clients.pointer(u.pointee.client)
+                u.pointee.deadline =
+                    c.pointee.exchange.phase == .tunnel ? tunnelDeadline(c) : now + answerTimeout(c)
             }
         }
         pool.give(&u.pointee.outbound)

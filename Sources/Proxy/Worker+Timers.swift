@@ -125,7 +125,7 @@ extension Worker {
             return setDeadline(upstream: index, now + route(c).pointee.timeoutMilliseconds)
         }
         if c.pointee.exchange.phase == .tunnel {
-            c.pointee.exchange.error = .readTimeout
+            c.pointee.exchange.error = .tunnelIdle
             return clientIsGone(client)
         }
         guard c.pointee.exchange.responseStarted else {

@@ -3,7 +3,8 @@ import HTTP
 import Reactor
 
 /// After a 101 (RFC 9110 §7.8) bytes go both ways unread: WebSockets, for one. Each side's backlog pauses the other's
-/// reading; a tunnel in which nothing moves for the route's timeout is closed.
+/// reading. A side that has finished sending may go on receiving, as TCP has it; the tunnel ends when both have, when one
+/// breaks off, or when nothing moves for `proxy.tunnel_idle_timeout`.
 extension Worker {
     /// The upstream switched protocols. Returns -1: from here on its bytes are no longer HTTP.
     mutating func startTunnel(
@@ -45,15 +46,26 @@ extension Worker {
             guard sendToClient(client, p + Int(response.headLength), rest) else { return -1 }
         }
         let token = upstreams.token(kind: Kind.upstream, upstream)
+        setDeadline(upstream: upstream, tunnelDeadline(c))
         if c.pointee.inbound.count > 0 || c.pointee.isReadable { pumpTunnelFromClient(client) }
         if upstreams.resolve(token) != nil { runQueue.append(token) }
         return -1
+    }
+
+    /// When a tunnel in which nothing moves from now on is closed. One that is half closed seldom has a use: it gets the
+    /// time that a client has to take an answer.
+    func tunnelDeadline(_ c: UnsafeMutablePointer<ClientConnection>) -> UInt64 {
+        let isHalfClosed = c.pointee.exchange.upstreamHasEnded || c.pointee.exchange.clientHasEnded
+        let policy = UnsafePointer(current).pointee.policy
+        let idle = policy.tunnelIdleTimeoutMilliseconds
+        return now + (isHalfClosed ? min(idle, policy.sendTimeoutMilliseconds) : idle)
     }
 
     mutating func pumpTunnelFromUpstream(_ upstream: UInt32) {
         let u = upstreams.pointer(upstream)
         let client = u.pointee.client
         let c = clients.pointer(client)
+        if c.pointee.exchange.upstreamHasEnded { return tunnelEndHung(client, upstream) }
         var reads = 0
         while u.pointee.isReadable && c.pointee.outbound.isEmpty {
             if reads == Self.readsPerTurn {
@@ -63,8 +75,14 @@ extension Worker {
             reads += 1
             let got = receive(upstream: u, scratch, Self.scratchBytes)
             if got == -EAGAIN { return }
-            guard got > 0 else { return endTunnel(client) }
-            u.pointee.deadline = now + route(c).pointee.timeoutMilliseconds
+            guard got > 0 else {
+                u.pointee.isReadable = false
+                if got < 0 { return breakTunnel(client) }
+                c.pointee.exchange.upstreamHasEnded = true
+                setDeadline(upstream: upstream, tunnelDeadline(c))
+                return closeTunnelSide(client)
+            }
+            u.pointee.deadline = tunnelDeadline(c)
             c.pointee.exchange.responseBytes += UInt64(got)
             guard sendToClient(client, scratch, got) else { return }
         }
@@ -75,6 +93,12 @@ extension Worker {
         let upstream = c.pointee.exchange.upstream
         guard upstream != Exchange.noUpstream else { return }
         let u = upstreams.pointer(upstream)
+        if c.pointee.exchange.clientHasEnded {
+            guard c.pointee.isReadable else { return }
+            c.pointee.isReadable = false
+            if receive(client: c, scratch, 1) < 0 { clientIsGone(client) }
+            return
+        }
         if c.pointee.inbound.count > 0 && u.pointee.outbound.isEmpty {
             pool.append(&u.pointee.outbound, c.pointee.inbound.readPointer, c.pointee.inbound.count)
             c.pointee.exchange.requestReceived += UInt64(c.pointee.inbound.count)
@@ -89,22 +113,70 @@ extension Worker {
             reads += 1
             let got = receive(client: c, scratch, Self.scratchBytes)
             if got == -EAGAIN { return }
-            guard got > 0 else { return clientIsGone(client) }
-            u.pointee.deadline = now + route(c).pointee.timeoutMilliseconds
+            guard got > 0 else {
+                c.pointee.isReadable = false
+                if got < 0 { return clientIsGone(client) }
+                c.pointee.exchange.clientHasEnded = true
+                c.pointee.exchange.requestIsComplete = true
+                setDeadline(upstream: upstream, tunnelDeadline(c))
+                return closeTunnelSide(client)
+            }
+            u.pointee.deadline = tunnelDeadline(c)
             c.pointee.exchange.requestReceived += UInt64(got)
             let sent = transmit(u, scratch, got)
-            if sent < 0 && sent != -EAGAIN { return endTunnel(client) }
+            if sent < 0 && sent != -EAGAIN { return breakTunnel(client) }
             let taken = max(sent, 0)
             if taken < got { pool.append(&u.pointee.outbound, scratch + taken, got - taken) }
         }
     }
 
-    /// The upstream closed its side: what it sent still goes out, then the client's side ends too.
-    private mutating func endTunnel(_ client: UInt32) {
+    /// One side has finished sending, or what it sent has now gone out: the other is told, once. After both the tunnel
+    /// is over.
+    mutating func closeTunnelSide(_ client: UInt32) {
         let c = clients.pointer(client)
-        releaseAttempt(c)
+        let upstream = c.pointee.exchange.upstream
+        guard upstream != Exchange.noUpstream else { return }
+        let u = upstreams.pointer(upstream)
+        let clientIsServed = c.pointee.exchange.upstreamHasEnded && c.pointee.outbound.isEmpty
+        let upstreamIsServed = c.pointee.exchange.clientHasEnded && u.pointee.outbound.isEmpty
+        if clientIsServed && upstreamIsServed {
+            releaseAttempt(c)
+            return finishExchange(client)
+        }
+        if clientIsServed && !c.pointee.exchange.clientWasToldTheEnd {
+            c.pointee.exchange.clientWasToldTheEnd = true
+            c.pointee.tls?.closeNotify()
+            Socket.shutdownWrite(c.pointee.fd)
+        }
+        if upstreamIsServed && !c.pointee.exchange.upstreamWasToldTheEnd {
+            c.pointee.exchange.upstreamWasToldTheEnd = true
+            u.pointee.tls?.closeNotify()
+            Socket.shutdownWrite(u.pointee.fd)
+        }
+    }
+
+    /// The upstream has finished sending, and now there is news of it again: it is gone altogether.
+    private mutating func tunnelEndHung(_ client: UInt32, _ upstream: UInt32) {
+        let u = upstreams.pointer(upstream)
+        guard u.pointee.isReadable else { return }
+        u.pointee.isReadable = false
+        if receive(upstream: u, scratch, 1) < 0 { breakTunnel(client) }
+    }
+
+    /// The upstream broke off: what it sent still goes out, then the client sees a break too, not an end.
+    private mutating func breakTunnel(_ client: UInt32) {
+        let c = clients.pointer(client)
+        let hadEnded = c.pointee.exchange.upstreamHasEnded
         c.pointee.exchange.requestIsComplete = true
-        if c.pointee.outbound.isEmpty { return finishExchange(client) }
-        c.pointee.exchange.phase = .flushing
+        if !hadEnded { c.pointee.exchange.error = .cutShort }
+        releaseAttempt(c)
+        guard c.pointee.outbound.isEmpty else {
+            c.pointee.closesAfterFlush = true
+            c.pointee.exchange.responseFraming = .untilClose
+            c.pointee.exchange.phase = .flushing
+            return
+        }
+        endExchange(client)
+        closeClient(client, reset: !hadEnded)
     }
 }

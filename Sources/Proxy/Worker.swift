@@ -9,7 +9,9 @@ enum WorkerMessage: Sendable {
     /// Serve from this snapshot from now on; count the latch down when it is so.
     case serve(Snapshot, Latch)
     /// Stop accepting, finish what is open; count the latch down when nothing is.
-    case drain(Latch)
+    case drain(Latch, Drain)
+    /// Count the latch down: the loop turns.
+    case ping(Latch)
     /// Close everything and end the thread.
     case stop
 }
@@ -18,13 +20,13 @@ enum WorkerMessage: Sendable {
 struct WorkerConfiguration: Sendable {
     var index: Int
     var listener: Int32
+    /// Other workers wait for the same socket.
+    var sharesListener: Bool
     var ring: MappedRing
     var snapshot: Snapshot
     var mailbox: Mailbox<WorkerMessage>
     var metrics: WorkerMetrics
     var providerMetrics: ProviderMetrics
-    var serverTLS: TLSContext?
-    var clientTLS: TLSContext
     var limiter: ConnectionLimiter
     var workerCount: Int
     var resolvConf: String
@@ -59,13 +61,12 @@ struct Worker: ~Copyable {
 
     let index: Int
     let listener: Int32
+    let listenerEvents: UInt32
     /// What it accepts has its congestion control already.
     let listensOnLoopback: Bool
     let mailbox: Mailbox<WorkerMessage>
     let metrics: WorkerMetrics
     let providerMetrics: ProviderMetrics
-    let serverTLS: TLSContext?
-    let clientTLS: TLSContext
     let bootNonce: UInt32
     let onRingPressure: @Sendable () -> Void
     var isUnderPressure = false
@@ -133,8 +134,14 @@ struct Worker: ~Copyable {
     var random: UInt64
     var isStopped = false
     var isDraining = false
+    /// Somebody else accepts meanwhile: the service as a whole goes on.
+    var isHandingOver = false
+    /// While draining: when idle connections are closed.
+    var closesIdleAt: UInt64 = noDeadline
     var drained: Latch?
     var acceptsAgainAt: UInt64 = noDeadline
+    /// TLS handshakes that were worked on in this turn.
+    var handshakesInTurn = 0
 
     static let maxFields = 1024
     static let auditScratchBytes = 256 * 1024
@@ -147,12 +154,11 @@ struct Worker: ~Copyable {
         self.poller = poller
         index = configuration.index
         listener = configuration.listener
+        listenerEvents = configuration.sharesListener ? PollEvent.readable | PollEvent.exclusive : PollEvent.readable
         listensOnLoopback = SocketAddress.local(of: configuration.listener)?.isLoopback ?? false
         mailbox = configuration.mailbox
         metrics = configuration.metrics
         providerMetrics = configuration.providerMetrics
-        serverTLS = configuration.serverTLS
-        clientTLS = configuration.clientTLS
         bootNonce = configuration.bootNonce
         onRingPressure = configuration.onRingPressure
         onPressure = configuration.onPressure
@@ -215,7 +221,7 @@ struct Worker: ~Copyable {
     /// Runs until told to stop.
     mutating func run() {
         _ = poller.add(
-            listener, events: PollEvent.readable, token: Token(kind: Kind.listener, generation: 0, index: 0))
+            listener, events: listenerEvents, token: Token(kind: Kind.listener, generation: 0, index: 0))
         _ = poller.add(
             mailbox.fd, events: PollEvent.readable, token: Token(kind: Kind.mailbox, generation: 0, index: 0))
         readClocks()
@@ -223,6 +229,7 @@ struct Worker: ~Copyable {
             let count = poller.wait(timeoutMilliseconds: waitMilliseconds())
             readClocks()
             turn &+= 1
+            handshakesInTurn = 0
             var i = 0
             while i < count {
                 handle(poller.token(at: i), poller.events(at: i))
@@ -270,6 +277,7 @@ struct Worker: ~Copyable {
         if let names = resolver.timeoutMilliseconds(now: now) { until = min(until, UInt64(max(names, 0))) }
         if !spilled.isEmpty || !auditWaiters.isEmpty { until = min(until, 2) }
         if acceptsAgainAt != noDeadline { until = min(until, acceptsAgainAt > now ? acceptsAgainAt - now : 0) }
+        if closesIdleAt != noDeadline { until = min(until, closesIdleAt > now ? closesIdleAt - now : 0) }
         return until == .max ? -1 : Int32(min(until, 60_000))
     }
 
@@ -280,7 +288,8 @@ struct Worker: ~Copyable {
             case .serve(let snapshot, let latch):
                 adopt(snapshot)
                 latch.countDown()
-            case .drain(let latch): beginDrain(latch)
+            case .drain(let latch, let drain): beginDrain(latch, drain)
+            case .ping(let latch): latch.countDown()
             case .stop: isStopped = true
             }
         }
@@ -324,13 +333,18 @@ struct Worker: ~Copyable {
     /// New requests are served from `snapshot`; open ones keep theirs.
     private mutating func adopt(_ snapshot: Snapshot) {
         guard let holder = holders.allocate() else { return }
-        holders.pointer(holder).pointee = SnapshotHolder(snapshot: .passRetained(snapshot), openCount: 1)
+        holders.pointer(holder).pointee = SnapshotHolder(
+            snapshot: .passRetained(snapshot), openCount: 1, tlsNumber: snapshot.view.pointee.tls.number)
         let previous = currentHolder
         let isFirst = holders.liveCount == 1
         currentHolder = holder
         current = snapshot.view
         bufferLimit = max(snapshot.view.pointee.policy.maxBufferedBytes / workerCount, 1 << 16)
-        if !isFirst { releaseSnapshot(previous) }
+        if !isFirst {
+            let isOtherTLS = holders.pointer(previous).pointee.tlsNumber != snapshot.view.pointee.tls.number
+            releaseSnapshot(previous)
+            if isOtherTLS { forgetTLSUpstreams() }
+        }
         var needed = targetCapacity
         for i in 0..<snapshot.view.pointee.targets.count {
             needed = max(needed, Int(snapshot.view.pointee.targets[i].stableID) + 1)
@@ -363,6 +377,7 @@ struct Worker: ~Copyable {
 struct SnapshotHolder: BitwiseCopyable {
     var snapshot: Unmanaged<Snapshot>
     var openCount: Int
+    var tlsNumber: UInt32
 }
 
 /// What a worker knows of one upstream address.

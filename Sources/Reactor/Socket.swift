@@ -10,6 +10,12 @@ public enum Socket {
         return fg_listen(&address, reusePort ? 1 : 0, backlog)
     }
 
+    /// Readies a listening socket that another process has opened. 0 or -errno; -EINVAL: it does not listen.
+    public static func adoptListener(_ fd: Int32) -> Int32 { fg_adopt_listener(fd) }
+
+    /// Another descriptor for the same socket, or -errno. The socket is closed with the last of them.
+    public static func duplicate(_ fd: Int32) -> Int32 { fg_duplicate(fd) }
+
     /// The next connection, non-blocking, close-on-exec and without Nagle delay (inherited from the listener, which
     /// saves a system call); -EAGAIN if none waits.
     @inlinable

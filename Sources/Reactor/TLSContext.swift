@@ -31,10 +31,21 @@ func openSSLText(_ code: UInt) -> String {
 public final class TLSContext: @unchecked Sendable {
     let context: OpaquePointer
     let verifiesPeer: Bool
+    /// Whether the peer's certificate must also be for the name that was asked for.
+    let checksNames: Bool
 
     private init(_ context: OpaquePointer, verifiesPeer: Bool) {
         self.context = context
         self.verifiesPeer = verifiesPeer
+        checksNames = verifiesPeer
+    }
+
+    /// The same, whatever name a certificate is for.
+    private init(sharing other: TLSContext) {
+        SSL_CTX_up_ref(other.context)
+        context = other.context
+        verifiesPeer = other.verifiesPeer
+        checksNames = false
     }
 
     deinit {
@@ -46,7 +57,10 @@ public final class TLSContext: @unchecked Sendable {
     /// - Parameters:
     ///   - verify: whether the upstream's certificate must be valid and fit its name.
     ///   - caFile: the authorities to trust, as PEM, in place of the system's; empty = the system's.
-    public static func client(verify: Bool, caFile: String) throws(TLSError) -> TLSContext {
+    ///   - certificate: what is shown to an upstream that asks for a certificate.
+    public static func client(
+        verify: Bool, caFile: String, certificate: TLSCertificate? = nil
+    ) throws(TLSError) -> TLSContext {
         let tls = try make(TLS_client_method(), verifiesPeer: verify)
         guard fg_ctx_set_minimum_version(tls.context, TLS1_2_VERSION) == 1 else { throw .last("TLS 1.2") }
         let protocols: [UInt8] = [8] + Array("http/1.1".utf8)
@@ -55,6 +69,7 @@ public final class TLSContext: @unchecked Sendable {
         }
         // Sessions are kept by the upstream pool, not by OpenSSL's cache and its lock.
         fg_ctx_set_session_cache_mode(tls.context, Int(SSL_SESS_CACHE_OFF))
+        if let certificate { try tls.use(certificate.certificateFile, certificate.keyFile) }
         guard verify else {
             SSL_CTX_set_verify(tls.context, SSL_VERIFY_NONE, nil)
             return tls
@@ -72,40 +87,26 @@ public final class TLSContext: @unchecked Sendable {
         return tls
     }
 
-    /// For clients that connect to us. ALPN `http/1.1`; sessions resume by ticket, so all workers' connections do.
-    ///
-    /// - Parameters:
-    ///   - certificateFile: PEM, our certificate first, then the chain.
-    ///   - keyFile: PEM, not encrypted.
-    ///   - minimumVersion: `"1.2"` or `"1.3"`.
-    public static func server(
-        certificateFile: String, keyFile: String, minimumVersion: String
-    ) throws(TLSError) -> TLSContext {
-        let version: Int32
-        switch minimumVersion {
-        case "1.2": version = TLS1_2_VERSION
-        case "1.3": version = TLS1_3_VERSION
-        default: throw TLSError("TLS version must be 1.2 or 1.3, not \(minimumVersion)")
-        }
-        let tls = try make(TLS_server_method(), verifiesPeer: false)
-        guard fg_ctx_set_minimum_version(tls.context, version) == 1 else { throw .last("TLS \(minimumVersion)") }
-        fg_ctx_refuse_passwords(tls.context)
-        guard SSL_CTX_use_certificate_chain_file(tls.context, certificateFile) == 1 else {
+    /// For a connection to one server whose certificate is known: it must be the one in the file, or be signed by one
+    /// that is. Names are not looked at.
+    public static func client(trustingOnly certificateFile: String) throws(TLSError) -> TLSContext {
+        let tls = try client(verify: true, caFile: certificateFile)
+        X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(tls.context), UInt(X509_V_FLAG_PARTIAL_CHAIN))
+        return TLSContext(sharing: tls)
+    }
+
+    /// Our certificate and its key.
+    func use(_ certificateFile: String, _ keyFile: String) throws(TLSError) {
+        fg_ctx_refuse_passwords(context)
+        guard SSL_CTX_use_certificate_chain_file(context, certificateFile) == 1 else {
             throw .last("cannot load a certificate from \(certificateFile)")
         }
-        guard SSL_CTX_use_PrivateKey_file(tls.context, keyFile, SSL_FILETYPE_PEM) == 1 else {
+        guard SSL_CTX_use_PrivateKey_file(context, keyFile, SSL_FILETYPE_PEM) == 1 else {
             throw .last("cannot load a private key from \(keyFile)")
         }
-        guard SSL_CTX_check_private_key(tls.context) == 1 else {
+        guard SSL_CTX_check_private_key(context) == 1 else {
             throw .last("the key in \(keyFile) does not belong to the certificate in \(certificateFile)")
         }
-        fg_ctx_select_http1(tls.context)
-        fg_ctx_set_session_cache_mode(tls.context, Int(SSL_SESS_CACHE_OFF))
-        // One ticket a handshake: the second is for clients that open connections in parallel, and costs a record.
-        _ = SSL_CTX_set_num_tickets(tls.context, 1)
-        let name = Array("fastgate".utf8)
-        _ = SSL_CTX_set_session_id_context(tls.context, name, UInt32(name.count))
-        return tls
     }
 
     /// Speaks no newer version than TLS 1.2; so that tests have such a peer.
@@ -113,7 +114,7 @@ public final class TLSContext: @unchecked Sendable {
         _ = fg_ctx_set_maximum_version(context, TLS1_2_VERSION)
     }
 
-    private static func make(_ method: OpaquePointer?, verifiesPeer: Bool) throws(TLSError) -> TLSContext {
+    static func make(_ method: OpaquePointer?, verifiesPeer: Bool) throws(TLSError) -> TLSContext {
         ERR_clear_error()
         guard let context = SSL_CTX_new(method) else { throw .last("cannot make a TLS context") }
         // Owned from here on, so that every way out frees it.

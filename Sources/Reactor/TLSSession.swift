@@ -59,7 +59,7 @@ public struct TLSSession: BitwiseCopyable, @unchecked Sendable {
     ) -> TLSSession? {
         guard let session = TLSSession(context, fd: fd) else { return nil }
         SSL_set_connect_state(session.ssl)
-        guard session.setServerName(serverName, verify: context.verifiesPeer) else {
+        guard session.setServerName(serverName, verify: context.checksNames) else {
             session.free()
             return nil
         }
@@ -146,6 +146,13 @@ public struct TLSSession: BitwiseCopyable, @unchecked Sendable {
 
     /// `"TLSv1.3"`, `"TLSv1.2"`.
     public var version: String { String(cString: SSL_get_version(ssl)) }
+
+    /// Writes whom the peer's certificate names, as RFC 4514 writes it, cut to `count` bytes.
+    ///
+    /// - Returns: the length; 0 if the peer has shown no certificate.
+    public func peerSubject(_ out: UnsafeMutablePointer<UInt8>, _ count: Int) -> Int {
+        out.withMemoryRebound(to: CChar.self, capacity: count) { Int(fg_peer_subject(ssl, $0, count)) }
+    }
 
     /// Says to the peer that no more bytes will come, as far as the socket takes it. Does nothing before the handshake
     /// is done or after a failure.

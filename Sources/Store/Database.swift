@@ -17,9 +17,14 @@ public final class Database: Sendable {
 
     /// Opens the database at `path`.
     ///
-    /// - Parameter timeZoneOffsetMinutes: the offset that times are written in, and that times without an offset in
-    ///   an old database are read in.
-    public static func open(path: String, timeZoneOffsetMinutes: Int = 0) throws(StoreError) -> Database {
+    /// - Parameters:
+    ///   - timeZoneOffsetMinutes: the offset that times are written in, and that times without an offset in an old
+    ///     database are read in.
+    ///   - isShared: another process writes it now, so that one of another version is refused.
+    public static func open(
+        path: String, timeZoneOffsetMinutes: Int = 0, isShared: Bool = false
+    ) throws(StoreError) -> Database {
+        if isShared { try checkVersion(path) }
         try createFolder(of: path)
         let isNew = try createFile(path)
         do throws(StoreError) {
@@ -96,6 +101,7 @@ public final class Database: Sendable {
                 if case .refused(let difference) = try SchemaCheck(connection).verdict(expected: expected) {
                     throw .refused("\(path) cannot be used: \(difference)")
                 }
+                try RollupTable.addUp(in: connection)
             }
             database = Database(
                 path: path, timeZoneOffsetMinutes: offset, migratedFromVersion: version, backupPath: backup)
@@ -117,6 +123,14 @@ public final class Database: Sendable {
         try connection.transaction { () throws(StoreError) in try RollupTable.addUp(in: connection) }
         try useWAL(connection, path)
         return database
+    }
+
+    /// Refuses a database that would have to be migrated: not under the hands of the process that uses it.
+    private static func checkVersion(_ path: String) throws(StoreError) {
+        let connection = try Connection(path: path, mode: .readOnly, busyTimeoutMilliseconds: 10_000)
+        guard try check(connection, path).verdict(expected: try expectedColumns()) == .current else {
+            throw .refused("\(path) has another version, and a gateway runs on it: stop that first")
+        }
     }
 
     private static func check(_ connection: Connection, _ path: String) throws(StoreError) -> SchemaCheck {

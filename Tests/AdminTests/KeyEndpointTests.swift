@@ -150,6 +150,59 @@ import Testing
         #expect(try context.send("GET", "/admin/keys?limit=1&limit=2").status == 400)
     }
 
+    @Test func limitsAreSetShownAndPublished() throws {
+        let plain = try created(#"{"source_path":"a"}"#)
+        #expect(plain["allowed_models"] == [] && plain["max_tokens"] == .null && plain["max_amount"] == .null)
+        #expect(plain["currency"] == "USD" && plain["budget_period"] == "total" && plain["max_concurrent"] == .null)
+        #expect(plain["tokens_spent"] == 0 && plain["amount_spent"] == "0" && plain["budget_resets_at"] == .null)
+        let key = try created(
+            #"{"source_path":"b","allowed_models":["gpt-*"],"max_tokens":1000,"max_amount":"12.50","currency":"CNY","#
+                + #""budget_period":"daily","max_concurrent":3}"#)
+        #expect(key["allowed_models"] == ["gpt-*"] && key["max_tokens"] == 1000 && key["max_amount"] == "12.5")
+        #expect(key["currency"] == "CNY" && key["budget_period"] == "daily" && key["max_concurrent"] == 3)
+        #expect(key["budget_resets_at"]?.stringValue?.contains("T00:00:00") == true)
+        let published = bed.gateway.state.withLock { $0.keys.first { $0.sourcePath == "b" } }
+        #expect(published?.budget.maxAmountMicros == 12_500_000 && published?.maxConcurrent == 3)
+        let path = "/admin/keys/\(try id(key))"
+        let changed = try context.send("PATCH", path, #"{"max_amount":null,"allowed_models":null,"max_tokens":5}"#)
+        #expect(changed.body["max_amount"] == .null && changed.body["allowed_models"] == [])
+        #expect(changed.body["max_tokens"] == 5 && changed.body["max_concurrent"] == 3)
+    }
+
+    @Test func aBudgetCanBeCountedFromNothing() throws {
+        let path = "/admin/keys/\(try id(created(#"{"source_path":"a","max_tokens":1000}"#)))"
+        let keyID = String(path.dropFirst("/admin/keys/".count))
+        let now = UInt64(HandlerContext.nowMilliseconds())
+        _ = bed.store([TestUsage(keyID: keyID)], firstMilliseconds: now)
+        let tag = try context.send("GET", path).response.headers.first { $0.name == "etag" }?.value
+        let spent = try context.send("GET", path).body
+        #expect(spent["tokens_spent"] == 120 && spent["amount_spent"] == "1.234567")
+        // What exchanges spend changes nothing of what an operator sees to change.
+        let reset = try context.send("POST", path + "/reset-budget", ifMatch: tag)
+        #expect(reset.status == 200 && reset.body["tokens_spent"] == 0 && reset.body["amount_spent"] == "0")
+        #expect(reset.body["budget_since"] != .null && reset.body["max_tokens"] == 1000)
+        #expect(bed.gateway.state.withLock { $0.keys.first?.budget.tokensSpent } == 0)
+        #expect(try context.send("POST", "/admin/keys/nobody/reset-budget").status == 404)
+    }
+
+    @Test(arguments: [
+        (#""max_amount":12.5"#, "max_amount"), (#""max_amount":"-1""#, "max_amount"),
+        (#""max_tokens":-1"#, "max_tokens"), (#""max_tokens":1.5"#, "max_tokens"),
+        (#""currency":"usd""#, "currency"), (#""currency":null"#, "currency"),
+        (#""budget_period":"weekly""#, "budget_period"), (#""max_concurrent":0"#, "max_concurrent"),
+        (#""allowed_models":"gpt-4""#, "allowed_models"), (#""allowed_models":[""]"#, "allowed_models"),
+    ])
+    func limitsThatDoNotHoldNameTheField(_ member: String, _ param: String) throws {
+        let made = try created(#"{"source_path":"a"}"#)
+        for (method, path, body) in [
+            ("POST", "/admin/keys", #"{"source_path":"a",\#(member)}"#),
+            ("PATCH", "/admin/keys/\(try id(made))", "{\(member)}"),
+        ] {
+            let answer = try context.send(method, path, body)
+            #expect(answer.status == 422 && answer.body["error"]?["param"]?.stringValue == param)
+        }
+    }
+
     @Test func aChangeThatCannotBePublishedSaysSo() throws {
         bed.gateway.state.withLock { $0.publishError = .init(message: "no worker answers") }
         let answer = try context.send("POST", "/admin/keys", #"{"source_path":"a"}"#)

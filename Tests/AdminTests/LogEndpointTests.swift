@@ -101,7 +101,7 @@ import Testing
         #expect(item.objectValue?.names == LogField.withoutBodies.map(\.rawValue))
         let id = try #require(item["id"]?.stringValue)
         let row = try context.send("GET", "/admin/logs/\(id)").body
-        #expect(row.objectValue?.names == LogField.allCases.map(\.rawValue))
+        #expect(row.objectValue?.names == LogField.allCases.map(\.rawValue) + ["usage_url"])
         #expect(row["response_body"] == "body 5")
         #expect(row["request_headers"] == ["accept": "*/*"])
         #expect(row["response_time_ms"]?.doubleValue == 12.5)

@@ -40,7 +40,17 @@ import Testing
             GET /admin/logs/export|GET /admin/metrics|GET /admin/metrics/hourly|GET /admin/metrics/daily|\
             GET /admin/config|GET /openapi.json|GET /admin/dashboard|GET /|GET /health|GET /metrics|\
             POST /admin/session|GET /admin/session|DELETE /admin/session|GET /admin/assets/{version}/{file}|\
-            GET /admin/assets/{version}/{folder}/{file}
+            GET /admin/assets/{version}/{folder}/{file}|POST /admin/keys/{key_id}/reset-budget|\
+            POST /admin/providers|GET /admin/providers|GET /admin/providers/{name}|PATCH /admin/providers/{name}|\
+            DELETE /admin/providers/{name}|POST /admin/providers/{name}/toggle|POST /admin/providers/{name}/keys|\
+            GET /admin/providers/{name}/keys|GET /admin/providers/{name}/keys/{key_id}|\
+            PATCH /admin/providers/{name}/keys/{key_id}|DELETE /admin/providers/{name}/keys/{key_id}|\
+            POST /admin/providers/{name}/keys/{key_id}/toggle|POST /admin/providers/{name}/keys/{key_id}/test|\
+            GET /admin/models|POST /admin/aliases|GET /admin/aliases|GET /admin/aliases/{alias}|\
+            PATCH /admin/aliases/{alias}|DELETE /admin/aliases/{alias}|GET /admin/prices|POST /admin/prices/import|\
+            GET /admin/prices/{provider}/{model}|PUT /admin/prices/{provider}/{model}|\
+            DELETE /admin/prices/{provider}/{model}|GET /admin/usage|GET /admin/usage/records|\
+            GET /admin/usage/records/{id}|GET /admin/metrics/summary|GET /admin/metrics/models-distribution
             """
         #expect(listed == Set(contract.split(separator: "|").map(String.init)))
     }
@@ -69,7 +79,10 @@ import Testing
     }
 
     @Test func fieldsOfBodiesAreThoseTheDecoderTakes() {
-        for shape in [ObjectShape.newKey, .keyPatch, .route, .routePatch, .matchRequest, .signIn] {
+        for shape in [
+            ObjectShape.newKey, .keyPatch, .route, .routePatch, .matchRequest, .signIn, .provider, .providerPatch,
+            .newProviderKey, .providerKeyPatch, .alias, .aliasPatch, .price,
+        ] {
             let schema = document["components"]?["schemas"]?[shape.name]
             #expect(schema?["properties"]?.objectValue?.names == shape.fields.map(\.name))
             #expect(schema?["additionalProperties"] == false)

@@ -89,7 +89,14 @@ import Testing
     @Test func refusesLargeBodies() throws {
         var announced = assembler()
         feed(&announced, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1048577\r\n\r\n")
-        #expect(refusal { () throws(RequestAssembler.Refusal) in _ = try announced.takeHead() }?.status == 413)
+        _ = try announced.takeHead()
+        #expect(refusal { () throws(RequestAssembler.Refusal) in _ = try announced.takeBody() }?.status == 413)
+
+        var longer = assembler()
+        feed(&longer, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1048577\r\n\r\n")
+        _ = try longer.takeHead()
+        longer.maxBodyBytes = 1_048_577
+        #expect(try !longer.takeBody())
 
         var chunked = assembler()
         feed(&chunked, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")

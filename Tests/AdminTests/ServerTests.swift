@@ -127,7 +127,8 @@ import Testing
             #expect(
                 member.text
                     == #"{"error":{"message":"unknown field \"sauce\"; known are source_path, permissions, "#
-                    + #"rate_limit, expires_days, expires_at, is_active","type":"invalid_request_error","#
+                    + #"rate_limit, expires_days, expires_at, is_active, allowed_models, max_tokens, max_amount, "#
+                    + #"currency, budget_period, max_concurrent","type":"invalid_request_error","#
                     + #""code":"unknown_field","param":"sauce"}}"#)
         }
     }

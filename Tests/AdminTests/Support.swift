@@ -39,6 +39,8 @@ final class FakeGateway: GatewayControl {
         var keys: [KeyRecord] = []
         var routes: [RouteRecord] = []
         var providers = ProviderSet()
+        var providerStatus: [ProviderStatus] = []
+        var providerProblem: RouteProblem?
         var publications = 0
         var isDraining = false
         var publishError: GatewayError?
@@ -68,9 +70,9 @@ final class FakeGateway: GatewayControl {
         if let error { throw error }
     }
 
-    func validate(_ provider: ProviderRecord) -> RouteProblem? { nil }
+    func validate(_ provider: ProviderRecord) -> RouteProblem? { state.withLock { $0.providerProblem } }
 
-    func providerStatus() -> [ProviderStatus] { [] }
+    func providerStatus() -> [ProviderStatus] { state.withLock { $0.providerStatus } }
 
     func validate(_ route: RouteRecord) -> RouteProblem? {
         if route.matchPath.hasPrefix("/") || route.matchPath.hasPrefix("*") { return nil }
@@ -97,8 +99,11 @@ final class TestBed {
     let databasePath: String
     let ring: MappedRing
     let writer: StoreWriter
+    let vault: KeyVault
     let gateway = FakeGateway()
     var settings = Settings()
+
+    static let masterKey = String(repeating: "5a", count: 32)
 
     init(ringCapacity: Int = 1 << 20) throws {
         folder = try TemporaryFolder()
@@ -106,14 +111,19 @@ final class TestBed {
         ring = try MappedRing.open(path: folder.path + "/audit-0.ring", capacity: ringCapacity)
         var options = WriterOptions(flushIntervalMilliseconds: 1)
         options.timeZoneOffsetMinutes = settings.app.timezone.minutes
+        vault = try KeyVault.open(
+            Database.open(path: databasePath, timeZoneOffsetMinutes: options.timeZoneOffsetMinutes),
+            environment: Self.masterKey)
         writer = try StoreWriter.start(databasePath: databasePath, rings: [ring], options: options)
         settings.admin.port = 0
     }
 
     deinit { writer.stop() }
 
-    func context() throws -> HandlerContext {
-        let shared = AdminShared(settings: settings, gateway: gateway, writer: writer, version: "9.9.9")
+    /// - Parameter vault: nil: the right one.
+    func context(vault: KeyVault? = nil) throws -> HandlerContext {
+        let shared = AdminShared(
+            settings: settings, gateway: gateway, writer: writer, vault: vault ?? self.vault, version: "9.9.9")
         let reader = try ReadConnection(
             path: databasePath, timeZoneOffsetMinutes: settings.app.timezone.minutes)
         return HandlerContext(shared: shared, reader: reader)
@@ -123,6 +133,18 @@ final class TestBed {
         try AdminServer.start(
             settings: settings, gateway: gateway, writer: writer, databasePath: databasePath, adminToken: Self.token,
             version: "9.9.9")
+    }
+
+    /// Stores what exchanges have used, the way workers do; returns their ids.
+    func store(_ usage: [TestUsage], firstMilliseconds: UInt64) -> [String] {
+        var producer = RingProducer(ring)
+        let ids = usage.indices.map {
+            AuditID(unixMilliseconds: firstMilliseconds + UInt64($0), worker: 0, bootNonce: 8, sequence: UInt32($0))
+        }
+        for (usage, id) in zip(usage, ids) { usage.write(id, to: &producer) }
+        while ring.usedBytes > 0 { usleep(500) }
+        _ = try? writer.perform { _ in 0 }
+        return ids.map(\.text)
     }
 
     /// Stores exchanges the way workers do, and waits until they are in the database.
@@ -137,6 +159,58 @@ final class TestBed {
         while ring.usedBytes > 0 { usleep(500) }
         // A change runs after the batch that emptied the ring.
         _ = try? writer.perform { _ in 0 }
+    }
+}
+
+/// What an exchange has used, to be stored.
+struct TestUsage {
+    var keyID = "key_1"
+    var sourcePath = "team-a"
+    var provider = "acme"
+    var model = "m-1"
+    var currency = "USD"
+    var cost: Int64 = 1_234_567
+    var outcome = UsageOutcome.completed
+    /// A failed attempt before: why, and with which status.
+    var attempt: (reason: String, status: UInt16)?
+
+    func write(_ id: AuditID, to producer: inout RingProducer) {
+        var attempts: [UInt8] = []
+        if let attempt {
+            withBytes(["other", "pk_0", attempt.reason]) { texts in
+                attempts = [UInt8](unsafeUninitializedCapacity: 256) { buffer, count in
+                    count = UsageAttempt.write(
+                        provider: texts[0], providerKeyID: texts[1], reason: texts[2], status: attempt.status,
+                        milliseconds: 12, into: buffer.baseAddress!, room: 256)
+                }
+            }
+        }
+        attempts.withUnsafeBufferPointer { attempts in
+            withBytes(["req_\(id.low)", keyID, sourcePath, provider, "pk_1", model, currency]) { texts in
+                let fields = UsageFields(
+                    requestID: texts[0], keyID: texts[1], sourcePath: texts[2], provider: texts[3],
+                    providerKeyID: texts[4], modelRequested: texts[5], modelServed: texts[5], currency: texts[6],
+                    attempts: Bytes(attempts.baseAddress, attempts.count), promptTokens: 100, completionTokens: 20,
+                    cachedTokens: 40, totalTokens: 120, costMicros: cost, outcome: outcome)
+                guard let room = producer.reserve(AuditEncoder.usageSize(fields)) else { fatalError("no room") }
+                AuditEncoder.encodeUsage(id, fields, into: room)
+                producer.commit()
+            }
+        }
+    }
+}
+
+/// Hands out texts as bytes.
+private func withBytes(_ texts: [String], _ body: ([Bytes]) -> Void) {
+    let all = texts.flatMap { Array($0.utf8) }
+    all.withUnsafeBufferPointer { buffer in
+        var position = 0
+        var pieces: [Bytes] = []
+        for text in texts {
+            pieces.append(Bytes(buffer.baseAddress.map { $0 + position }, text.utf8.count))
+            position += text.utf8.count
+        }
+        body(pieces)
     }
 }
 
@@ -180,19 +254,6 @@ struct TestExchange {
         while true {
             if let room = producer.reserve(size) { return room }
             usleep(200)
-        }
-    }
-
-    private func withBytes(_ texts: [String], _ body: ([Bytes]) -> Void) {
-        let all = texts.flatMap { Array($0.utf8) }
-        all.withUnsafeBufferPointer { buffer in
-            var position = 0
-            var pieces: [Bytes] = []
-            for text in texts {
-                pieces.append(Bytes(buffer.baseAddress.map { $0 + position }, text.utf8.count))
-                position += text.utf8.count
-            }
-            body(pieces)
         }
     }
 }

@@ -14,7 +14,7 @@ import Testing
             refusal("\nport: 1") == "config.yaml:2: port: unknown section; did you mean app.port or admin.port?")
         #expect(
             refusal("upstream_tls: { zzzzzz: 1 }")
-                == "config.yaml:1: upstream_tls.zzzzzz: unknown key; upstream_tls has verify, ca_file")
+                == "config.yaml:1: upstream_tls.zzzzzz: unknown key; upstream_tls has verify, ca_file, hosts")
         #expect(refusal("zzzzzzzz: 1").contains("unknown section; the sections are app, admin, database,"))
         #expect(refusal("app: { \"a\\e[31m\": 1 }").contains("app.a?[31m: unknown key"))
     }
@@ -78,6 +78,27 @@ import Testing
         #expect(refusal("app: { port: 0 }\nadmin: { port: 0 }") == "accepted")
         #expect(refusal("tls: { cert: a.pem }") == "config.yaml:1: tls.cert: is set without tls.key; TLS needs both")
         #expect(refusal("tls: { key: a.pem }") == "config.yaml:1: tls.key: is set without tls.cert; TLS needs both")
+    }
+
+    @Test func listsOfSectionsAreChecked() {
+        let certificates = "config.yaml:1: tls.certificates"
+        for (text, message) in [
+            ("x", ": must be a list of sections with cert, key, names, not of single values"),
+            ("[x]", ": must be a list of sections with cert, key, names, not a single value"),
+            ("[{ cert: a }]", ": must have key in each of its sections, not one without"),
+            ("[{ cert: a, key: \"\" }]", ": key must be a file's path, not \"\""),
+            ("[{ cert: a, key: b, name: c }]", ".name: unknown key; its sections have cert, key, names"),
+            ("[{ cert: a, key: b, names: [\"x y\"] }]", ": must be a list of DNS names"),
+            ("[{ cert: a, key: [b] }]", ": key must be a file's path, not a list"),
+        ] {
+            #expect(refusal("tls: { certificates: \(text) }").hasPrefix(certificates + message), "\(text)")
+        }
+        #expect(refusal("tls: { certificates: [] }") == "accepted")
+        #expect(refusal("tls: { client_auth: optional }").contains("tls.client_auth: asks clients for certificates"))
+        #expect(refusal("upstream_tls: { hosts: [{ host: a, cert: b }] }").contains("a has one of cert and key"))
+        #expect(refusal("admin: { tls: { cert: a } }").contains("admin.tls.cert: is set without admin.tls.key"))
+        #expect(refusal("admin: { tls: { ca: a } }").contains("admin.tls.ca: unknown key"))
+        #expect(refusal("admin: { tls: a }").contains("admin.tls: must be a section of keys, not a single value"))
     }
 
     @Test func aRecordFitsIntoItsRing() {

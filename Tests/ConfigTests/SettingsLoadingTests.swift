@@ -15,7 +15,11 @@ import Testing
         let sections = try #require(file.members)
         #expect(sections.map(\.key) == SettingKey.sections)
         let paths = try sections.flatMap { section in
-            try #require(section.value.members).map { "\(section.key).\($0.key)" }
+            try #require(section.value.members).flatMap { member in
+                // A section within a section: admin.tls.
+                member.value.members.map { $0.map { "\(section.key).\(member.key).\($0.key)" } }
+                    ?? ["\(section.key).\(member.key)"]
+            }
         }
         #expect(paths == SettingKey.all.map(\.path))
 
@@ -40,8 +44,8 @@ import Testing
 
     @Test func everyKeyIsReadFromItsPlace() throws {
         let text = """
-            app: { name: Gate, host: "[::1]", port: 1, workers: 3, timezone: UTC, drain_timeout: 0, debug: on }
-            admin: { host: localhost, port: 2, allow_query_token: no }
+            app: { name: Gate, host: "[::1]", port: 1, workers: 3, timezone: UTC, replace_timeout: 2h, drain_timeout: 0, debug: on }
+            admin: { host: localhost, port: 2, allow_query_token: no, tls: { cert: x.pem, key: y.pem } }
             database: { url: "sqlite:////var/lib/fastgate/x.db" }
             security: { admin_token: 0123456789abcdef, require_api_key: no, key_prefix: sk-, default_expiry_days: 0 }
             rate_limiting: { enabled: false, default_requests_per_minute: 60 }
@@ -49,6 +53,7 @@ import Testing
             proxy:
               connect_timeout: 500ms
               default_timeout: 5m
+              tunnel_idle_timeout: 1m
               max_retries: 0
               max_body_size: 1KB
               max_idle_upstream: 0
@@ -63,8 +68,23 @@ import Testing
               allow_methods: "GET, POST"
               allow_headers: [X-A]
               allow_credentials: true
-            tls: { cert: a.pem, key: b.pem, min_version: 1.3 }
-            upstream_tls: { verify: false, ca_file: ca.pem }
+            tls:
+              cert: a.pem
+              key: b.pem
+              certificates:
+                - { cert: c.pem, key: "${KEY:-d}.pem", names: [A.example, "*.b.example"] }
+                - cert: e.pem
+                  key: f.pem
+              min_version: 1.3
+              client_ca: people.pem
+              client_auth: Required
+              forward_client_subject: true
+              check_interval: 5m
+            upstream_tls:
+              verify: false
+              ca_file: ca.pem
+              hosts:
+                - { host: API.example, ca_file: own.pem, cert: us.pem, key: us.key }
             limits:
               { max_connections: 10, max_header_bytes: 8KB, max_headers: 64, header_timeout: 0.5, body_timeout: 1,
                 keepalive_timeout: 2, send_timeout: 3, max_connections_per_address: 4, max_buffered_bytes: 2MB,
@@ -78,8 +98,10 @@ import Testing
         expected.app.workers = 3
         expected.app.timezone = .utc
         expected.app.drainTimeoutSeconds = 0
+        expected.app.replaceTimeoutSeconds = 7200
         expected.app.debug = true
-        expected.admin = .init(host: "127.0.0.1", port: 2, allowQueryToken: false)
+        expected.admin = .init(
+            host: "127.0.0.1", port: 2, allowQueryToken: false, certificateFile: "x.pem", keyFile: "y.pem")
         expected.database.url = "sqlite:////var/lib/fastgate/x.db"
         expected.security = .init(
             adminToken: "0123456789abcdef", requireAPIKey: false, keyPrefix: "sk-", defaultExpiryDays: 0)
@@ -88,15 +110,24 @@ import Testing
         expected.logging = .init(
             level: .debug, format: .json, file: "/var/log/fastgate.log", maxSizeBytes: 1 << 30, backupCount: 0)
         expected.proxy = .init(
-            connectTimeoutSeconds: 0.5, defaultTimeoutSeconds: 300, maxRetries: 0, maxBodyBytes: 1024,
+            connectTimeoutSeconds: 0.5, defaultTimeoutSeconds: 300, tunnelIdleTimeoutSeconds: 60, maxRetries: 0,
+            maxBodyBytes: 1024,
             maxIdleUpstream: 0, forwardClientIP: true, stripHeaders: ["cookie", "x-secret"],
             auditIncludeHeaders: false, auditIncludeBody: true, auditBodyMaxBytes: 0)
         expected.audit = .init(ringBytes: 1 << 20, flushIntervalMilliseconds: 50, onFull: .drop, retentionDays: 30)
         expected.cors = .init(
             allowOrigins: ["https://a.example"], allowMethods: ["GET", "POST"], allowHeaders: ["X-A"],
             allowCredentials: true)
-        expected.tls = .init(certificateFile: "a.pem", keyFile: "b.pem", minimumVersion: "1.3")
-        expected.upstreamTLS = .init(verify: false, caFile: "ca.pem")
+        expected.tls = .init(
+            certificateFile: "a.pem", keyFile: "b.pem",
+            certificates: [
+                .init(certificateFile: "c.pem", keyFile: "d.pem", names: ["a.example", "*.b.example"]),
+                .init(certificateFile: "e.pem", keyFile: "f.pem"),
+            ], minimumVersion: "1.3", clientAuthorityFile: "people.pem", clientAuthentication: .required,
+            forwardsClientSubject: true, checkIntervalSeconds: 300)
+        expected.upstreamTLS = .init(
+            verify: false, caFile: "ca.pem",
+            hosts: [.init(host: "api.example", caFile: "own.pem", certificateFile: "us.pem", keyFile: "us.key")])
         expected.limits = .init(
             maxConnections: 10, maxConnectionsPerAddress: 4, maxBufferedBytes: 2 << 20, maxHeaderBytes: 8192,
             maxHeaders: 64, maxTargetBytes: 512, maxChunkExtensionBytes: 5, maxTrailerBytes: 1024,

@@ -10,20 +10,28 @@ import Testing
         ("http://0.0.0.0:5", "127.0.0.1:5"),
     ])
     func urlsNameAddresses(url: String, address: String) throws {
-        #expect(try HostLookup.address(url: url).description == address)
+        #expect(try HostLookup.place(url: url).address.description == address)
     }
 
     @Test func namesAreLookedUp() throws {
-        #expect(try HostLookup.address(url: "http://localhost:1").isLoopback)
+        #expect(try HostLookup.place(url: "http://localhost:1").address.isLoopback)
+    }
+
+    @Test func httpsIsToldFromHTTP() throws {
+        for (url, isTLS) in [("https://localhost:1", true), ("HTTPS://[::1]", true), ("http://localhost", false)] {
+            let place = try HostLookup.place(url: url)
+            #expect(place.isTLS == isTLS)
+            #expect(place.host == (url.contains("::1") ? "::1" : "localhost"))
+        }
     }
 
     @Test(arguments: [
-        "", "http://", "https://127.0.0.1:1", "http://u@127.0.0.1", "http://127.0.0.1:0", "http://127.0.0.1:x",
+        "", "http://", "ftp://127.0.0.1:1", "http://u@127.0.0.1", "http://127.0.0.1:0", "http://127.0.0.1:x",
         "http://127.0.0.1/x",
     ])
     func othersAreRefused(url: String) {
         #expect {
-            try HostLookup.address(url: url)
+            try HostLookup.place(url: url)
         } throws: { ($0 as? CommandFailure)?.exitCode == ExitCode.usage }
     }
 

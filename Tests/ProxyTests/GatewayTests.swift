@@ -228,7 +228,7 @@ private final class RunningGateway {
         try busy.send("GET /hold HTTP/1.1\r\nhost: g\r\nauthorization: Bearer k\r\n\r\n")
         #expect(upstream.holds.wait(seconds: 15))
         #expect(!running.gateway.isDraining)
-        #expect(!running.gateway.drain(timeoutSeconds: 0))
+        #expect(!running.gateway.drain(.stopping)(0))
         #expect(running.gateway.isDraining)
         // What only waits for a next request is let go at once.
         #expect(try idle.isEnded())
@@ -238,7 +238,7 @@ private final class RunningGateway {
         #expect(response.fields["connection"] == "close")
         #expect(try busy.isEnded())
         // Asked again it says when nothing is open any more.
-        #expect(running.gateway.drain(timeoutSeconds: 15))
+        #expect(running.gateway.drain(.stopping)(15))
         #expect(running.gateway.metrics().openConnectionsClient == 0)
         #expect(throws: TestClient.Failure.self) { try running.client() }
         #expect(running.audit().completed.map(\.status) == [200, 200])
@@ -246,7 +246,7 @@ private final class RunningGateway {
 
     @Test func drainWithNothingOpen() throws {
         let running = try RunningGateway([])
-        #expect(running.gateway.drain(timeoutSeconds: 15))
+        #expect(running.gateway.drain(.stopping)(15))
         running.stop()
     }
 

@@ -57,9 +57,14 @@ final class Certificates: Sendable {
 
     func file(_ name: String) -> String { folder.file(name) }
 
-    func server(_ name: String, minimumVersion: String = "1.2") throws -> TLSContext {
-        try TLSContext.server(
-            certificateFile: file(name + ".pem"), keyFile: file(name + ".key"), minimumVersion: minimumVersion)
+    func server(
+        _ name: String, minimumVersion: String = "1.2", further: [String] = [], tickets: TLSTickets = TLSTickets()
+    ) throws -> TLSContext {
+        let all = ([name] + further).map {
+            TLSCertificate(certificateFile: file($0 + ".pem"), keyFile: file($0 + ".key"))
+        }
+        return try TLSContext.server(
+            TLSServerOptions(certificates: all, minimumVersion: minimumVersion), tickets: tickets)
     }
 
     func client(verify: Bool = true, ca: String = "ca") throws -> TLSContext {

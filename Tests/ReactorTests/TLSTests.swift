@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 import Testing
 
 @testable import Reactor
@@ -96,7 +97,7 @@ struct TLSTests {
         #expect(!pair.client.failureText().isEmpty)
         #expect(reason.code.hasPrefix("tls_certificate_"))
         // The client's alert has ended it for the server; that is not the end of a whole message.
-        #expect(pair.server.failureReason() == .protocolError)
+        #expect(pair.server.failureReason() == .refused)
         var byte: UInt8 = 0
         #expect(pair.server.read(&byte, 1) == -Int(EPROTO))
         #expect(pair.client.read(&byte, 1) == -Int(EPROTO))
@@ -251,6 +252,79 @@ struct TLSTests {
         session.free()
     }
 
+    @Test func sessionsResumeWithAnotherContextOfTheSameTickets() throws {
+        let clientContext = try certificates.client()
+        let clock = Mutex<UInt64>(0)
+        let tickets = TLSTickets { clock.withLock { $0 } }
+        let first = try TLSPair(clientContext, certificates.server("good", tickets: tickets))
+        #expect(first.handshake() == (.done, .done))
+        #expect(first.send([1], from: first.server, to: first.client, first.sockets.client) == [1])
+        let session = try #require(first.client.takeResumption())
+        first.close()
+        // In the hour of the key, after its rotation, and when the key is forgotten.
+        for (seconds, resumes) in [(0, true), (5000, true), (10_800, false)] as [(UInt64, Bool)] {
+            clock.withLock { $0 = seconds }
+            let next = try TLSPair(clientContext, certificates.server("good", tickets: tickets), resume: session)
+            #expect(next.handshake() == (.done, .done))
+            #expect(next.server.isResumed == resumes, "\(seconds) s")
+            next.close()
+        }
+        session.free()
+    }
+
+    @Test func theNameChoosesTheCertificate() throws {
+        let names = TLSServerNames(tickets: TLSTickets())
+        let (a, b, c) = (OpaquePointer(bitPattern: 1), OpaquePointer(bitPattern: 2), OpaquePointer(bitPattern: 3))
+        names.serve("A.test", by: a!)
+        names.serve("*.wild.test", by: b!)
+        names.serve("a.test", by: c!)
+        names.serve("one.wild.test", by: c!)
+        #expect(names.context(for: "a.TEST") == a)
+        #expect(names.context(for: "a.test.") == a)
+        #expect(names.context(for: "two.wild.test") == b)
+        #expect(names.context(for: "one.wild.test") == c)
+        for none in ["", ".", "wild.test", ".wild.test", "x.y.wild.test", "b.test"] {
+            #expect(names.context(for: none) == nil, "\(none)")
+        }
+    }
+
+    @Test func sessionsOutliveTheContextTheyBeganWith() throws {
+        let pair = try TLSPair(certificates.client(), certificates.server("good", further: ["stranger"]))
+        defer { pair.close() }
+        #expect(pair.handshake() == (.done, .done))
+        #expect(pair.send([1], from: pair.server, to: pair.client, pair.sockets.client) == [1])
+    }
+
+    @Test func clientsShowTheirCertificates() throws {
+        let certificate = TLSCertificate(
+            certificateFile: certificates.file("good.pem"), keyFile: certificates.file("good.key"))
+        for (mode, shown, ends) in [
+            (TLSClientAuthentication.required, true, true), (.required, false, false), (.optional, true, true),
+            (.optional, false, true), (.none, true, true),
+        ] {
+            let options = TLSServerOptions(
+                certificates: [certificate], clientAuthorityFile: certificates.file("ca.pem"),
+                clientAuthentication: mode)
+            let client = try TLSContext.client(
+                verify: true, caFile: certificates.file("ca.pem"), certificate: shown ? certificate : nil)
+            let pair = try TLSPair(client, TLSContext.server(options, tickets: TLSTickets()), name: "good.test")
+            let outcome = pair.handshake()
+            #expect((outcome.server == .done) == ends, "\(mode) \(shown)")
+            let subject = [UInt8](unsafeUninitializedCapacity: 64) { $1 = pair.server.peerSubject($0.baseAddress!, 64) }
+            #expect(String(decoding: subject, as: UTF8.self) == (mode != .none && shown ? "CN=good" : ""))
+            pair.close()
+        }
+    }
+
+    @Test func oneCertificateAloneIsTrusted() throws {
+        for (name, progress) in [("stranger", TLSProgress.failed), ("good", .done)] {
+            let context = try TLSContext.client(trustingOnly: certificates.file("good.pem"))
+            let pair = try TLSPair(context, certificates.server(name), name: "10.1.2.3")
+            #expect(pair.handshake().client == progress)
+            pair.close()
+        }
+    }
+
     @Test func aSessionOfAnotherServerIsNoHindrance() throws {
         let clientContext = try certificates.client()
         let first = try TLSPair(clientContext, certificates.server("good"))
@@ -278,7 +352,7 @@ struct TLSTests {
         let pair = try TLSPair(clientContext, certificates.server("good", minimumVersion: "1.3"))
         defer { pair.close() }
         #expect(pair.handshake() == (.failed, .failed))
-        #expect(pair.client.failureReason() == .protocolError)
+        #expect(pair.client.failureReason() == .versionMismatch)
     }
 
     @Test func nonsenseIsAProtocolError() throws {
@@ -291,9 +365,9 @@ struct TLSTests {
         #expect(Socket.send(sockets.client, request, request.count) == request.count)
         waitFor(sockets.server, POLLIN)
         #expect(server.handshake() == .failed)
-        #expect(server.failureReason() == .protocolError)
+        #expect(server.failureReason() == .versionMismatch)
         #expect(server.failureText().contains("http request"))
-        #expect(server.failureReason().code == "tls_protocol_error")
+        #expect(server.failureReason().code == "tls_version_mismatch")
     }
 
     @Test func aPeerThatLeavesDuringTheHandshake() throws {
@@ -328,7 +402,9 @@ struct TLSTests {
             }
         }
         func server(_ pem: String, _ key: String, _ version: String = "1.2") throws -> TLSContext {
-            try TLSContext.server(certificateFile: pem, keyFile: key, minimumVersion: version)
+            let certificate = TLSCertificate(certificateFile: pem, keyFile: key)
+            let options = TLSServerOptions(certificates: [certificate], minimumVersion: version)
+            return try TLSContext.server(options, tickets: TLSTickets())
         }
         #expect(failure { try TLSContext.client(verify: true, caFile: none) }.contains(none))
         #expect(failure { try TLSContext.client(verify: true, caFile: key) }.contains(key))

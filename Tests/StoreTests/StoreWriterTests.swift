@@ -310,15 +310,61 @@ struct StoreWriterTests {
         #expect(balance.budget.tokensSpent == 12_000 && balance.budget.amountSpentMicros == 123_400)
     }
 
-    @Test func twoProcessesCannotShareTheRings() throws {
-        let first = try AuditRings.open(folder: folder.file("data"), workers: 2, capacity: 1)
-        #expect(first.rings.count == 2 && first.rings[0].capacity == 64 << 10)
-        let second = storeError { _ = try AuditRings.open(folder: folder.file("data"), workers: 2, capacity: 1) }
-        guard case .refused? = second else {
-            Issue.record("the rings were opened twice")
-            return
+    @Test func everyProcessHasItsOwnRings() throws {
+        let path = folder.file("data")
+        var first: AuditRings? = try AuditRings.open(folder: path, workers: 2, capacity: 1, bootNonce: 7)
+        #expect(first?.rings.count == 2 && first?.rings[0].capacity == 64 << 10 && first?.others == [])
+        // As another process does: the lock belongs to the open file, not to us.
+        let second = try AuditRings.open(folder: path, workers: 1, capacity: 1, bootNonce: 8)
+        #expect(second.others == [7] && second.stale.isEmpty)
+        #expect(second.rings[0].path == path + "/audit.1/audit-0.ring")
+        #expect(try AuditRings.abandoned(folder: path).isEmpty)
+        let third = try AuditRings.open(folder: path, workers: 1, capacity: 1, bootNonce: 9)
+        #expect(third.others == [7, 8])
+        first = nil
+        let abandoned = try AuditRings.abandoned(folder: path)
+        #expect(abandoned.map(\.rings.count) == [2] && abandoned[0].owner?.bootNonce == 7)
+        // Whoever starts now takes the first set that is free.
+        let fourth = try AuditRings.open(folder: path, workers: 1, capacity: 1)
+        #expect(fourth.rings[0].path == path + "/audit.3/audit-0.ring" && fourth.others == [7, 8, 9])
+        withExtendedLifetime((second, third, abandoned)) {}
+    }
+
+    @Test func theRingsOfAnEndedProcessAreEmptiedByTheOneThatRuns() throws {
+        let path = folder.path
+        var dead: AuditRings? = try AuditRings.open(folder: path, workers: 1, capacity: 1, bootNonce: 6)
+        let live = try AuditRings.open(folder: path, workers: 1, capacity: 1, bootNonce: 8)
+        #expect(live.others == [6])
+        // The sample exchanges are older than the owner of the rings says it is.
+        try Array("6 1\n".utf8).withUnsafeBytes { bytes in
+            let fd = open(path + "/audit.lock", O_WRONLY | O_TRUNC)
+            try #require(write(fd, bytes.baseAddress, bytes.count) == bytes.count)
+            close(fd)
         }
-        withExtendedLifetime(first) {}
+        var theirs = RingProducer(try #require(dead).rings[0])
+        for n in 0..<3 { _ = Exchange(n, nonce: 6).accept(&theirs) }
+        for n in 1..<3 { _ = Exchange(n, nonce: 6).complete(&theirs) }
+        var mine = RingProducer(live.rings[0])
+        _ = Exchange(5, nonce: 8).accept(&mine)
+        _ = try Database.open(path: folder.database)
+        let writer = try StoreWriter.start(
+            databasePath: folder.database, rings: live.rings, others: live.others,
+            options: WriterOptions(flushIntervalMilliseconds: 5))
+        #expect(try AuditRings.abandoned(folder: path).isEmpty)
+        dead = nil
+        let abandoned = try AuditRings.abandoned(folder: path)
+        #expect(abandoned.count == 1)
+        for rings in abandoned { writer.adopt(rings) }
+        #expect(waitUntil(writer) { _ in access(folder.file("audit-0.ring"), F_OK) != 0 })
+        writer.stop()
+        let reader = try folder.reader()
+        for n in 0..<3 {
+            let row = try #require(try reader.log(Exchange(n, nonce: 6).id.text))
+            #expect(row.errorMessage == (n > 0 ? nil : "in flight when the gateway stopped"))
+        }
+        // What this process has in flight is nobody's to mark while it lives. (Its start marked what was there.)
+        #expect(try count() == 4)
+        withExtendedLifetime(live) {}
     }
 
     @Test func aDamagedRingFileIsSetAside() throws {

@@ -297,6 +297,21 @@ static inline int fg_listen(const fg_address *address, int reuse_port, int backl
     return status;
 }
 
+/// Readies a listening socket that somebody else has opened, as fg_listen does ours. 0 or -errno (-EINVAL: it does not
+/// listen).
+static inline int fg_adopt_listener(int fd) {
+    int listens = fg_get_option(fd, SOL_SOCKET, SO_ACCEPTCONN);
+    if (listens <= 0) return listens < 0 ? listens : -EINVAL;
+    int flags = FG_RESULT(fcntl(fd, F_GETFL));
+    if (flags < 0) return flags;
+    int status = FG_RESULT(fcntl(fd, F_SETFL, flags | O_NONBLOCK));
+    if (status >= 0) status = FG_RESULT(fcntl(fd, F_SETFD, FD_CLOEXEC));
+    if (status >= 0) status = fg_set_no_delay(fd);
+    return status < 0 ? status : 0;
+}
+
+static inline int fg_duplicate(int fd) { return FG_RESULT(fcntl(fd, F_DUPFD_CLOEXEC, 3)); }
+
 static inline int fg_accept(int listener, fg_address *peer) {
     struct sockaddr_storage storage;
     socklen_t length = sizeof storage;

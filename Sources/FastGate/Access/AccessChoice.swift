@@ -10,6 +10,8 @@ struct AccessChoice {
     var url: String?
     /// Where the admin token is, whatever the configuration says.
     var tokenFile: String?
+    /// The authorities that an https URL's certificate is verified with; nil = the system's.
+    var caFile: String?
     var environment: [String: String] = [:]
     /// How long to wait for a gateway that is just starting, or for another command.
     var patienceMilliseconds = 2000
@@ -27,8 +29,9 @@ struct AccessChoice {
         if let url { return try remote(url, silenceMilliseconds) }
         var waited = 0
         while let holder = InstanceLock.holder(folder: settings.database.folder) {
-            if let address = holder.adminAddress.flatMap(Self.parse) {
-                return try client(address, silenceMilliseconds: silenceMilliseconds)
+            if let text = holder.adminAddress, let address = Self.parse(text) {
+                return try client(
+                    address, isTLS: text.hasPrefix("https://"), silenceMilliseconds: silenceMilliseconds)
             }
             // Not yet listening; or another command, which will be gone in a moment.
             guard waited < patienceMilliseconds else {
@@ -56,15 +59,29 @@ struct AccessChoice {
     /// The admin API at a URL. What the configuration holds as token was meant for this machine's gateway: another
     /// machine is told only a token that was named for it.
     private func remote(_ url: String, _ silenceMilliseconds: Int32) throws(CommandFailure) -> AdminClient {
-        let address = try HostLookup.address(url: url)
-        if address.isLoopback { return try client(address, silenceMilliseconds: silenceMilliseconds) }
+        let place = try HostLookup.place(url: url)
+        // Without a file of authorities the gateway on this machine is known by its certificate.
+        if place.address.isLoopback && (caFile == nil || !place.isTLS) {
+            return try client(place.address, isTLS: place.isTLS, silenceMilliseconds: silenceMilliseconds)
+        }
         let variables = ["FASTGATE_ADMIN_TOKEN", "ADMIN_TOKEN"].compactMap { environment[$0] }.filter { !$0.isEmpty }
         guard let token = try namedToken() ?? variables.first else {
             throw CommandFailure(
                 message: "there is no admin token for \(url)",
                 hint: "Name one with --token-file, or set FASTGATE_ADMIN_TOKEN.")
         }
-        return AdminClient(address: address, token: token, silenceMilliseconds: silenceMilliseconds)
+        return AdminClient(
+            address: place.address, token: token, tls: place.isTLS ? try authorities() : nil, serverName: place.host,
+            silenceMilliseconds: silenceMilliseconds)
+    }
+
+    /// Who may have signed another machine's certificate: `--ca-file`, or the system's authorities.
+    private func authorities() throws(CommandFailure) -> TLSContext {
+        do throws(TLSError) {
+            return try TLSContext.client(verify: true, caFile: caFile ?? "")
+        } catch {
+            throw CommandFailure(message: "\(error)")
+        }
     }
 
     /// The token of `--token-file`.
@@ -83,10 +100,11 @@ struct AccessChoice {
     }
 
     private func client(
-        _ address: SocketAddress, silenceMilliseconds: Int32 = 60_000
+        _ address: SocketAddress, isTLS: Bool? = nil, silenceMilliseconds: Int32 = 60_000
     ) throws(CommandFailure) -> AdminClient {
         if let token = try namedToken() {
-            return AdminClient(address: address, token: token, silenceMilliseconds: silenceMilliseconds)
+            return AdminClient(
+                address: address, token: token, tls: try trust(isTLS), silenceMilliseconds: silenceMilliseconds)
         }
         let token: AdminToken?
         do throws(AdminToken.Failure) {
@@ -99,7 +117,23 @@ struct AccessChoice {
                 message: "there is no admin token",
                 hint: "Set FASTGATE_ADMIN_TOKEN, or name a file that holds the token with --token-file.")
         }
-        return AdminClient(address: address, token: token.value, silenceMilliseconds: silenceMilliseconds)
+        return AdminClient(
+            address: address, token: token.value, tls: try trust(isTLS), silenceMilliseconds: silenceMilliseconds)
+    }
+
+    /// The gateway on this machine shows the certificate that the configuration names: that one and no other, so it
+    /// does not matter for which name it is. nil if it speaks plain HTTP.
+    private func trust(_ isTLS: Bool?) throws(CommandFailure) -> TLSContext? {
+        guard isTLS ?? settings.admin.isTLS else { return nil }
+        guard settings.admin.isTLS else {
+            throw CommandFailure(
+                message: "the gateway's admin port speaks TLS, but this configuration has no admin.tls")
+        }
+        do throws(TLSError) {
+            return try TLSContext.client(trustingOnly: settings.admin.certificateFile)
+        } catch {
+            throw CommandFailure(message: "admin.tls.cert: \(error)")
+        }
     }
 
     /// Whether a gateway answers there that takes our token and has our database: another gateway that happens to
@@ -109,8 +143,9 @@ struct AccessChoice {
         return config["database"]?["url"]?.stringValue == settings.database.url
     }
 
-    /// `127.0.0.1:8515`, `[::1]:8515`.
+    /// `127.0.0.1:8515`, `[::1]:8515`, perhaps behind a scheme.
     static func parse(_ text: String) -> SocketAddress? {
+        let text = text.hasPrefix("https://") ? text.dropFirst(8) : Substring(text)
         guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
             return nil
         }

@@ -3,18 +3,27 @@ import Reactor
 
 /// Where the admin API of `--url` is.
 enum HostLookup {
-    /// The address that `http://host:port` names; a port that is left out is the default of admin.port.
-    static func address(url: String) throws(CommandFailure) -> SocketAddress {
+    struct Place {
+        var address: SocketAddress
+        /// As the URL has it, for the name in a certificate.
+        var host: String
+        var isTLS: Bool
+    }
+
+    /// The place that `http://host:port` or `https://host:port` names; a port that is left out is the default of
+    /// admin.port.
+    static func place(url: String) throws(CommandFailure) -> Place {
         func bad(_ why: String) -> CommandFailure {
             CommandFailure(
                 message: "the URL \"\(url)\" \(why)", exitCode: ExitCode.usage,
                 hint: "It must look like http://127.0.0.1:8515.")
         }
         var rest = Substring(url)
+        var isTLS = false
         if let scheme = rest.range(of: "://") {
-            guard rest[..<scheme.lowerBound].lowercased() == "http" else {
-                throw bad("is not http: the admin API speaks nothing else; reach others through an SSH tunnel")
-            }
+            let name = rest[..<scheme.lowerBound].lowercased()
+            guard name == "http" || name == "https" else { throw bad("is neither http nor https") }
+            isTLS = name == "https"
             rest = rest[scheme.upperBound...]
         }
         while rest.last == "/" { rest.removeLast() }
@@ -29,9 +38,11 @@ enum HostLookup {
             port = number
             host = rest[..<colon]
         }
-        if let address = AdminClient.reachable(host: unbracketed(host), port: port) { return address }
-        guard let address = lookUp(String(host), port) else { throw bad("names a host that is not known") }
-        return address
+        let name = unbracketed(host)
+        guard let address = AdminClient.reachable(host: name, port: port) ?? lookUp(name, port) else {
+            throw bad("names a host that is not known")
+        }
+        return Place(address: address, host: name, isTLS: isTLS)
     }
 
     private static func unbracketed(_ host: Substring) -> String {

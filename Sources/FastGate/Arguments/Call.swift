@@ -37,7 +37,8 @@ struct Call {
     func choice() throws(CommandFailure) -> AccessChoice {
         AccessChoice(
             settings: try load().settings, url: options.value("url") ?? variable("FASTGATE_URL"),
-            tokenFile: options.value("token-file") ?? variable("FASTGATE_TOKEN_FILE"), environment: environment)
+            tokenFile: options.value("token-file") ?? variable("FASTGATE_TOKEN_FILE"),
+            caFile: options.value("ca-file") ?? variable("FASTGATE_CA_FILE"), environment: environment)
     }
 
     /// Of a variable that is set and not empty.

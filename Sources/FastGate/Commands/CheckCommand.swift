@@ -1,6 +1,8 @@
+import Admin
 import Config
 import Glibc
 import JSON
+import Proxy
 import Reactor
 
 /// `fastgate check`: everything about a configuration that can be said without starting or changing anything.
@@ -105,10 +107,7 @@ struct CheckCommand {
     /// Files that are named and cannot be used, by the key that names them.
     static func problems(_ settings: Settings) -> [(key: String, message: String)] {
         var problems: [(key: String, message: String)] = []
-        for (key, path) in [
-            ("tls.cert", settings.tls.certificateFile), ("tls.key", settings.tls.keyFile),
-            ("upstream_tls.ca_file", settings.upstreamTLS.caFile),
-        ] where !path.isEmpty {
+        for (key, path) in settings.tlsFiles where !path.isEmpty {
             if let reason = unreadable(path) { problems.append((key, "\(path): \(reason)")) }
         }
         if problems.isEmpty { problems += tlsProblems(settings) }
@@ -125,21 +124,15 @@ struct CheckCommand {
     /// Certificates and keys that can be read, but not be used.
     private static func tlsProblems(_ settings: Settings) -> [(key: String, message: String)] {
         var problems: [(key: String, message: String)] = []
-        if settings.tls.isEnabled {
-            do throws(TLSError) {
-                _ = try TLSContext.server(
-                    certificateFile: settings.tls.certificateFile, keyFile: settings.tls.keyFile,
-                    minimumVersion: settings.tls.minimumVersion)
-            } catch {
-                problems.append(("tls", "\(error)"))
-            }
+        do throws(GatewayError) {
+            _ = try GatewayTLS(settings, tickets: TLSTickets())
+        } catch {
+            problems.append((error.field ?? "tls", error.message))
         }
-        if !settings.upstreamTLS.caFile.isEmpty {
-            do throws(TLSError) {
-                _ = try TLSContext.client(verify: true, caFile: settings.upstreamTLS.caFile)
-            } catch {
-                problems.append(("upstream_tls.ca_file", "\(error)"))
-            }
+        do throws(TLSError) {
+            _ = try AdminServer.tls(settings, tickets: TLSTickets())
+        } catch {
+            problems.append(("admin.tls", error.message))
         }
         return problems
     }
@@ -193,6 +186,10 @@ struct CheckCommand {
         return lines.joined(separator: "\n")
     }
 
+    private static func flow(_ entries: [SettingsEntry]) -> String {
+        "{ " + entries.map { "\($0.name): \(scalar($0.value))" }.joined(separator: ", ") + " }"
+    }
+
     private static func scalar(_ value: SettingsValue) -> String {
         switch value {
         case .bool(let flag): "\(flag)"
@@ -200,7 +197,8 @@ struct CheckCommand {
         case .number(let number): number == number.rounded() ? "\(Int(number))" : "\(number)"
         case .text(let text): quoted(text)
         case .list(let list): "[" + list.map(quoted).joined(separator: ", ") + "]"
-        case .section: ""
+        case .section(let entries): flow(entries)
+        case .entries(let list): "[" + list.map(flow).joined(separator: ", ") + "]"
         }
     }
 
@@ -235,6 +233,7 @@ extension Settings {
                         case .text(let text): .string(text)
                         case .list(let texts): .array(texts.map { .string($0) })
                         case .section(let members): json(members)
+                        case .entries(let list): .array(list.map { json($0) })
                         }
                     return (entry.name, value)
                 }))

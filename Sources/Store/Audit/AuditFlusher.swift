@@ -59,6 +59,13 @@ final class AuditFlusher {
     func configure(_ options: WriterOptions) {
         transaction.binder.timeZoneOffsetMinutes = options.timeZoneOffsetMinutes
         transaction.binder.bodyLimit = options.auditBodyMaxBytes
+        transaction.sharesDatabase = options.sharesDatabase
+    }
+
+    /// Reads these rings too; what is in them may have been stored before.
+    func add(_ rings: [MappedRing]) {
+        readers += rings.map(RingReader.init)
+        isCareful = true
     }
 
     /// Records that were released without being in the database.

@@ -15,6 +15,9 @@ struct AuditTransaction: ~Copyable {
     private(set) var orphaned = 0
     private(set) var insertedUsage = 0
 
+    /// Another process writes too, and what it has counted cannot be told from what is put off here.
+    var sharesDatabase = false
+
     private let connection: Connection
     private var statements: AuditStatementCache
     private var usage: KeyUsageLedger
@@ -58,7 +61,8 @@ struct AuditTransaction: ~Copyable {
             do throws(StoreError) { try writeLate(batch.completions[Int(index)]) } catch { try reject(error) }
         }
         try usage.write(
-            to: connection, timeZoneOffsetMinutes: binder.timeZoneOffsetMinutes, isUrgent: isCareful || batch.isEmpty)
+            to: connection, timeZoneOffsetMinutes: binder.timeZoneOffsetMinutes,
+            isUrgent: isCareful || sharesDatabase || batch.isEmpty)
         try rollups.write(to: connection)
         if !batch.usage.isEmpty || !batch.providerKeyStates.isEmpty {
             try settlement.write(batch, &binder, isCareful: isCareful, onProgress: onProgress)

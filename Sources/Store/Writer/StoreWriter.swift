@@ -13,18 +13,20 @@ public final class StoreWriter: Sendable {
     /// - Parameters:
     ///   - rings: one for each worker; the writer is their only consumer.
     ///   - staleRings: rings that no worker will use any more; they are emptied and their files deleted.
+    ///   - others: the marks in the audit ids of other processes that run: what they have in flight is left alone.
     ///   - accessLog: told of each exchange that ends.
     public static func start(
-        databasePath: String, rings: [MappedRing], staleRings: [MappedRing] = [], options: WriterOptions,
-        accessLog: AccessLog? = nil
+        databasePath: String, rings: [MappedRing], staleRings: [MappedRing] = [], others: [UInt32] = [],
+        options: WriterOptions, accessLog: AccessLog? = nil
     ) throws(StoreError) -> StoreWriter {
-        _ = try Database.open(path: databasePath, timeZoneOffsetMinutes: options.timeZoneOffsetMinutes)
+        _ = try Database.open(
+            path: databasePath, timeZoneOffsetMinutes: options.timeZoneOffsetMinutes, isShared: !others.isEmpty)
         let gate = WriterGate(options: options)
         let thread: WorkerThread
         do {
             thread = try WorkerThread.start(name: "fg-writer", cpu: nil) {
                 WriterLoop.main(
-                    gate: gate, databasePath: databasePath, rings: rings, staleRings: staleRings,
+                    gate: gate, databasePath: databasePath, rings: rings, staleRings: staleRings, others: others,
                     accessLog: accessLog)
             }
         } catch {
@@ -59,6 +61,15 @@ public final class StoreWriter: Sendable {
     /// Has the rings emptied now, and at normal priority however busy the machine is: for a worker whose ring runs
     /// full. Does not wait; may be called from any thread, at the cost of two system calls.
     public func expedite() { gate.expedite() }
+
+    /// Stores what a process that has ended left in its rings, marks what it had in flight and deletes the rings' files;
+    /// does not wait for it.
+    public func adopt(_ abandoned: AbandonedRings) {
+        gate.signal {
+            $0.abandoned.append(abandoned)
+            $0.isExpedited = true
+        }
+    }
 
     /// Changes how the writer works from its next turn on.
     public func update(options: WriterOptions) {

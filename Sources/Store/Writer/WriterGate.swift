@@ -16,6 +16,8 @@ final class WriterGate: @unchecked Sendable {
 
     struct Shared {
         var jobs: [WriterJob] = []
+        /// Of processes that have ended while this one ran.
+        var abandoned: [AbandonedRings] = []
         var isStopping = false
         /// A flush is wanted before its time.
         var isExpedited = false
@@ -103,6 +105,7 @@ final class WriterGate: @unchecked Sendable {
 
     struct Work {
         let jobs: [WriterJob]
+        let abandoned: [AbandonedRings]
         let isStopping: Bool
         let isExpedited: Bool
         let options: WriterOptions
@@ -118,10 +121,12 @@ final class WriterGate: @unchecked Sendable {
         }
         defer {
             shared.jobs = []
+            shared.abandoned = []
             shared.isExpedited = false
         }
         return Work(
-            jobs: shared.jobs, isStopping: shared.isStopping, isExpedited: shared.isExpedited,
+            jobs: shared.jobs, abandoned: shared.abandoned, isStopping: shared.isStopping,
+            isExpedited: shared.isExpedited,
             options: shared.options)
     }
 

@@ -19,16 +19,19 @@ final class WriterLoop {
     private var recoveredRefusals = 0
     private var nextFlush: UInt64 = 0
     private var nextRetention: UInt64 = 0
+    /// Rings of ended processes that are not yet empty.
+    private var adopted: [AbandonedRings] = []
 
     /// The thread's body.
     static func main(
-        gate: WriterGate, databasePath: String, rings: [MappedRing], staleRings: [MappedRing], accessLog: AccessLog?
+        gate: WriterGate, databasePath: String, rings: [MappedRing], staleRings: [MappedRing], others: [UInt32],
+        accessLog: AccessLog?
     ) {
         let loop: WriterLoop
         defer { gate.withLock { $0.thread = nil } }
         do throws(StoreError) {
             loop = try WriterLoop(gate: gate, databasePath: databasePath, rings: rings + staleRings)
-            try loop.recover()
+            try loop.recover(others: others)
             loop.forget(staleRings)
             // Only now: what another process has left behind is no news.
             loop.flusher.accessLog = accessLog
@@ -58,17 +61,19 @@ final class WriterLoop {
     // MARK: Start
 
     /// Stores what a dead process has left in the rings, then marks what it had in flight.
-    private func recover() throws(StoreError) {
+    private func recover(others: [UInt32]) throws(StoreError) {
         let deadline = Clock.monotonicMilliseconds() + UInt64(max(0, options.startTimeoutMilliseconds))
         while true {
             do throws(StoreError) {
-                try flusher.recover()
+                // Another process has counted, or will count, what it has put off.
+                if others.isEmpty { try flusher.recover() }
                 while try flusher.flush() == .more {}
                 let marked = try connection.transaction { () throws(StoreError) -> Int in
                     try connection.execute(
                         """
                         UPDATE audit_logs SET error_message = 'in flight when the gateway stopped'
                         WHERE status_code IS NULL AND response_time IS NULL AND error_message IS NULL
+                            AND substr(id, 17, 8) NOT IN (\(Self.list(others)))
                         """)
                     return connection.changes
                 }
@@ -86,6 +91,36 @@ final class WriterLoop {
         }
     }
 
+    /// Marks as they stand in ids, for SQL.
+    private static func list(_ nonces: [UInt32]) -> String {
+        nonces.map { "'\(AuditID(high: 0, low: UInt64($0) << 32).text.dropFirst(16).prefix(8))'" }
+            .joined(separator: ", ")
+    }
+
+    /// Lets go of the rings of ended processes that are empty now, once what those had in flight is marked.
+    private func finishAdopted() {
+        while let next = adopted.first, next.rings.allSatisfy({ $0.usedBytes == 0 }) {
+            if let owner = next.owner {
+                do throws(StoreError) {
+                    try connection.transaction { () throws(StoreError) in
+                        let mark = try connection.statement(
+                            """
+                            UPDATE audit_logs SET error_message = 'in flight when the gateway stopped'
+                            WHERE id >= ?1 AND status_code IS NULL AND response_time IS NULL
+                                AND error_message IS NULL AND substr(id, 17, 8) = \(Self.list([owner.bootNonce]))
+                            """)
+                        mark.bind(1, AuditID(high: owner.startedAt << 16, low: 0).text)
+                        try mark.run()
+                    }
+                } catch {
+                    return
+                }
+            }
+            forget(next.rings)
+            adopted.removeFirst()
+        }
+    }
+
     private func forget(_ rings: [MappedRing]) {
         flusher.removeReaders(of: rings)
         for ring in rings where ring.usedBytes == 0 { unlink(ring.path) }
@@ -100,6 +135,10 @@ final class WriterLoop {
             let wake = min(nextFlush, deletes ? nextRetention : .max)
             let work = gate.wait(untilMilliseconds: wake)
             adopt(work.options)
+            for abandoned in work.abandoned {
+                adopted.append(abandoned)
+                flusher.add(abandoned.rings)
+            }
             if !work.jobs.isEmpty || work.isExpedited {
                 adjustPriority(isUrgent: true)
                 for job in work.jobs { gate.finish(job, perform(job)) }
@@ -108,6 +147,7 @@ final class WriterLoop {
             let now = Clock.monotonicMilliseconds()
             // Somebody in need of room does not shorten the pause after a failure.
             if now >= nextFlush || (work.isExpedited && retryDelayMilliseconds == 0) { flush() }
+            if !adopted.isEmpty { finishAdopted() }
             if options.retentionDays > 0 || options.usageRetentionDays > 0, now >= nextRetention { deleteExpired() }
             adjustPriority(isUrgent: false)
         }

@@ -10,6 +10,8 @@ public struct WriterOptions: Sendable, Equatable {
     public var retentionDays: Int
     /// Usage records older than so many days are deleted, what has been summed up stays; 0 keeps them for ever.
     public var usageRetentionDays: Int
+    /// Another process writes the database too: nothing that is counted may be put off.
+    public var sharesDatabase: Bool
     /// Whether the writer gives way to the workers while the rings are quiet.
     public var yieldsToWorkers: Bool
     /// How long one attempt waits for a lock that another connection holds.
@@ -23,8 +25,8 @@ public struct WriterOptions: Sendable, Equatable {
 
     public init(
         flushIntervalMilliseconds: Int = 100, timeZoneOffsetMinutes: Int = 0, auditBodyMaxBytes: Int = 10_240,
-        retentionDays: Int = 0, usageRetentionDays: Int = 0, yieldsToWorkers: Bool = true,
-        busyTimeoutMilliseconds: Int = 1000,
+        retentionDays: Int = 0, usageRetentionDays: Int = 0, sharesDatabase: Bool = false,
+        yieldsToWorkers: Bool = true, busyTimeoutMilliseconds: Int = 1000,
         maxRetryDelayMilliseconds: Int = 2000, startTimeoutMilliseconds: Int = 30_000,
         stopTimeoutMilliseconds: Int = 10_000
     ) {
@@ -33,6 +35,7 @@ public struct WriterOptions: Sendable, Equatable {
         self.auditBodyMaxBytes = auditBodyMaxBytes
         self.retentionDays = retentionDays
         self.usageRetentionDays = usageRetentionDays
+        self.sharesDatabase = sharesDatabase
         self.yieldsToWorkers = yieldsToWorkers
         self.busyTimeoutMilliseconds = busyTimeoutMilliseconds
         self.maxRetryDelayMilliseconds = maxRetryDelayMilliseconds

@@ -37,6 +37,8 @@ class Terminal:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:  # pragma: no cover
             os.chdir(gateway.folder)
+            # Who runs the tests may have been started with it ignored.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             environment = {"TERM": "xterm", **gateway.env, **(env or {})}
             os.execve(str(binary()), ["fastgate", "--config", str(gateway.config_file), *arguments], environment)
         self.resize(columns, rows)

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sqlite3
+import ssl
 import subprocess
 import time
 import urllib.parse
@@ -54,6 +55,38 @@ def merge(base: dict, extra: dict) -> dict:
     for key, value in extra.items():
         merged[key] = merge(merged[key], value) if isinstance(value, dict) and isinstance(merged.get(key), dict) else value
     return merged
+
+
+class Adopted:
+    """A process that is nobody's child here, with as much of Popen as is needed."""
+
+    def __init__(self, pid: int):
+        self.pid = pid
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        try:
+            state = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except OSError:
+            state = "Z"
+        if state == "Z":
+            self.returncode = 0  # how it ended only its parent gets to know
+        return self.returncode
+
+    def wait(self, seconds: float | None = None) -> int:
+        deadline = time.monotonic() + (seconds or 60)
+        while self.poll() is None:
+            if time.monotonic() >= deadline:
+                raise subprocess.TimeoutExpired(str(self.pid), seconds)
+            time.sleep(0.01)
+        return self.returncode
+
+    def send_signal(self, number: int):
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self):
+        self.send_signal(signal.SIGKILL)
 
 
 class AdminError(AssertionError):
@@ -127,13 +160,41 @@ class Gateway:
         # Never through TLS: tests that give the data plane a certificate look at the admin port.
         if port == self.port and self.config.get("tls", {}).get("cert"):
             port = self.admin_port
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection = self._http(port, timeout=5)
         try:
             connection.request("GET", "/health")
             response = connection.getresponse()
             return response.status, json.loads(response.read())
         finally:
             connection.close()
+
+    def _http(self, port: int, **kw) -> http.client.HTTPConnection:
+        if port == self.admin_port and self.config["admin"].get("tls", {}).get("cert"):
+            return http.client.HTTPSConnection("127.0.0.1", port, context=ssl._create_unverified_context(), **kw)
+        return http.client.HTTPConnection("127.0.0.1", port, **kw)
+
+    def reload(self):
+        """SIGHUP, and waits until the log says what came of it."""
+        seen = self.log.count("reloaded")
+        self.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: self.log.count("reloaded") > seen, "the configuration is read again")
+
+    @property
+    def lock_pid(self) -> int:
+        """Whose the database is now."""
+        return int((self.folder / "data" / "fastgate.lock").read_text().split()[1])
+
+    def replace(self):
+        """SIGUSR2: from here on `process` is the successor. Returns the one before, which may live on for a while."""
+        before = self.process
+        ready = self.log.count(" serves address=")
+        before.send_signal(signal.SIGUSR2)
+        wait_until(
+            lambda: self.lock_pid != before.pid and self.log.count(" serves address=") > ready,
+            "a successor serves", START_SECONDS,
+        )  # fmt: skip
+        self.process = Adopted(self.lock_pid)
+        return before
 
     def terminate(self):
         self.process.send_signal(signal.SIGTERM)
@@ -187,9 +248,7 @@ class Gateway:
         token: str | None = ADMIN_TOKEN,
         source: str | None = None,
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
-        connection = http.client.HTTPConnection(
-            "127.0.0.1", self.admin_port, timeout=20, source_address=(source, 0) if source else None
-        )
+        connection = self._http(self.admin_port, timeout=20, source_address=(source, 0) if source else None)
         try:
             sent = dict(headers or {})
             if token is not None:

@@ -60,6 +60,14 @@ final class InstanceLock: Sendable {
         return lock
     }
 
+    /// The lock of the process that this one succeeds; both hold it until one of them closes it.
+    static func inherited(_ fd: Int32, folder: String) -> InstanceLock {
+        InstanceLock(fd: fd, path: "\(folder)/fastgate.lock")
+    }
+
+    /// To be given to a successor.
+    var descriptor: Int32 { fd }
+
     /// Who holds the lock of a folder; nil if nobody does.
     static func holder(folder: String) -> Holder? {
         let fd = open("\(folder)/fastgate.lock", O_RDONLY | O_CLOEXEC)

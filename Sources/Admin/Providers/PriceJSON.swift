@@ -1,0 +1,90 @@
+import JSON
+import LLM
+import Store
+
+extension ObjectShape {
+    private static let optionalAmount = #"{"type":["string","null"],"pattern":"\#(Money.pattern)"}"#
+    private static let tokens = #"{"type":["integer","null"],"minimum":0,"maximum":9007199254740991}"#
+
+    static let price = ObjectShape(
+        name: "PriceInput", description: "What a model costs, in units of the currency for a million tokens.",
+        fields: [
+            .init("input", Money.schema, "Of tokens that go in.", required: true),
+            .init("output", Money.schema, "Of tokens that come out.", required: true),
+            .init("cached_input", optionalAmount, "Of tokens read from the provider's cache; null: as input."),
+            .init("cache_write", optionalAmount, "Of tokens written to the provider's cache; null: as input."),
+            .init("reasoning", optionalAmount, "Of reasoning tokens; null: as output."),
+            .init("currency", #"{"type":"string","pattern":"^[A-Z]{3}$","default":"USD"}"#, "ISO 4217."),
+            .init("max_input_tokens", tokens, "How many may go in; null: not known."),
+            .init("max_output_tokens", tokens, "How many may come out; null: not known."),
+        ])
+}
+
+/// The JSON form of prices.
+enum PriceJSON {
+    /// Stands for any provider without a price of its own, which the database has as an empty name.
+    static let anyProvider = "*"
+
+    static func provider(_ given: String) -> String { given == anyProvider ? "" : given }
+
+    /// What a price says, without whose it is.
+    static func amounts(_ price: PriceRecord) -> [(String, JSONValue)] {
+        [
+            ("input", .amount(price.input)), ("output", .amount(price.output)),
+            ("cached_input", .amount(price.cachedInput)), ("cache_write", .amount(price.cacheWrite)),
+            ("reasoning", .amount(price.reasoning)), ("currency", .string(price.currency)),
+            ("max_input_tokens", .optional(price.maxInputTokens)),
+            ("max_output_tokens", .optional(price.maxOutputTokens)),
+        ]
+    }
+
+    static func encode(_ price: PriceRecord, offsetMinutes: Int) -> JSONValue {
+        .members(
+            [
+                ("provider", .string(price.provider.isEmpty ? anyProvider : price.provider)),
+                ("model", .string(price.model)),
+            ] + amounts(price) + [
+                ("imported", .bool(price.isImported)),
+                ("updated_at", .time(price.updatedAtMilliseconds, offsetMinutes: offsetMinutes)),
+            ])
+    }
+
+    private static let amountProperties = """
+        "input":{"type":"string","description":"For a million tokens."},"output":{"type":"string"},\
+        "cached_input":{"type":["string","null"]},"cache_write":{"type":["string","null"]},\
+        "reasoning":{"type":["string","null"]},"currency":{"type":"string"},\
+        "max_input_tokens":{"type":["integer","null"]},"max_output_tokens":{"type":["integer","null"]}
+        """
+
+    static let amountsSchema = #"{"type":["object","null"],"properties":{\#(amountProperties)}}"#
+
+    static let schema = """
+        {"type":"object","required":["provider","model","input","output","cached_input","cache_write","reasoning",\
+        "currency","max_input_tokens","max_output_tokens","imported","updated_at"],"properties":{\
+        "provider":{"type":"string","description":"A provider, a format (openai, anthropic …), or * for any."},\
+        "model":{"type":"string"},\(amountProperties),\
+        "imported":{"type":"boolean","description":"From a file; what was set by hand is not overwritten by one."},\
+        "updated_at":{"type":"string","format":"date-time"}}}
+        """
+
+    static func decode(_ body: BodyReader, provider: String, model: String) throws(AdminFailure) -> PriceRecord {
+        PriceRecord(
+            provider: provider, model: model, input: try body.amount("input").or(0, "input"),
+            output: try body.amount("output").or(0, "output"),
+            cachedInput: try body.amount("cached_input").orNull(nil),
+            cacheWrite: try body.amount("cache_write").orNull(nil),
+            reasoning: try body.amount("reasoning").orNull(nil),
+            currency: try body.currency("currency").or("USD", "currency"),
+            maxInputTokens: try body.int("max_input_tokens", in: 0...9_007_199_254_740_991).orNull(nil),
+            maxOutputTokens: try body.int("max_output_tokens", in: 0...9_007_199_254_740_991).orNull(nil))
+    }
+
+    /// A price file's entry.
+    static func record(_ entry: PriceFile.Entry) -> PriceRecord {
+        PriceRecord(
+            provider: entry.provider, model: entry.model, input: entry.price.input, output: entry.price.output,
+            cachedInput: entry.price.cachedInput, cacheWrite: entry.price.cacheWrite,
+            reasoning: entry.price.reasoning, currency: entry.currency,
+            maxInputTokens: entry.maxInputTokens.map(Int.init), maxOutputTokens: entry.maxOutputTokens.map(Int.init))
+    }
+}
