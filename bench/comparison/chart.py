@@ -33,7 +33,7 @@ def chart(result):
     for scenario, bars in panels:
         y = panel(body, y, scenario, bars)
     for text in footer(result, left_out):
-        for line in wrapped(text, 120):
+        for line in wrapped(text, 105):
             body.append(f'<text class="quiet" x="16" y="{y + 4}">{escape(line)}</text>')
             y += 17
     title = "CPU time of FastGate and others"
@@ -93,8 +93,8 @@ def panel(body, y, scenario, bars):
         body.append(f'<rect class="{COLOURS.get(name, "other")}" x="{LEFT}" y="{y}" width="{width(cpu["median"]):.1f}" '
                     f'height="{BAR}" rx="2"/>')
         if cpu["least"] < cpu["most"]:
-            body.append(f'<line class="range" x1="{LEFT + width(cpu["least"]):.1f}" x2="{LEFT + width(cpu["most"]):.1f}" '
-                        f'y1="{middle:.1f}" y2="{middle:.1f}"/>')
+            body.append(f'<line class="range" x1="{LEFT + width(cpu["least"]):.1f}" '
+                        f'x2="{LEFT + width(cpu["most"]):.1f}" y1="{middle:.1f}" y2="{middle:.1f}"/>')
         times = f" ({number(cpu['median'] / base)} ×)" if base and name != "fastgate" else ""
         body.append(f'<text x="{LEFT + width(cpu["most"]) + 8:.1f}" y="{y + 11}">{number(cpu["median"])} µs'
                     f'<tspan class="quiet">{times}</tspan></text>')
@@ -105,7 +105,8 @@ def panel(body, y, scenario, bars):
 
 def footer(result, left_out):
     m = result["machine"]
-    versions = [m.get("fastgate"), m.get("nginx"), m.get("haproxy"), m.get("litellm") and f"LiteLLM {m['litellm']}"]
+    haproxy = " ".join((m.get("haproxy") or "").split()[:3])  # what follows is a date and an address
+    versions = [m.get("fastgate"), m.get("nginx"), haproxy, m.get("litellm") and f"LiteLLM {m['litellm']}"]
     lines = [f"{m['time'][:10]}, {result['rounds']} rounds{' (short: not to quote)' if result.get('quick') else ''}, "
              f"{m['cpu']}, {m['cores']} cores, Linux {m['kernel']}, commit {m['commit']}",
              ", ".join(filter(None, versions))]

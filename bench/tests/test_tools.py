@@ -466,7 +466,8 @@ class ReportTests(unittest.TestCase):
         self.assertIn("calls/request", report.table(SCENARIOS["json"], summary, "fastgate"))
         self.assertIn("4.03", report.table(SCENARIOS["json"], summary, "fastgate"))
         self.assertEqual(summary["fastgate"]["bytes_per_stream"]["median"], 512)
-        self.assertRegex(report.table(SCENARIOS["idle-streams"], summary, "fastgate"), r"RSS bytes/stream[^\n]*\n.*\n.*512")
+        self.assertRegex(report.table(SCENARIOS["idle-streams"], summary, "fastgate"),
+                         r"RSS bytes/stream[^\n]*\n.*\n.*512")
 
 
 class TargetTests(unittest.TestCase):
@@ -493,7 +494,8 @@ class TargetTests(unittest.TestCase):
         self.assertIn("lost rows", verdict["why"])
 
     def test_delays_and_memory(self):
-        rounds = [{"direct": figures(None, first_byte_us={"p99": 100}), "fastgate": figures(8, first_byte_us={"p99": 150}),
+        rounds = [{"direct": figures(None, first_byte_us={"p99": 100}),
+                   "fastgate": figures(8, first_byte_us={"p99": 150}),
                    "nginx": figures(8, first_byte_us={"p99": 180}), "haproxy": figures(8, first_byte_us={"p99": 160})}]
         found = self.verdicts(scenario("stream", rounds),
                               scenario("idle-streams", [{"fastgate": figures(8) | {"kib_per_stream": 1.0}}]))
@@ -606,6 +608,21 @@ class RunTests(unittest.TestCase):
         self.assertIn("no ratio for relay: fastgate: ", done.stdout)
         self.assertIn("audit rows for", done.stdout)
         self.assertIsNone(scenarios[0]["summary"]["relay"]["ratio"])
+
+    def test_a_saturated_core_is_looked_at_until_all_rows_are_there(self):
+        for name, status, says in (("calm", 0, "rows are there"), ("lossy-calm", 1, "rows for")):
+            gateway = folder / name
+            shutil.copy(BENCH / "tests" / "fake_fastgate.py", gateway)
+            gateway.chmod(0o755)
+            out = folder / f"{name}.json"
+            done = subprocess.run(
+                [BENCH / "starvation", "--programs", folder, "--fastgate", gateway, "--seconds", "1",
+                 "--connections", "8", "--every", "0.1", "--ring-size", "64KB", "--out", out], capture_output=True, text=True, timeout=120)
+            self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+            self.assertIn(says, done.stdout)
+            outcome = json.loads(out.read_text())
+            self.assertEqual(outcome["samples"][-1]["ring_fill"], 4096 / 65536)
+            self.assertEqual(outcome["rows"] == outcome["load"]["issued"], status == 0)
 
     def test_thousands_of_keys_and_routes(self):
         done, scenarios = self.run_with("many", "--scenario", "routes", "--proxies", "fastgate")
