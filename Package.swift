@@ -38,7 +38,8 @@ let package = Package(
         module("LLM", ["Reactor", "JSON", "CScan", "Inflate"]),
         module("Store", ["Reactor", "JSON", "Log", "Inflate", "CScan", "CSQLite"]),
         module("Proxy", ["Reactor", "HTTP", "JSON", "LLM", "Inflate", "Config", "Log", "Store"]),
-        module("Admin", ["Reactor", "HTTP", "JSON", "LLM", "Config", "Log", "Inflate", "Store", "Proxy", "CDashboard"]),
+        module(
+            "Admin", ["Reactor", "HTTP", "JSON", "LLM", "Config", "Log", "Inflate", "Store", "Proxy", "CDashboard"]),
         .executableTarget(
             name: "FastGate",
             dependencies: ["Reactor", "HTTP", "JSON", "LLM", "Config", "Log", "Store", "Proxy", "Admin"],
@@ -73,3 +74,11 @@ let package = Package(
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu11
 )
+
+// Only scripts/fuzz asks for it: libFuzzer brings its own main, so that it cannot be linked without the sanitizer.
+if Context.environment["FASTGATE_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "fuzz", dependencies: ["CEpoll", "Reactor", "HTTP", "JSON", "Config", "LLM", "Store", "Proxy"],
+            path: "Tests/Fuzz", exclude: ["corpus"], swiftSettings: strict))
+}

@@ -12,10 +12,13 @@ public enum TargetPolicy {
     /// percent signs that begin no escape, an encoded NUL, and bytes that are no part of a target at all.
     public static func check(_ p: UnsafePointer<UInt8>, _ n: Int) -> HTTPFailure? {
         if fg_path_is_suspect(p, n) == 0 { return nil }
-        return checkBytes(p, n)
+        return checkBytes(p, n, refusesLonePercent: true)
     }
 
-    @inline(never) private static func checkBytes(_ p: UnsafePointer<UInt8>, _ n: Int) -> HTTPFailure? {
+    /// - Parameter refusesLonePercent: false passes over percent signs that begin no escape, to what is behind them.
+    @inline(never) private static func checkBytes(
+        _ p: UnsafePointer<UInt8>, _ n: Int, refusesLonePercent: Bool
+    ) -> HTTPFailure? {
         var index = 0
         // Dots of the segment so far; -1 once it holds anything else; parameters (";…") do not count.
         var dots = 0
@@ -28,10 +31,12 @@ public enum TargetPolicy {
             case UInt8(ascii: "\\"): return HTTPFailure(.backslashInPath)
             case 0x00...0x20, 0x7F...0xFF: return HTTPFailure(.invalidTarget)
             case UInt8(ascii: "%"):
-                guard n - index >= 2 else { return HTTPFailure(.invalidPercentEncoding) }
-                let high = fg_hex_value(p[index])
-                let low = fg_hex_value(p[index + 1])
-                guard high >= 0, low >= 0 else { return HTTPFailure(.invalidPercentEncoding) }
+                let high = n - index >= 2 ? fg_hex_value(p[index]) : -1
+                let low = n - index >= 2 ? fg_hex_value(p[index + 1]) : -1
+                guard high >= 0, low >= 0 else {
+                    if refusesLonePercent { return HTTPFailure(.invalidPercentEncoding) }
+                    break
+                }
                 byte = UInt8(truncatingIfNeeded: high << 4 | low)
                 guard byte != 0 else { return HTTPFailure(.encodedNUL) }
                 index += 2
@@ -90,11 +95,8 @@ public enum TargetPolicy {
             out[count] = byte
             count += 1
         }
-        switch check(out, count)?.code {
-        case .dotSegment, .encodedNUL: return nil
-        // A lone percent sign, once "%25": no escape, and no harm.
-        default: return count
-        }
+        // A lone percent sign, once "%25", is no escape and no harm; what stands behind it may be.
+        return checkBytes(out, count, refusesLonePercent: false) == nil ? count : nil
     }
 
     /// Bytes whose escapes are undone: unreserved ones (RFC 3986 §2.3), separators and the percent sign.

@@ -16,7 +16,7 @@ struct ConnectionLimiter: BitwiseCopyable, @unchecked Sendable {
     private let counts: UnsafeMutablePointer<Atomic<Int32>>
     private let seed: UInt64
 
-    /// Memory for as long as the process lives.
+    /// Memory until ``deallocate()``.
     init(maximum: Int) {
         self.maximum = maximum
         total = .allocate(capacity: 1)
@@ -26,6 +26,12 @@ struct ConnectionLimiter: BitwiseCopyable, @unchecked Sendable {
         var seed: UInt64 = 0
         SecureRandom.fill(&seed, 8)
         self.seed = seed
+    }
+
+    /// Once no worker is left that could ask.
+    func deallocate() {
+        total.deallocate()
+        counts.deallocate()
     }
 
     var isFull: Bool { total.pointee.load(ordering: .relaxed) >= maximum }

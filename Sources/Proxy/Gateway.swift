@@ -47,6 +47,8 @@ public final class Gateway: GatewayControl {
         var snapshot: Snapshot
     }
 
+    private let limiter: ConnectionLimiter
+
     private struct RunningWorker: Sendable {
         let mailbox: Mailbox<WorkerMessage>
         let metrics: WorkerMetrics
@@ -104,6 +106,7 @@ public final class Gateway: GatewayControl {
         boundPort = SocketAddress.local(of: listeners[0].fd)?.port ?? settings.app.port
         let limiter = ConnectionLimiter(
             maximum: Self.connectionLimit(settings, descriptors: Self.descriptorLimit, workers: rings.count))
+        self.limiter = limiter
         connectionLimit = limiter.maximum
         var workers: [RunningWorker] = []
         for (index, ring) in rings.enumerated() {
@@ -300,9 +303,10 @@ public final class Gateway: GatewayControl {
         return latch.wait(seconds: seconds)
     }
 
-    /// Ends the workers. What is still open is recorded as cut off.
+    /// Ends the workers, once. What is still open is recorded as cut off.
     public func stop() {
         for worker in workers { worker.mailbox.post(.stop) }
         for worker in workers { worker.thread.join() }
+        limiter.deallocate()
     }
 }

@@ -99,6 +99,7 @@ REQUESTS = {
         for target in (
             b"/a/../b", b"/a/..", b"/a/./b", b"/%2e%2e/b", b"/a/%2E./b", b"/a%2f..%2fb", b"/a%5c..%5cb", b"/..;/b",
             b"/a/..;x=1/b", b"/a/.;/b", b"/%252e%252e/b", b"/a%252f..%252fb", b"/a/.%2e",
+            b"/a%25zz/%252e%252e/b",
         )  # fmt: skip
     ],
     "path-byte": [path(target) for target in (b"/a\\b", b"/a%00", b"/a%zz", b"/a%4", b"/a%", b"/a%2500")],

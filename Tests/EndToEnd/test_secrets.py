@@ -1,6 +1,10 @@
 """Key material is in no database, ring, log or answer: only its hash and hint."""
 
-from harness import ADMIN_TOKEN
+import re
+from pathlib import Path
+
+from harness import ADMIN_TOKEN, Connection, free_port, wait_until
+from harness.providers import Providers, chat
 
 UPSTREAM_SECRET = "upstream-secret-e2e-5b21"
 
@@ -114,3 +118,114 @@ def test_streamed_answers_are_stored_merged(make_site):
     merged = row["response_body"]
     assert "Hello" in merged and "stop" in merged and '"total_tokens"' in merged and "assistant" in merged
     assert row["response_size"] == len(body) and row["stream_chunks"] == 6
+
+
+# Everything at once
+
+
+def test_no_secret_is_anywhere_but_where_it_belongs(tmp_path):
+    """Callers' keys in all five ways, cookies, providers' keys, admin tokens right and wrong, and errors of every kind:
+    none of the secrets is in an answer, log, database, ring, metric, argument or page afterwards."""
+    provider_key, bad_provider_key = "sk-provider-secret-71c2a9", "sk-provider-refused-3e8d04"
+    wrong_key, wrong_token = "fg_wrong-secret-1b6f0c7d", "wrong-admin-token-9d2e7a"
+    cookie, upstream_cookie = "client-cookie-secret-5f1d", "upstream-cookie-secret-c09b"
+    config = {
+        "logging": {"level": "DEBUG"},
+        "proxy": {"audit_include_headers": True, "audit_include_body": True, "default_timeout": 1, "max_retries": 1},
+    }
+    site = Providers(tmp_path / "all", config, env={"E2E_SECRET": UPSTREAM_SECRET})
+    theirs = [("Set-Cookie", f"session={upstream_cookie}"), ("Content-Type", "application/json")]
+
+    def answer(exchange):
+        if exchange.request.all("authorization") == [f"Bearer {bad_provider_key}"]:
+            exchange.answer(401, b'{"error":{"message":"Incorrect API key"}}', headers=theirs)
+        elif b"stream" in exchange.read_body():
+            chat(exchange)
+        else:
+            exchange.answer(200, b'{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}', headers=theirs)
+
+    site.provider("good", answer, keys=(provider_key, bad_provider_key))
+    site.provider("gone", host=f"127.0.0.1:{free_port()}", keys=(provider_key + "-2",))
+    for name in ("good", "gone"):
+        site.alias(f"m-{name}", f"{name}/m")
+    gateway = site.start().gateway
+    upstream = site.upstreams["good"]
+    try:
+        for path, host in (("/ok/*", upstream.host), ("/refused/*", f"127.0.0.1:{free_port()}")):
+            gateway.make_route(
+                match_path=path, target_host=host, add_headers={"X-Secret": "${E2E_SECRET}"}
+            )
+        made = gateway.make_key()
+        rotated = gateway.admin("POST", f"/admin/keys/{made['key_id']}/rotate")
+        key = site.key
+        bodies = []
+
+        def ask(path, headers=(), method="POST", body=b'{"model":"m-good","q":1}'):
+            with Connection(gateway.port) as connection:
+                answer = connection.request(
+                    method, path, [("Host", "gateway.test"), ("Cookie", f"session={cookie}"), *headers], body
+                )
+                bodies.append(repr((answer.headers, answer.body)).replace(upstream_cookie, ""))
+                return answer
+
+        for secret, known in ((key, True), (wrong_key, False), (made["key_value"], False)):
+            ways = [
+                ("", [("Authorization", f"Bearer {secret}")]), ("", [("x-api-key", secret)]), ("", [("api-key", secret)]),
+                ("", [("x-goog-api-key", secret)]), (f"?key={secret}&a=b", []),
+            ]  # fmt: skip
+            for query, headers in ways:
+                for path in ("/ok/a", "/refused/a", "/nowhere", "/v1/chat/completions", "//ok/../a", "/v1/models"):
+                    status = ask(path + query, headers).status
+                    assert known or status in (400, 401), (path, query, headers, status)
+            # Sent twice, malformed, and where nobody expects it.
+            ask("/ok/a", [("Authorization", f"Bearer {secret}"), ("Authorization", f"Bearer {secret}")])
+            ask("/ok/a", [("Authorization", f"Basic {secret}")])
+            ask("/ok/a", [("Authorization", f"Bearer {secret}"), ("Transfer-Encoding", "gzip")])
+            ask("/ok/a", [(f"X-{secret}", "1"), ("Authorization", f"Bearer {secret}\x01")])
+        assert site.ask("m-good").status == 200 and site.ask("m-good", stream=True).status == 200
+        for _ in range(4):
+            site.ask("m-good")
+        bodies.append(repr(site.ask("m-gone").body))
+        for token in (ADMIN_TOKEN, wrong_token):
+            for path in (f"/admin/keys?token={token}", "/admin/keys", "/admin/nothing", "/metrics", "/"):
+                _, headers, body = gateway.admin_raw("GET", path, token=token)
+                bodies.append(repr((headers.items(), body)))
+        for path in ("config", "logs?limit=500", "keys", "routes", "providers", "usage", "aliases"):
+            _, headers, body = gateway.admin_raw("GET", f"/admin/{path}")
+            bodies.append(repr((headers.items(), body)))
+        process = Path(f"/proc/{gateway.process.pid}")
+        bodies.append((process / "cmdline").read_text())
+        for thread in (process / "task").iterdir():
+            bodies.append((thread / "comm").read_text())
+        # A crash leaves no image of the memory: a limit of one byte holds for files and for pipes.
+        limits = (process / "limits").read_text()
+        assert re.search(r"Max core file size +1 ", limits), limits
+
+        secrets = [
+            key, made["key_value"], rotated["key_value"], provider_key, bad_provider_key, wrong_key, wrong_token,
+            ADMIN_TOKEN, cookie, upstream_cookie, UPSTREAM_SECRET,
+        ]  # fmt: skip
+        masters = [path for path in gateway.folder.rglob("*") if "master" in path.name and path.is_file()]
+        secrets += [path.read_text().strip() for path in masters]
+
+        def search(when):
+            places = {f"answer {n}": text.encode() for n, text in enumerate(bodies)}
+            for path in gateway.folder.rglob("*"):
+                if path.is_file() and path not in masters:
+                    places[str(path.relative_to(gateway.folder))] = path.read_bytes()
+            for place, data in places.items():
+                for secret in secrets:
+                    assert secret.encode() not in data, f"{secret} in {place}, {when}: {data[:300]!r}"
+
+        wait_until(lambda: gateway.metrics()["fastgate_audit_events_pending"] == 0, "all is written")
+        search("while it runs")
+        gateway.kill()
+        search("after a kill")
+        gateway.start()
+        gateway.stop()
+        bodies.append(site.command("providers", "list") + site.command("providers", "keys", "list", "good"))
+        search("after a stop")
+    finally:
+        gateway.kill()
+        for each in site.upstreams.values():
+            each.close()

@@ -19,7 +19,7 @@ struct AccessChoice {
     /// - Parameter createsDatabase: whether a database that is missing is made.
     func access(createsDatabase: Bool) throws(CommandFailure) -> any AdminAccess {
         if let client = try running() { return client }
-        return try LocalAccess(settings: settings, createsDatabase: createsDatabase)
+        return try LocalAccess(settings: settings, createsDatabase: createsDatabase, environment: environment)
     }
 
     /// The gateway that runs; nil if none does.

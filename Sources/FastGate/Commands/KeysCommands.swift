@@ -221,7 +221,10 @@ enum KeysCommands {
         return JSONValue.object(shown).details([
             "key_id": "Id", "key_value": "Key", "key_hint": "Key (hint)", "source_path": "Source", "permissions": "May",
             "rate_limit": "Per minute", "is_active": "Active", "usage_count": "Used", "created_at": "Made",
-            "expires_at": "Expires", "last_used_at": "Last used",
+            "expires_at": "Expires", "last_used_at": "Last used", "allowed_models": "Models",
+            "max_tokens": "Most tokens", "max_amount": "Most spent", "currency": "Currency",
+            "budget_period": "Period", "max_concurrent": "At once", "tokens_spent": "Tokens spent",
+            "amount_spent": "Amount spent", "budget_since": "Spent since", "budget_resets_at": "Begins anew",
         ])
     }
 

@@ -18,6 +18,7 @@ func serve(_ loaded: LoadedConfig) -> Int32 {
     for warning in loaded.warnings { log.warn(warning) }
     signal(SIGPIPE, SIG_IGN)
     raiseDescriptorLimit()
+    disableCoreDumps()
     do {
         // Before any thread: every one of them inherits the blocked signals.
         let signals = try SignalSource([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2])
@@ -51,4 +52,14 @@ private func raiseDescriptorLimit() {
     }
     limit.rlim_cur = limit.rlim_max
     _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+}
+
+/// Keys and answers are in this memory: a crash must not leave them in a file. A limit of one byte is the one that also
+/// holds where the kernel hands dumps to a program (core(5)). Only the soft limit, so that who means to have a dump can
+/// raise it with prlimit(1). The process stays dumpable otherwise: /proc tells its own user and the metrics how it is.
+private func disableCoreDumps() {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &limit) == 0 else { return }
+    limit.rlim_cur = min(1, limit.rlim_max)
+    _ = setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &limit)
 }

@@ -1,5 +1,6 @@
 import CSQLite
 import Glibc
+import Log
 import Reactor
 
 /// What the writer thread does.
@@ -17,6 +18,8 @@ final class WriterLoop {
     private var retryDelayMilliseconds = 0
     /// Refused records of the process before.
     private var recoveredRefusals = 0
+    /// Why the audit cannot be written, as the log has it; nil while it can.
+    private var failureTold: String?
     private var nextFlush: UInt64 = 0
     private var nextRetention: UInt64 = 0
     /// Rings of ended processes that are not yet empty.
@@ -195,10 +198,27 @@ final class WriterLoop {
                 $0.statistics.lastError = error.description
                 $0.statistics.isHealthy = false
             }
+            tellFailure(error.description)
         }
     }
 
+    /// Once for each reason: it is tried again for as long as it takes.
+    private func tellFailure(_ reason: String) {
+        guard reason != failureTold else { return }
+        failureTold = reason
+        Logger.shared.error(
+            "the audit cannot be written to the database; it waits in the rings and is tried again",
+            [("error", .string(reason))])
+    }
+
+    private func tellRecovery() {
+        guard failureTold != nil else { return }
+        failureTold = nil
+        Logger.shared.info("the audit is written to the database again")
+    }
+
     private func publish(flushNanoseconds: UInt64?) {
+        if flushNanoseconds != nil { tellRecovery() }
         gate.withLock {
             $0.statistics.committedRows = flusher.committedRows
             $0.statistics.committedEvents = flusher.committedEvents
