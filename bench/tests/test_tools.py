@@ -617,7 +617,8 @@ class RunTests(unittest.TestCase):
             out = folder / f"{name}.json"
             done = subprocess.run(
                 [BENCH / "starvation", "--programs", folder, "--fastgate", gateway, "--seconds", "1",
-                 "--connections", "8", "--every", "0.1", "--ring-size", "64KB", "--out", out], capture_output=True, text=True, timeout=120)
+                 "--connections", "8", "--every", "0.1", "--ring-size", "64KB", "--out", out],
+                capture_output=True, text=True, timeout=120)
             self.assertEqual(done.returncode, status, done.stdout + done.stderr)
             self.assertIn(says, done.stdout)
             outcome = json.loads(out.read_text())
