@@ -38,7 +38,8 @@ let package = Package(
         module("LLM", ["Reactor", "JSON", "CScan", "Inflate"]),
         module("Store", ["Reactor", "JSON", "Log", "Inflate", "CScan", "CSQLite"]),
         module("Proxy", ["Reactor", "HTTP", "JSON", "LLM", "Inflate", "Config", "Log", "Store"]),
-        module("Admin", ["Reactor", "HTTP", "JSON", "LLM", "Config", "Log", "Inflate", "Store", "Proxy", "CDashboard"]),
+        module(
+            "Admin", ["Reactor", "HTTP", "JSON", "LLM", "Config", "Log", "Inflate", "Store", "Proxy", "CDashboard"]),
         .executableTarget(
             name: "FastGate",
             dependencies: ["Reactor", "HTTP", "JSON", "LLM", "Config", "Log", "Store", "Proxy", "Admin"],
@@ -79,5 +80,5 @@ if Context.environment["FASTGATE_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
             name: "fuzz", dependencies: ["CEpoll", "Reactor", "HTTP", "JSON", "Config", "LLM", "Store", "Proxy"],
-            path: "Tests/Fuzz", exclude: ["corpus"], swiftSettings: strict))
+            path: "Tests/Fuzz", exclude: ["corpus", "shared_seeds.py"], swiftSettings: strict))
 }

@@ -241,30 +241,17 @@ enum KeysCommands {
             case "permissions": shown[member.name] = .string(permissions(key))
             case "rate_limit": shown[member.name] = .string(rateLimit(key))
             case "expires_at": shown[member.name] = .string(expiry(key))
-            case let name where accountNames[name] != nil && !hasAccount(key): break
             default: shown[member.name] = member.value
             }
         }
-        return JSONValue.object(shown).details(
-            [
-                "key_id": "Id", "key_value": "Key", "key_hint": "Key (hint)", "source_path": "Source",
-                "permissions": "May",
-                "rate_limit": "Per minute", "is_active": "Active", "usage_count": "Used", "created_at": "Made",
-                "expires_at": "Expires", "last_used_at": "Last used",
-            ].merging(accountNames) { name, _ in name })
-    }
-
-    /// What concerns requests to providers.
-    private static let accountNames = [
-        "allowed_models": "Models", "max_tokens": "Max tokens", "max_amount": "Max amount", "currency": "Currency",
-        "budget_period": "Period", "max_concurrent": "At a time", "tokens_spent": "Tokens", "amount_spent": "Amount",
-        "budget_since": "Since", "budget_resets_at": "Resets",
-    ]
-
-    /// Whether it is limited there, or has spent anything.
-    private static func hasAccount(_ key: JSONValue) -> Bool {
-        key["allowed_models"]?.arrayValue?.isEmpty == false || (key["tokens_spent"]?.intValue ?? 0) > 0
-            || ["max_tokens", "max_amount", "max_concurrent"].contains { key[$0].map { $0 != .null } ?? false }
+        return JSONValue.object(shown).details([
+            "key_id": "Id", "key_value": "Key", "key_hint": "Key (hint)", "source_path": "Source", "permissions": "May",
+            "rate_limit": "Per minute", "is_active": "Active", "usage_count": "Used", "created_at": "Made",
+            "expires_at": "Expires", "last_used_at": "Last used", "allowed_models": "Models",
+            "max_tokens": "Most tokens", "max_amount": "Most spent", "currency": "Currency",
+            "budget_period": "Period", "max_concurrent": "At once", "tokens_spent": "Tokens spent",
+            "amount_spent": "Amount spent", "budget_since": "Spent since", "budget_resets_at": "Begins anew",
+        ])
     }
 
     static func table(_ keys: [JSONValue]) -> Table {

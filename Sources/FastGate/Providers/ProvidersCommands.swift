@@ -63,7 +63,8 @@ enum ProvidersCommands {
                 "priority", nil, "N", .integer(-1_000_000...1_000_000), help: "smaller goes first; 100 unless given"),
             weight,
             OptionSpec(
-                "key-strategy", nil, "S", .choice(ProviderRecord.strategies), help: "which of its keys a request takes"),
+                "key-strategy", nil, "S", .choice(ProviderRecord.strategies),
+                help: "which of its keys a request takes"),
             OptionSpec(
                 "timeout", nil, "SECONDS", .integer(1...86_400), help: "how long to wait for its next byte"),
             OptionSpec("header", "H", "NAME:VALUE", isRepeatable: true, help: "a header to set"),
@@ -93,7 +94,7 @@ enum ProvidersCommands {
             Command(
                 "add", "add a key",
                 details: [
-                    "Reads the key from standard input: an argument would be there for every user of the machine to see."
+                    "Reads the key from standard input: an argument would be there for every user to see."
                 ],
                 operands: [name],
                 options: [OptionSpec("label", nil, "TEXT", help: "for people"), weight]
