@@ -38,7 +38,8 @@ let package = Package(
         module("LLM", ["Reactor", "JSON", "CScan", "Inflate"]),
         module("Store", ["Reactor", "JSON", "Log", "Inflate", "CScan", "CSQLite"]),
         module("Proxy", ["Reactor", "HTTP", "JSON", "LLM", "Inflate", "Config", "Log", "Store"]),
-        module("Admin", ["Reactor", "HTTP", "JSON", "LLM", "Config", "Log", "Inflate", "Store", "Proxy", "CDashboard"]),
+        module(
+            "Admin", ["Reactor", "HTTP", "JSON", "LLM", "Config", "Log", "Inflate", "Store", "Proxy", "CDashboard"]),
         .executableTarget(
             name: "FastGate",
             dependencies: ["Reactor", "HTTP", "JSON", "LLM", "Config", "Log", "Store", "Proxy", "Admin"],

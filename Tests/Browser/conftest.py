@@ -11,18 +11,41 @@ sys.path[:0] = [str(ROOT / "Tests" / "EndToEnd"), str(Path(__file__).parent)]
 
 import history  # noqa: E402
 from dashboard import Dashboard  # noqa: E402
-from harness import Gateway, Upstream  # noqa: E402
+from harness import Gateway, Upstream, wait_until  # noqa: E402
+from harness.client import Connection  # noqa: E402
 from harness.gateway import binary  # noqa: E402
 
 WORDS = "A gateway stands between callers and models , and lets nothing through that it was not asked for .".split()
+
+USAGE = {"prompt_tokens": 1000, "completion_tokens": 200, "total_tokens": 1200}
+PROVIDER_KEY = "sk-proj-0123456789abcdefghij-wxyz"
+
+
+def set_up_providers(gateway, host: str):
+    """Two providers, prices, an alias, and a caller who has spent some of what he may."""
+    for name, models, weight in [("acme", ["gpt-4o", "gpt-4o-mini"], 3), ("spare", ["gpt-4o"], 1)]:
+        gateway.admin("POST", "/admin/providers", {"name": name, "base_url": f"http://{host}/v1", "models": models, "weight": weight})
+        gateway.admin("POST", f"/admin/providers/{name}/keys", {"key": PROVIDER_KEY, "label": "team"})
+    gateway.admin("PUT", "/admin/prices/acme/gpt-4o", {"input": "2.5", "output": "10", "cached_input": "1.25"})
+    gateway.admin("POST", "/admin/aliases", {"name": "smart", "targets": ["acme/gpt-4o", "spare/gpt-4o"]})
+    key = gateway.make_key("research/budget", max_amount="25", budget_period="monthly", allowed_models=["gpt-*", "smart"])
+    for number in range(3):
+        body = json.dumps({"model": "smart", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 20}).encode()
+        headers = [("Host", "gateway.test"), ("Authorization", f"Bearer {key['key_value']}"), ("Content-Type", "application/json")]
+        with Connection(gateway.port) as connection:
+            assert connection.request("POST", "/openai/v1/chat/completions", headers, body).status == 200
+    wait_until(lambda: gateway.admin("GET", "/admin/usage")["totals"]["requests"] == 3, "what it cost is known")
 
 
 def answer(exchange):
     """An LLM without a model: a stream if one is asked for."""
     body = json.loads(exchange.read_body() or b"{}")
+    if exchange.request.target.endswith("/models"):
+        right = exchange.request.header("authorization") == f"Bearer {PROVIDER_KEY}"
+        return exchange.answer(200 if right else 401, json.dumps({"data": [{"id": "gpt-4o"}, {"id": "gpt-4o-mini"}]}).encode())
     if not body.get("stream"):
         choice = {"index": 0, "message": {"role": "assistant", "content": " ".join(WORDS)}, "finish_reason": "stop"}
-        return exchange.answer(body=json.dumps({"object": "chat.completion", "choices": [choice]}).encode())
+        return exchange.answer(body=json.dumps({"object": "chat.completion", "model": body.get("model"), "choices": [choice], "usage": USAGE}).encode())
     exchange.head(200, [("Content-Type", "text/event-stream"), ("Transfer-Encoding", "chunked")])
     for word in WORDS:
         exchange.chunk(b"data: " + json.dumps({"choices": [{"index": 0, "delta": {"content": word + " "}}]}).encode() + b"\n\n")
@@ -61,6 +84,7 @@ def gateway(tmp_path_factory, upstream):
     gateway.make_route(
         route_id="rest", route_name="Everything else", match_path="/v1/*", target_host=upstream.host, priority=100,
         add_headers={"Authorization": "Bearer ${OPENAI_API_KEY}"})
+    set_up_providers(gateway, upstream.host)
     yield gateway
     try:
         gateway.stop()

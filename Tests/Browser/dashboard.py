@@ -6,7 +6,7 @@ from selenium.webdriver.support.ui import Select
 
 from harness import ADMIN_TOKEN, wait_until
 
-PAGES = ["overview", "keys", "routes", "logs", "reports", "settings"]
+PAGES = ["overview", "keys", "routes", "providers", "models", "spend", "logs", "reports", "settings"]
 
 
 class Dashboard:

@@ -9,12 +9,13 @@ from harness import wait_until
 
 # What a page has once it is there.
 READY = {
-    "overview": "table.logs tbody tr", "keys": "td.row-actions", "routes": "td.row-actions", "logs": "table.logs tbody tr",
+    "overview": "table.logs tbody tr", "keys": "td.row-actions", "routes": "td.row-actions",
+    "providers": "td.row-actions", "models": "td.row-actions", "spend": "ul.bar-list li", "logs": "table.logs tbody tr",
     "reports": "ul.bar-list li", "settings": ".config dd",
 }
 TITLES = {
-    "en": ["Overview", "Keys", "Routes", "Logs", "Reports", "Settings"],
-    "zh": ["概览", "密钥", "路由", "日志", "报表", "设置"],
+    "en": ["Overview", "Keys", "Routes", "Providers", "Models and prices", "Spend", "Logs", "Reports", "Settings"],
+    "zh": ["概览", "密钥", "路由", "提供商", "模型与价格", "费用", "日志", "报表", "设置"],
 }
 
 

@@ -227,3 +227,45 @@ def test_without_its_master_key_the_gateway_runs_and_says_so(site, made, tmp_pat
             assert status == 503 and json.loads(data)["error"]["code"] == "master_key_locked"
     finally:
         site.close()
+
+
+def test_the_command_line_asks_the_running_gateway(site):
+    """Unlike before a start, when the same commands work on the database."""
+    upstream = site.upstreams["one"]
+    upstream.handler = models
+    site.command("providers", "add", "by-hand", "--base-url", f"http://{upstream.host}/v1", "--models", "m-1,m-2")
+    key_id = site.command("providers", "keys", "add", "by-hand", "--label", "cli", stdin=SECRET + "\n").strip()
+    assert ask(site, "by-hand/m-1")[0].status == 200
+    listed = site.command("providers", "keys", "list", "by-hand")
+    assert key_id in listed and "sk-proj-****0001" in listed and SECRET not in listed
+    assert json.loads(site.command("providers", "list", "--json"))
+    assert "none" in site.command("providers", "keys", "test", key_id)
+    upstream.handler = failing(401)
+    assert "key_invalid" in site.command("providers", "keys", "test", key_id, fails=True)
+    upstream.handler = models
+
+    site.command("aliases", "set", "cli/alias", "by-hand/m-1")
+    site.command("aliases", "set", "cli/alias", "by-hand/m-2")
+    assert ask(site, "cli/alias")[0].header("x-fastgate-model") == "m-2"
+    site.command("aliases", "remove", "cli/alias")
+    assert ask(site, "cli/alias")[0].status == 404
+
+    site.command("prices", "set", "m-1", "--provider", "by-hand", "--input", "1", "--output", "10")
+    answer, request_id = ask(site, "by-hand/m-1")
+    assert answer.header("x-fastgate-cost") == "0.000049"
+    site.usage(request_id)
+    assert "0.000049 USD" in site.command("usage", "--by", "model", "--provider", "by-hand")
+    assert "cost_USD" in site.command("usage", "--by", "key", "--csv")
+    assert "there is no price" in site.command("prices", "remove", "m-1", fails=True)
+    site.command("prices", "remove", "m-1", "--provider", "by-hand")
+
+    made = json.loads(site.command("keys", "create", "cli", "--max-amount", "12.50", "--budget-period", "daily", "--json"))
+    assert made["max_amount"] == "12.5" and made["budget_period"] == "daily"
+    site.command("keys", "update", made["key_id"], "--max-amount", "none", "--model", "m-*")
+    shown = site.gateway.admin("GET", f"/admin/keys/{made['key_id']}")
+    assert shown["max_amount"] is None and shown["allowed_models"] == ["m-*"]
+
+    assert site.command("providers", "toggle", "by-hand").strip() == "off"
+    site.command("providers", "keys", "remove", key_id)
+    site.command("providers", "remove", "by-hand")
+    assert "there is no provider" in site.command("providers", "remove", "by-hand", fails=True)

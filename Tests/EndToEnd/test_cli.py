@@ -152,7 +152,7 @@ def test_from_elsewhere(cli, shared, tmp_path):
     config.write_text(f'security: {{ admin_token: "{ADMIN_TOKEN}" }}\n')
     other = cli("keys", "list", "-c", str(config), "--url", "http://192.0.2.1:1", config=False, env=bare, expect=1)
     assert "no admin token for http://192.0.2.1:1" in other.stderr
-    assert "not http" in cli("keys", "list", "--url", "https://127.0.0.1", expect=2).stderr
+    assert "neither http nor https" in cli("keys", "list", "--url", "ftp://127.0.0.1", expect=2).stderr
     refused = cli("keys", "list", "--url", "http://127.0.0.1:1", expect=1).stderr
     assert "cannot be reached" in refused and "Is the gateway running" in refused
 

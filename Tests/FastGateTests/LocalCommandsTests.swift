@@ -22,7 +22,8 @@ import Testing
         #expect(
             made.console.lines.map { String($0.prefix(10)) } == [
                 "Id        ", "Key       ", "Key (hint)", "Source    ", "May       ", "Per minute", "Active    ",
-                "Used      ", "Made      ", "Expires   ", "Last used ",
+                "Used      ", "Made      ", "Expires   ", "Last used ", "Models    ", "Most token", "Most spent",
+                "Currency  ", "Period    ", "At once   ", "Tokens spe", "Amount spe", "Spent sinc", "Begins ane",
             ])
         #expect(made.console.complaints == ["The key is shown this once: the database holds only its hash."])
 

@@ -233,14 +233,14 @@ def foreign_load(seconds=0.5):
     return {core: (core_ticks(core)[0] - ticks) / per_second / seconds for core, ticks in before.items()}
 
 
-def describe(root):
+def describe(root, binaries):
     model = next((line.partition(":")[2].strip() for line in _read("/proc/cpuinfo").splitlines()
                   if line.startswith("model name")), "?")
 
     def first_line(*command):
         try:
-            done = subprocess.run(command, capture_output=True, text=True)
-        except OSError:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+        except (OSError, subprocess.TimeoutExpired):
             return None
         return (done.stdout or done.stderr).strip().split("\n")[0] or None
 
@@ -250,6 +250,7 @@ def describe(root):
         "cores": os.cpu_count(),
         "kernel": platform.release(),
         "commit": first_line("git", "-C", str(root), "describe", "--always", "--dirty"),
+        "fastgate": first_line(str(binaries["fastgate"]), "version") if "fastgate" in binaries else None,
         "nginx": first_line(find_command("nginx") or "nginx", "-v"),
         "haproxy": first_line(find_command("haproxy") or "haproxy", "-v"),
         "wrk": (first_line(find_command("wrk") or "wrk", "-v") or "").split(" [")[0],

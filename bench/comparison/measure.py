@@ -130,7 +130,7 @@ class Measurement:
         hold = ["--duration", 0.3] if self.scenario.hold else []
         result = self._unmeasured(proxy, lambda: machine.run_loadgen(
             self.binaries["loadgen"],
-            [*self._load(proxy, 1, 1), *hold, "--requests", 1, "--ramp-ms", 0, "--grace", 10], 5))
+            [*self._load(proxy, 1, 1), *hold, "--requests", 1, "--ramp-ms", 0, "--grace", 30], 5))
         if result["errors"] or (not self.scenario.hold and result["requests"] != 1):
             said = proxy.process.tail() if proxy.process else ""
             raise Failure(f"a first request failed: {result['error_kinds']} {result['statuses']} {said}")
@@ -157,9 +157,13 @@ class Measurement:
         return arguments
 
     def _load(self, proxy, seconds, connections):
+        if proxy.most_connections:
+            connections = min(connections, proxy.most_connections)
         arguments = [*self._request(proxy.port, proxy.key, proxy.single), *self.scenario.load, "--duration", seconds,
                      "--connections", connections]
-        if self.expected_bytes is not None:
+        if proxy.most_connections:
+            arguments += ["--grace", 50]  # slow, not dead
+        if self.expected_bytes is not None and proxy.keeps_answers:
             arguments += ["--expect-bytes", self.expected_bytes]
         if self.scenario.hold:
             arguments += ["--ramp-ms", 3000]
@@ -230,8 +234,11 @@ class Measurement:
             most = issued + (self.connections if self.scenario.tool == "wrk" else 0)
             if not issued <= rows <= most:
                 problems.append(f"{rows} audit rows for {issued} requests")
+        if proxy.usage_rows is not None and proxy.usage_rows != issued:
+            problems.append(f"{proxy.usage_rows} records of usage for {issued} requests")
         figures = {
-            "proxy": name, "requests": result["requests"], "units": units, "errors": result["errors"],
+            "proxy": name, "connections": min(self.connections, proxy.most_connections or self.connections),
+            "requests": result["requests"], "units": units, "errors": result["errors"],
             "cpu_us": cpu_ns / 1e3 / units if units and pids else None,
             "schedstat_us": threads_ns / 1e3 / units if units and pids else None, "rate": result["rate"],
             "resident_kib": resident, "private_kib": private, "audit_rows": rows, "problems": problems,
@@ -286,7 +293,8 @@ class Measurement:
                 result = self._unmeasured(proxy, lambda: self._run_wrk(proxy, 2))
             else:
                 # By number, not by time: strace slows some proxies down a hundredfold.
-                requests = max(64, 4000 // self.scenario.units_per_request)
+                most = 200 if proxy.most_connections else 4000
+                requests = max(64, most // self.scenario.units_per_request)
                 result = self._unmeasured(proxy, lambda: machine.run_loadgen(
                     self.binaries["loadgen"],
                     [*self._load(proxy, 30, min(self.connections, 64)), "--requests", requests], 60))

@@ -9,6 +9,7 @@ import hashlib
 import http.client
 import json
 import sqlite3
+import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,13 +43,17 @@ class Proxy:
     note = ""
     keeps_audit = False
     single = False  # has one of each in a scenario of many routes and keys
+    most_connections = None  # it gets no more at once, however many the scenario has
+    keeps_answers = True     # passes an answer's bytes on as they are, so that their number can be checked
+    start_seconds = 15
+    usage_rows = None        # records of usage that `settle` found, where some are kept
 
     def __init__(self, setup):
         self.setup = setup
         self.port = free_port()
         self.key = setup.keys[0] if setup.keys else "sk-bench-0000000000000000000000000000000"
         self.keys = setup.keys or [self.key]
-        self.folder = setup.folder / self.name
+        self.folder = (setup.folder / self.name).resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.process = None
 
@@ -56,7 +61,7 @@ class Proxy:
         self.configure()
         self.process = Process(self.command(), PROXY_CORE, self.folder / "output.log", cwd=self.folder,
                                environment=self.environment())
-        self.process.wait_for_port(self.port)
+        self.process.wait_for_port(self.port, self.start_seconds)
 
     def configure(self):
         pass
@@ -287,8 +292,16 @@ audit: {{ enabled: {str(self.keeps_audit).lower()} }}
     def start(self):
         super().start()
         self.process.wait_for_port(self.admin_port)
-        s = self.setup
         created = self.admin("POST", "/admin/keys", {"source_path": "/bench", "rate_limit": 1_000_000_000})
+        self.make_routes()
+        if self.setup.keys:
+            self.fill_database(created["key_value"])
+        else:
+            self.key = created["key_value"]
+            self.keys = [self.key]
+
+    def make_routes(self):
+        s = self.setup
         route = {"target_host": f"127.0.0.1:{s.upstream_port}", "target_protocol": "http"}
         if s.prefixes:
             self.admin("POST", "/admin/routes", route | {"route_name": "bench", "match_path": f"{s.prefixes[0]}/*"})
@@ -298,11 +311,6 @@ audit: {{ enabled: {str(self.keeps_audit).lower()} }}
                 "match_body_schema": {"model": s.model}})
             self.admin("POST", "/admin/routes", route | {
                 "route_name": "blob", "match_path": "/blob*", "match_method": "GET"})
-        if s.keys:
-            self.fill_database(created["key_value"])
-        else:
-            self.key = created["key_value"]
-            self.keys = [self.key]
 
     def admin(self, method, path, body):
         connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=30)
@@ -381,6 +389,46 @@ class FastGateWithoutAudit(FastGate):
         return None
 
 
+class FastGateProvider(FastGate):
+    name = "fastgate-provider"
+    note = "the same request to a provider instead of a route: provider and key chosen, usage read, priced and recorded"
+
+    def configure(self):
+        super().configure()
+        s = self.setup
+        prices = self.write("prices.json", json.dumps({s.model: {
+            "litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 2.5e-06,
+            "output_cost_per_token": 1e-05, "max_output_tokens": 16384}}))
+        self.command_line("providers", "add", "bench", "--base-url", f"http://127.0.0.1:{s.upstream_port}",
+                          "--models", s.model)
+        self.command_line("providers", "keys", "add", "bench", stdin="sk-bench-upstream-000000000000000000000000\n")
+        self.command_line("prices", "import", prices)
+
+    def command_line(self, *words, stdin=""):
+        """A command of the gateway's own, on its database, while it does not run."""
+        done = subprocess.run([str(part) for part in (self.setup.binaries["fastgate"], *words)] +
+                              ["--config", "config.yaml"], input=stdin, capture_output=True, text=True, timeout=30,
+                              cwd=self.folder, env=self.environment())
+        if done.returncode:
+            raise Failure(f"fastgate {' '.join(map(str, words[:3]))} failed: {done.stderr.strip()}")
+
+    def make_routes(self):
+        """None: what no route takes goes to the provider."""
+
+    def mark(self):
+        return super().mark(), self.query("SELECT coalesce(max(rowid), 0) FROM usage_records")[0]
+
+    def settle(self, mark, least, seconds):
+        audit, usage = mark
+        deadline = time.monotonic() + seconds
+        rows = super().settle(audit, least, seconds)
+        while True:
+            self.usage_rows = self.query("SELECT count(*) FROM usage_records WHERE rowid > ?", usage)[0]
+            if self.usage_rows >= least or time.monotonic() > deadline:
+                return rows
+            time.sleep(0.1)
+
+
 class FastGateTwoWorkers(FastGate):
     name = "fastgate-2"
     note = "the same with two workers, on the one core that every proxy has"
@@ -396,6 +444,41 @@ class FastGateSingle(FastGate):
         super().__init__(dataclasses.replace(setup, keys=setup.keys[:1], prefixes=setup.prefixes[:1]))
 
 
+class LiteLLM(Proxy):
+    name = "litellm"
+    note = ("LiteLLM's proxy, one worker, master key as the caller's key, model by name, no database, logging off; "
+            "16 connections at most, sizes of answers not checked since it writes them anew")
+    most_connections = 16
+    keeps_answers = False
+    start_seconds = 180
+
+    def command(self):
+        return [self.setup.binaries["litellm"], "--config", "config.yaml", "--host", "127.0.0.1",
+                "--port", self.port, "--num_workers", 1, "--telemetry", "False"]
+
+    def environment(self):
+        # No map of prices from the network, no .env of whoever runs this.
+        return {"PATH": f"{Path(self.setup.binaries['litellm']).parent}:/usr/bin:/bin", "HOME": str(self.folder),
+                "LITELLM_LOG": "ERROR", "LITELLM_MODE": "PRODUCTION", "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+                "NO_DOCS": "True"}
+
+    def configuration(self):
+        return (self.folder / "config.yaml").read_text()
+
+    def configure(self):
+        s = self.setup
+        self.write("config.yaml", f"""\
+model_list:
+  - model_name: {s.model}
+    litellm_params:
+      model: openai/{s.model}
+      api_base: http://127.0.0.1:{s.upstream_port}/v1
+      api_key: none
+litellm_settings: {{ telemetry: false, set_verbose: false, num_retries: 0, request_timeout: 600 }}
+general_settings: {{ master_key: {self.key}, disable_spend_logs: true }}
+""")
+
+
 def insert(db, table, rows):
     if not rows:
         return
@@ -407,4 +490,4 @@ def insert(db, table, rows):
 
 ALL = {proxy.name: proxy for proxy in (
     Direct, Relay, Nginx, NginxWideBuffer, HAProxy, HAProxyRouting, FastGate, FastGateBodies,
-    FastGateWithoutAudit, FastGateTwoWorkers, FastGateSingle)}
+    FastGateWithoutAudit, FastGateProvider, FastGateTwoWorkers, FastGateSingle, LiteLLM)}

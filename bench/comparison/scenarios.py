@@ -30,12 +30,14 @@ FORWARDING = ("relay", "nginx", "haproxy", "haproxy-llm", "fastgate")
 STREAM_CHUNKS = 98
 
 SCENARIOS = {s.name: s for s in (
-    Scenario("json", "1 kB chat request in, 0.6 kB JSON out, 64 kept-alive connections", FORWARDING),
+    Scenario("json", "1 kB chat request in, 0.6 kB JSON out, 64 kept-alive connections",
+             (*FORWARDING, "fastgate-provider")),
     Scenario("workers", "json once more, the gateway with one worker and with two on the same core",
              ("fastgate", "fastgate-2")),
     Scenario("json-big", "200 kB prompt in, 0.6 kB JSON out, 64 kept-alive connections", FORWARDING,
              body_bytes=200_000),
-    Scenario("stream", "1,000 event streams at once, a chunk every 20 ms", ("direct", *FORWARDING),
+    Scenario("stream", "1,000 event streams at once, a chunk every 20 ms",
+             ("direct", *FORWARDING, "fastgate-provider"),
              load=("--stream",), mock=("--chunks", STREAM_CHUNKS, "--gap-ms", 20), gap_ms=20, unit="chunk",
              units_per_request=STREAM_CHUNKS + 2, connections=1000, seconds=5, quick_seconds=1.5),
     Scenario("idle-streams", "10,000 open event streams, each waiting for its next chunk", FORWARDING,
@@ -51,7 +53,8 @@ SCENARIOS = {s.name: s for s in (
     Scenario("audit", "json once more, the gateway without an audit, with it, and recording the bodies too",
              ("nginx", "haproxy", "fastgate-no-audit", "fastgate", "fastgate-bodies")),
     Scenario("routes", "1,000 routes by path, 10,000 keys, both random for each request",
-             ("nginx", "haproxy", "fastgate-single", "fastgate"), path="/{{route}}/v1/chat/completions", keys=10_000, routes=1_000,
+             ("nginx", "haproxy", "fastgate-single", "fastgate"), path="/{{route}}/v1/chat/completions", keys=10_000,
+             routes=1_000,
              adapts="nginx: a map of keys and a location a route; haproxy: a map file of each"),
     Scenario("latency", "json at a fixed 15,000 requests a second, latency from when each was due (open loop)",
              ("direct", *FORWARDING), load=("--rate", 15000)),

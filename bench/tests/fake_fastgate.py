@@ -13,6 +13,8 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+if sys.argv[1] == "version":
+    sys.exit(print("fastgate 0.0.0 (fake)"))
 lossy = os.path.basename(sys.argv[0]).startswith("lossy")
 ports = [int(port) for port in re.findall(r"port: (\d+)", open("config.yaml").read())]
 os.makedirs("data", exist_ok=True)
@@ -47,6 +49,19 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Admin(Handler):
+    def do_GET(self):
+        with lock:
+            rows = db.execute("SELECT count(*) FROM audit_logs").fetchone()[0]
+        self.answer(200, f"""\
+# HELP fastgate_requests_total Finished requests.
+fastgate_requests_total{{route="a b"}} {rows}
+fastgate_audit_events_total{{result="committed"}} {rows}
+fastgate_audit_events_total{{result="dropped"}} 0
+fastgate_audit_events_pending 0
+fastgate_audit_ring_used_bytes 4096
+fastgate_audit_last_flush_seconds 0.01
+""".encode())
+
     def do_POST(self):
         members = json.loads(self.body())
         if self.bearer() != os.environ["FASTGATE_ADMIN_TOKEN"]:

@@ -53,6 +53,7 @@ export function withQuery(path, query) {
 export const api = {
   get: (path, query = {}, options) => request("GET", withQuery(path, query), undefined, options),
   post: (path, body, options) => request("POST", path, body, options),
+  put: (path, body, options) => request("PUT", path, body, options),
   patch: (path, body, options) => request("PATCH", path, body, options),
   delete: (path, options) => request("DELETE", path, undefined, options),
 

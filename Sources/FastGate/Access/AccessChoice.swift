@@ -19,7 +19,7 @@ struct AccessChoice {
     /// - Parameter createsDatabase: whether a database that is missing is made.
     func access(createsDatabase: Bool) throws(CommandFailure) -> any AdminAccess {
         if let client = try running() { return client }
-        return try LocalAccess(settings: settings, createsDatabase: createsDatabase)
+        return try LocalAccess(settings: settings, createsDatabase: createsDatabase, environment: environment)
     }
 
     /// The gateway that runs; nil if none does.
@@ -61,7 +61,7 @@ struct AccessChoice {
     private func remote(_ url: String, _ silenceMilliseconds: Int32) throws(CommandFailure) -> AdminClient {
         let place = try HostLookup.place(url: url)
         // Without a file of authorities the gateway on this machine is known by its certificate.
-        if place.address.isLoopback && (caFile == nil || !place.isTLS) {
+        if place.address.isLoopback && (!place.isTLS || caFile == nil && settings.admin.isTLS) {
             return try client(place.address, isTLS: place.isTLS, silenceMilliseconds: silenceMilliseconds)
         }
         let variables = ["FASTGATE_ADMIN_TOKEN", "ADMIN_TOKEN"].compactMap { environment[$0] }.filter { !$0.isEmpty }

@@ -13,7 +13,7 @@ final class LocalAccess: AdminAccess {
     /// Opens the database, which may be migrated by that.
     ///
     /// - Parameter createsDatabase: whether one that is missing is made; else it is a failure.
-    init(settings: Settings, createsDatabase: Bool) throws(CommandFailure) {
+    init(settings: Settings, createsDatabase: Bool, environment: [String: String]) throws(CommandFailure) {
         self.settings = settings
         let path = settings.database.path
         guard createsDatabase || Glibc.access(path, F_OK) == 0 else {
@@ -23,8 +23,9 @@ final class LocalAccess: AdminAccess {
         let opening = try Self.take(settings)
         do throws(StoreError) {
             let database = try Database.open(path: path, timeZoneOffsetMinutes: settings.app.timezone.minutes)
+            let vault = try KeyVault.open(database, environment: environment[MasterKey.environmentName])
             admin = try LocalAdmin(
-                settings: settings, database: database, gateway: IdleGateway(settings: settings),
+                settings: settings, database: database, vault: vault, gateway: IdleGateway(settings: settings),
                 version: fastGateVersion)
         } catch {
             throw CommandFailure(message: "\(error)")

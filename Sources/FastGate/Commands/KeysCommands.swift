@@ -19,6 +19,19 @@ enum KeysCommands {
         help: "what the key may do; repeat it, or separate by commas. A family (chat, completions, embeddings, models, "
             + "responses, messages, images, audio, files, moderations), a path pattern that begins with \"/\" "
             + "(\"/v1/*\"), or \"*\". Without any: everything")
+    /// What a key may ask of providers. Each may be `none` to take a limit away.
+    private static let limits = [
+        OptionSpec(
+            "model", nil, "PATTERN", isRepeatable: true, help: "models that may be asked for, with *; repeat it"),
+        OptionSpec("max-tokens", nil, "N", help: "tokens that may be used in a budget period, or none"),
+        OptionSpec(
+            "max-amount", nil, "AMOUNT", help: "money that may be spent in a budget period, as in 12.50, or none"),
+        OptionSpec("currency", nil, "CODE", help: "of --max-amount: three letters; USD unless given"),
+        OptionSpec(
+            "budget-period", nil, "PERIOD", .choice(["total", "daily", "monthly"]),
+            help: "when counting starts anew; total is never"),
+        OptionSpec("max-concurrent", nil, "N", help: "exchanges with providers that may be open at a time, or none"),
+    ]
     private static let shownOnce = "This is the only time it can be seen: the database holds its hash."
 
     // MARK: - Commands
@@ -36,7 +49,7 @@ enum KeysCommands {
                 "rate-limit", nil, "N", .integer(0...1_000_000_000),
                 help: "requests per minute; 0 is unlimited. Without it the gateway's default counts "
                     + "(rate_limiting.default_requests_per_minute)"),
-        ] + expiries + [BodyMembers.set] + CommonOptions.tool,
+        ] + expiries + limits + [BodyMembers.set] + CommonOptions.tool,
         examples: [
             "fastgate keys create team-a",
             "fastgate keys create ci -p chat,models --rate-limit 60 --expires-days 30",
@@ -83,7 +96,7 @@ enum KeysCommands {
             OptionSpec("source", nil, "SOURCE", help: "whose key it is"), permission,
             OptionSpec(
                 "rate-limit", nil, "N", help: "requests per minute; 0 is unlimited, default the gateway's default"),
-        ] + expiries + [
+        ] + expiries + limits + [
             OptionSpec(flag: "active", help: "accept it (again)"),
             OptionSpec(flag: "inactive", help: "accept it no more"),
             BodyMembers.set,
@@ -166,6 +179,19 @@ enum KeysCommands {
         case "never-expires": body["expires_at"] = .null
         default: break
         }
+        if options.has("model") {
+            body["allowed_models"] = .array(options.all("model").filter { $0 != "none" }.map { .string($0) })
+        }
+        for (option, member) in [("max-tokens", "max_tokens"), ("max-concurrent", "max_concurrent")] {
+            guard let text = options.value(option) else { continue }
+            guard text == "none" || Int(text).map({ $0 >= 0 }) == true else {
+                throw options.problem("--\(option) must be a number, not negative, or none, not \"\(text)\"")
+            }
+            body[member] = Int(text).map { .integer($0) } ?? .null
+        }
+        if let text = options.value("max-amount") { body["max_amount"] = text == "none" ? .null : .string(text) }
+        if let text = options.value("currency") { body["currency"] = .string(text) }
+        if let text = options.value("budget-period") { body["budget_period"] = .string(text) }
         try BodyMembers.apply(options, to: &body)
     }
 
@@ -221,7 +247,10 @@ enum KeysCommands {
         return JSONValue.object(shown).details([
             "key_id": "Id", "key_value": "Key", "key_hint": "Key (hint)", "source_path": "Source", "permissions": "May",
             "rate_limit": "Per minute", "is_active": "Active", "usage_count": "Used", "created_at": "Made",
-            "expires_at": "Expires", "last_used_at": "Last used",
+            "expires_at": "Expires", "last_used_at": "Last used", "allowed_models": "Models",
+            "max_tokens": "Most tokens", "max_amount": "Most spent", "currency": "Currency",
+            "budget_period": "Period", "max_concurrent": "At once", "tokens_spent": "Tokens spent",
+            "amount_spent": "Amount spent", "budget_since": "Spent since", "budget_resets_at": "Begins anew",
         ])
     }
 

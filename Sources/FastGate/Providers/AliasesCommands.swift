@@ -1,33 +1,38 @@
-import Store
+import JSON
 
 /// `fastgate aliases …`
 enum AliasesCommands {
     static let group = Command(
-        group: "aliases", "manage other names of models", details: [ProviderCommand.offline], [list, set, remove])
+        group: "aliases", "manage other names of models", sections: [CommonOptions.access], [list, set, remove])
 
     private static let list = Command(
-        "list", "list aliases", details: [ProviderCommand.offline], options: ProviderCommand.options,
+        "list", "list aliases", options: CommonOptions.tool, sections: [CommonOptions.access],
         action: { (call) throws(CommandFailure) in
-            try ProviderCommand.print(call, try ProviderCommand.session(call).aliases())
+            let items = try ProviderCommand.access(call).items("/admin/aliases")
+            ProviderCommand.print(call, items, ["name", "targets", "enabled"])
         })
 
     private static let set = Command(
         "set", "let a name stand for models",
-        details: [
-            "TARGET is provider/model or a model's name; of several, each is tried when those before it fail.",
-            ProviderCommand.offline,
-        ],
-        operands: [Operand("NAME"), Operand("TARGET", isRepeatable: true)], options: ProviderCommand.options,
-        examples: ["fastgate aliases set gpt-4 openai/gpt-4o azure/gpt-4o"],
+        details: ["TARGET is provider/model or a model's name; of several, each is tried when those before it fail."],
+        operands: [Operand("NAME"), Operand("TARGET", isRepeatable: true)], options: CommonOptions.quiet,
+        examples: ["fastgate aliases set gpt-4 openai/gpt-4o azure/gpt-4o"], sections: [CommonOptions.access],
         action: { (call) throws(CommandFailure) in
             let words = call.options.operands
-            try ProviderCommand.session(call).setAlias(AliasRecord(name: words[0], targets: Array(words.dropFirst())))
+            let targets = JSONValue.array(words.dropFirst().map { .string($0) })
+            let access = try ProviderCommand.access(call)
+            let change = JSONValue.object(JSONObject([("targets", targets), ("enabled", .bool(true))]))
+            let path = ProviderCommand.path("aliases", words[0])
+            if try access.jsonIfThere(APIRequest("PATCH", path, body: change)) != nil { return }
+            let new = JSONValue.object(JSONObject([("name", .string(words[0])), ("targets", targets)]))
+            _ = try access.json(APIRequest("POST", "/admin/aliases", body: new))
         })
 
     private static let remove = Command(
-        "remove", "remove an alias", details: [ProviderCommand.offline], operands: [Operand("NAME")],
-        options: ProviderCommand.options,
+        "remove", "remove an alias", operands: [Operand("NAME")], options: CommonOptions.quiet,
+        sections: [CommonOptions.access],
         action: { (call) throws(CommandFailure) in
-            try ProviderCommand.session(call).removeAlias(call.options.operands[0])
+            let path = ProviderCommand.path("aliases", call.options.operands[0])
+            _ = try ProviderCommand.access(call).json(APIRequest("DELETE", path))
         })
 }

@@ -1,19 +1,88 @@
+import JSON
+
 /// `fastgate prices …`
 enum PricesCommands {
     static let group = Command(
-        group: "prices", "manage prices of models", details: [ProviderCommand.offline], [list, importFile])
+        group: "prices", "manage prices of models", sections: [CommonOptions.access], [list, set, remove, importFile])
+
+    private static let model = Operand("MODEL")
+    private static let provider = OptionSpec(
+        "provider", nil, "NAME", help: "the price of this provider, or of all of its type; of any provider unless given"
+    )
 
     private static let list = Command(
-        "list", "list prices", details: [ProviderCommand.offline], options: ProviderCommand.options,
+        "list", "list prices", details: ["For a million tokens, in units of the currency."],
+        options: [
+            OptionSpec("provider", nil, "NAME", help: "only those of this provider; * for those of any"),
+            OptionSpec("model", nil, "PART", help: "only models whose name contains PART"),
+        ] + CommonOptions.tool, sections: [CommonOptions.access],
         action: { (call) throws(CommandFailure) in
-            try ProviderCommand.print(call, try ProviderCommand.session(call).prices())
+            var query: [QueryParameter] = []
+            for name in ["provider", "model"] {
+                if let value = call.options.value(name) { query.append(QueryParameter(name, value)) }
+            }
+            let items = try ProviderCommand.access(call).items("/admin/prices", query: query)
+            ProviderCommand.print(
+                call, items, ["provider", "model", "input", "output", "cached_input", "currency", "imported"])
         })
 
-    private static let importFile = Command(
-        "import", "take prices from a file",
-        details: ["FILE is LiteLLM's model_prices_and_context_window.json. \(ProviderCommand.offline)"],
-        operands: [Operand("FILE", .file)], options: ProviderCommand.options,
+    private static let set = Command(
+        "set", "set the price of a model",
+        details: ["Prices are for a million tokens. One that is set by hand is not overwritten by an import."],
+        operands: [model],
+        options: [
+            OptionSpec("input", nil, "AMOUNT", help: "of tokens that go in"),
+            OptionSpec("output", nil, "AMOUNT", help: "of tokens that come out"),
+            OptionSpec("cached-input", nil, "AMOUNT", help: "of tokens read from a cache; as --input unless given"),
+            OptionSpec("cache-write", nil, "AMOUNT", help: "of tokens written to a cache; as --input unless given"),
+            OptionSpec("reasoning", nil, "AMOUNT", help: "of reasoning tokens; as --output unless given"),
+            OptionSpec("currency", nil, "CODE", help: "three letters; USD unless given"), provider,
+        ] + CommonOptions.quiet,
+        examples: ["fastgate prices set gpt-4o --provider openai --input 2.5 --output 10"],
+        sections: [CommonOptions.access],
         action: { (call) throws(CommandFailure) in
-            call.console.print(try ProviderCommand.session(call).importPrices(call.options.operands[0]))
+            var body = JSONObject()
+            for name in ["input", "output", "cached-input", "cache-write", "reasoning", "currency"] {
+                guard let value = call.options.value(name) else { continue }
+                body[String(name.map { $0 == "-" ? "_" : $0 })] = .string(value)
+            }
+            for name in ["input", "output"] where body[name] == nil {
+                throw call.options.problem("--\(name) is missing")
+            }
+            _ = try ProviderCommand.access(call).json(APIRequest("PUT", path(call.options), body: .object(body)))
+        })
+
+    private static let remove = Command(
+        "remove", "remove the price of a model", operands: [model], options: [provider] + CommonOptions.quiet,
+        sections: [CommonOptions.access],
+        action: { (call) throws(CommandFailure) in
+            _ = try ProviderCommand.access(call).json(APIRequest("DELETE", path(call.options)))
+        })
+
+    private static func path(_ options: ParsedOptions) -> String {
+        ProviderCommand.path("prices", options.value("provider") ?? "*", options.operands[0])
+    }
+
+    private static let importFile = Command(
+        "import", "take prices from a file", details: ["FILE is LiteLLM's model_prices_and_context_window.json."],
+        operands: [Operand("FILE", .file)],
+        options: [OptionSpec(flag: "replace", help: "replace prices that were set by hand too")] + CommonOptions.tool,
+        sections: [CommonOptions.access],
+        action: { (call) throws(CommandFailure) in
+            let file = call.options.operands[0]
+            let contents: JSONValue
+            do {
+                contents = try JSONValue(parsing: try readFile(file, limit: 32 << 20))
+            } catch {
+                throw CommandFailure(message: "\(file): \(error)")
+            }
+            let query = call.options.has("replace") ? [QueryParameter("replace_manual", "true")] : []
+            let done = try ProviderCommand.access(call).json(
+                APIRequest("POST", "/admin/prices/import", query: query, body: contents))
+            if call.asJSON { return call.print(done) }
+            func count(_ name: String) -> Int { done[name]?.intValue ?? 0 }
+            call.console.print(
+                "\(count("added")) added, \(count("changed")) changed, \(count("unchanged")) unchanged, "
+                    + "\(count("kept")) set by hand and kept, \(count("skipped")) without a price by the token")
         })
 }

@@ -1,4 +1,3 @@
-import Glibc
 import JSON
 import LLM
 import Store
@@ -6,20 +5,54 @@ import Store
 /// `fastgate providers …`
 enum ProvidersCommands {
     static let group = Command(
-        group: "providers", "manage providers of models", details: [ProviderCommand.offline], [list, add, remove, keys])
+        group: "providers", "manage providers of models", sections: [CommonOptions.access],
+        [list, add, toggle, remove, keys])
 
     private static let name = Operand("NAME")
     private static let weight = OptionSpec(
         "weight", nil, "N", .integer(0...1_000_000), help: "share of the load among equals; 1 unless given")
 
     private static let list = Command(
-        "list", "list providers", details: [ProviderCommand.offline], options: ProviderCommand.options,
+        "list", "list providers", options: CommonOptions.tool, sections: [CommonOptions.access],
         action: { (call) throws(CommandFailure) in
-            try ProviderCommand.print(call, try ProviderCommand.session(call).providers())
+            let items = try ProviderCommand.access(call).items("/admin/providers")
+            if call.asJSON { return call.print(JSONValue.array(items)) }
+            if items.isEmpty { return }
+            var table = Table([
+                .init("NAME"), .init("TYPE"), .init("BASE URL", shrinks: true), .init("STATE"), .init("KEYS", .right),
+                .init("MODELS", .right), .init("PRIORITY", .right), .init("WEIGHT", .right),
+            ])
+            for item in items {
+                let named = item["models"]?.arrayValue?.count ?? 0
+                let models = named > 0 ? named : item["discovered_models"]?.arrayValue?.count ?? 0
+                let keys = item["keys"]
+                table.add([
+                    .init(item.cell("name")), .init(item.cell("api_type")), .init(item.cell("base_url")), state(item),
+                    .init("\(keys?["usable"]?.intValue ?? 0)/\(keys?["total"]?.intValue ?? 0)"), .init("\(models)"),
+                    .init(item.cell("priority")), .init(item.cell("weight")),
+                ])
+            }
+            call.print(table)
+        })
+
+    /// Whether it takes requests; while no gateway runs only what the operator wants is known.
+    private static func state(_ provider: JSONValue) -> Table.Cell {
+        guard provider["enabled"]?.boolValue == true else { return .init("off", .dim) }
+        guard let isUp = provider["health"]?["is_up"]?.boolValue else { return "on" }
+        return isUp ? .init("up", .green) : .init("down", .red)
+    }
+
+    private static let toggle = Command(
+        "toggle", "turn a provider on or off", details: ["On if it is off, and off if it is on."], operands: [name],
+        options: CommonOptions.quiet, sections: [CommonOptions.access],
+        action: { (call) throws(CommandFailure) in
+            let path = ProviderCommand.path("providers", call.options.operands[0], "toggle")
+            let made = try ProviderCommand.access(call).json(APIRequest("POST", path))
+            call.console.print(made["enabled"]?.boolValue == true ? "on" : "off")
         })
 
     private static let add = Command(
-        "add", "add a provider", details: [ProviderCommand.offline], operands: [name],
+        "add", "add a provider", operands: [name],
         options: [
             OptionSpec("base-url", nil, "URL", help: "where its API is, with or without its version (/v1)"),
             OptionSpec(
@@ -30,73 +63,121 @@ enum ProvidersCommands {
                 "priority", nil, "N", .integer(-1_000_000...1_000_000), help: "smaller goes first; 100 unless given"),
             weight,
             OptionSpec(
-                "key-strategy", nil, "S", .choice(ProviderRecord.strategies), help: "which of its keys a request takes"),
+                "key-strategy", nil, "S", .choice(ProviderRecord.strategies),
+                help: "which of its keys a request takes"),
             OptionSpec(
                 "timeout", nil, "SECONDS", .integer(1...86_400), help: "how long to wait for its next byte"),
             OptionSpec("header", "H", "NAME:VALUE", isRepeatable: true, help: "a header to set"),
-        ] + ProviderCommand.options,
+        ] + CommonOptions.quiet,
         examples: ["fastgate providers add openai --base-url https://api.openai.com"],
+        sections: [CommonOptions.access],
         action: { (call) throws(CommandFailure) in
-            let record = try describe(call.options)
-            try ProviderCommand.session(call).add(record)
+            let body = try describe(call.options)
+            _ = try ProviderCommand.access(call).json(APIRequest("POST", "/admin/providers", body: .object(body)))
         })
 
     private static let remove = Command(
-        "remove", "remove a provider and its keys", details: [ProviderCommand.offline], operands: [name],
-        options: ProviderCommand.options,
+        "remove", "remove a provider and its keys", operands: [name], options: CommonOptions.quiet,
+        sections: [CommonOptions.access],
         action: { (call) throws(CommandFailure) in
-            try ProviderCommand.session(call).removeProvider(call.options.operands[0])
+            let path = ProviderCommand.path("providers", call.options.operands[0])
+            _ = try ProviderCommand.access(call).json(APIRequest("DELETE", path))
         })
 
     // MARK: - Keys
 
+    private static let keyID = Operand("KEY_ID")
+
     private static let keys = Command(
-        group: "keys", "manage the keys that providers gave us", details: [ProviderCommand.offline],
+        group: "keys", "manage the keys that providers gave us", sections: [CommonOptions.access],
         [
             Command(
                 "add", "add a key",
                 details: [
-                    "Reads the key from standard input: an argument would be there for every user of the machine to see.",
-                    ProviderCommand.offline,
+                    "Reads the key from standard input: an argument would be there for every user to see."
                 ],
                 operands: [name],
                 options: [OptionSpec("label", nil, "TEXT", help: "for people"), weight]
-                    + ProviderCommand.options,
-                examples: ["fastgate providers keys add openai < key.txt"],
+                    + CommonOptions.quiet,
+                examples: ["fastgate providers keys add openai < key.txt"], sections: [CommonOptions.access],
+                action: addKey),
+            Command(
+                "list", "list a provider's keys, masked", operands: [name], options: CommonOptions.tool,
+                sections: [CommonOptions.access],
                 action: { (call) throws(CommandFailure) in
-                    let options = call.options
-                    guard let line = readLine(strippingNewline: true), !line.isEmpty else {
-                        throw CommandFailure(message: "no key came on standard input")
+                    let path = ProviderCommand.path("providers", call.options.operands[0], "keys")
+                    let list = try ProviderCommand.access(call).json(APIRequest("GET", path))
+                    ProviderCommand.print(
+                        call, list["items"]?.arrayValue ?? [],
+                        [
+                            "key_id", "key_hint", "label", "weight", "enabled", "state", "state_reason", "requests",
+                            "failures",
+                        ])
+                }),
+            Command(
+                "test", "try a key at its provider",
+                details: ["Asks the provider for its models with the key. Fails if the provider does not take it."],
+                operands: [keyID], options: CommonOptions.tool, sections: [CommonOptions.access],
+                action: { (call) throws(CommandFailure) in
+                    let access = try ProviderCommand.access(call)
+                    let result = try access.json(
+                        APIRequest("POST", try keyPath(call.options.operands[0], access) + "/test"))
+                    if call.asJSON { call.print(result) } else { call.print(result.details()) }
+                    guard result["ok"]?.boolValue == true else {
+                        throw CommandFailure(message: "the key does not work: \(result.cell("fault"))")
                     }
-                    let key = NewProviderKey(
-                        provider: options.operands[0], key: ProviderSecret(line), label: options.value("label") ?? "",
-                        weight: options.integer("weight") ?? 1)
-                    call.console.print(try ProviderCommand.session(call).add(key))
                 }),
             Command(
-                "list", "list a provider's keys, masked", details: [ProviderCommand.offline], operands: [name],
-                options: ProviderCommand.options,
+                "toggle", "turn a key on or off", details: ["Turned on, it gets another try if it was refused."],
+                operands: [keyID], options: CommonOptions.quiet, sections: [CommonOptions.access],
                 action: { (call) throws(CommandFailure) in
-                    try ProviderCommand.print(
-                        call, try ProviderCommand.session(call).keys(of: call.options.operands[0]))
+                    let access = try ProviderCommand.access(call)
+                    let made = try access.json(
+                        APIRequest("POST", try keyPath(call.options.operands[0], access) + "/toggle"))
+                    call.console.print(made["enabled"]?.boolValue == true ? "on" : "off")
                 }),
             Command(
-                "remove", "remove a key", details: [ProviderCommand.offline], operands: [Operand("KEY_ID")],
-                options: ProviderCommand.options,
+                "remove", "remove a key", operands: [keyID], options: CommonOptions.quiet,
+                sections: [CommonOptions.access],
                 action: { (call) throws(CommandFailure) in
-                    try ProviderCommand.session(call).removeKey(call.options.operands[0])
+                    let access = try ProviderCommand.access(call)
+                    _ = try access.json(APIRequest("DELETE", try keyPath(call.options.operands[0], access)))
                 }),
         ])
 
-    private static func describe(_ options: ParsedOptions) throws(CommandFailure) -> ProviderRecord {
+    private static func addKey(_ call: Call) throws(CommandFailure) {
+        let options = call.options
+        guard let line = readLine(strippingNewline: true), !line.isEmpty else {
+            throw CommandFailure(message: "no key came on standard input")
+        }
+        var body = JSONObject([("key", .string(line))])
+        if let label = options.value("label") { body["label"] = .string(label) }
+        if let weight = options.integer("weight") { body["weight"] = .integer(weight) }
+        let path = ProviderCommand.path("providers", options.operands[0], "keys")
+        let made = try ProviderCommand.access(call).json(APIRequest("POST", path, body: .object(body)))
+        call.console.print(made.cell("key_id"))
+    }
+
+    /// A key's id names its provider to nobody but the database.
+    private static func keyPath(_ id: String, _ access: any AdminAccess) throws(CommandFailure) -> String {
+        for provider in try access.items("/admin/providers") {
+            let path = ProviderCommand.path("providers", provider.cell("name"), "keys", id)
+            if try access.jsonIfThere(APIRequest("GET", path)) != nil { return path }
+        }
+        throw CommandFailure(message: "there is no key \(id)")
+    }
+
+    private static func describe(_ options: ParsedOptions) throws(CommandFailure) -> JSONObject {
         guard let url = options.value("base-url") else { throw options.problem("--base-url is missing") }
-        var record = ProviderRecord(name: options.operands[0], baseURL: url)
-        if let type = options.value("type") { record.apiType = type }
-        if let models = options.value("models") { record.models = models.split(separator: ",").map(String.init) }
-        if let priority = options.integer("priority") { record.priority = priority }
-        if let weight = options.integer("weight") { record.weight = weight }
-        if let strategy = options.value("key-strategy") { record.keyStrategy = strategy }
-        record.timeoutSeconds = options.integer("timeout")
+        var body = JSONObject([("name", .string(options.operands[0])), ("base_url", .string(url))])
+        if let type = options.value("type") { body["api_type"] = .string(type) }
+        if let models = options.value("models") {
+            body["models"] = .array(models.split(separator: ",").map { .string(String($0)) })
+        }
+        if let strategy = options.value("key-strategy") { body["key_strategy"] = .string(strategy) }
+        for name in ["priority", "weight", "timeout"] {
+            if let number = options.integer(name) { body[name] = .integer(number) }
+        }
         var headers = JSONObject()
         for text in options.all("header") {
             guard let colon = text.firstIndex(of: ":"), colon != text.startIndex else {
@@ -104,26 +185,7 @@ enum ProvidersCommands {
             }
             headers[String(text[..<colon])] = .string(String(text[text.index(after: colon)...].drop { $0 == " " }))
         }
-        if !headers.isEmpty { record.headers = .object(headers) }
-        return record
-    }
-}
-
-/// What the commands about providers share.
-enum ProviderCommand {
-    static let offline = "Works on the database itself, so the gateway must not be running."
-    static let options = [CommonOptions.json, CommonOptions.config, CommonOptions.color]
-
-    static func session(_ call: Call) throws(CommandFailure) -> ProviderSession {
-        try ProviderSession(try call.load().settings, environment: call.environment)
-    }
-
-    /// A list: as JSON, or as a table of the members of its objects.
-    static func print(_ call: Call, _ items: [JSONValue]) throws(CommandFailure) {
-        if call.asJSON { return call.print(JSONValue.array(items)) }
-        guard let first = items.first?.objectValue else { return }
-        var table = Table(first.members.map { Table.Column($0.name.uppercased(), shrinks: true) })
-        for item in items { table.add((item.objectValue?.members ?? []).map { Table.Cell($0.value.shown) }) }
-        call.print(table)
+        if !headers.isEmpty { body["headers"] = .object(headers) }
+        return body
     }
 }

@@ -24,6 +24,10 @@ const t = texts({
     permissionsHelp: "One a line. Families: chat, completions, embeddings, models, responses, messages, images, audio, files, moderations; or path patterns such as /v1/*. Empty: everything.",
     limitHelp: "Requests per minute. Empty: the gateway's default; 0: no limit.", expiry: "Expires after", keep: "As it is", days: count => `${count} days`, standardExpiry: "As configured",
     count: (shown, total) => `${shown} of ${total}`, moreKeys: "Show more", activeField: "Active",
+    budget: "Budget", spent: "Spent", noBudget: "no limit", tokens: count => `${count} tokens`, ofLimit: (part, whole) => `${part} of ${whole}`, reset: "Count the budget anew",
+    resetTitle: "Count from nothing?", resetText: name => `What ${name} has spent in this period counts no more. Reports keep it.`, maxTokens: "Tokens", maxAmount: "Money", currency: "Currency", period: "Counted",
+    periods: { total: "without end", daily: "by day", monthly: "by month" }, concurrent: "At a time", concurrentHelp: "Exchanges with providers. Empty: no limit.", noLimit: "Empty: no limit.",
+    models: "Models", modelsHelp: "One a line, with *. Empty: every model.", amountHelp: "As in 12.50. Empty: no limit.",
   },
   zh: {
     title: "密钥", create: "新建密钥", none: "还没有密钥", noneText: "调用网关需要密钥。", noMatch: "没有匹配的密钥",
@@ -39,6 +43,10 @@ const t = texts({
     permissionsHelp: "每行一个。类别：chat、completions、embeddings、models、responses、messages、images、audio、files、moderations；或路径模式，如 /v1/*。留空表示全部。",
     limitHelp: "每分钟请求数。留空为网关默认值，0 为不限。", expiry: "有效期", keep: "保持不变", days: count => `${count} 天`, standardExpiry: "按配置",
     count: (shown, total) => `${shown} / ${total}`, moreKeys: "显示更多", activeField: "启用",
+    budget: "预算", spent: "已用", noBudget: "不限", tokens: count => `${count} token`, ofLimit: (part, whole) => `${part} / ${whole}`, reset: "重新计算预算",
+    resetTitle: "从零重新计算？", resetText: name => `${name} 本周期已用的额度将清零，报表保留。`, maxTokens: "Token 上限", maxAmount: "金额上限", currency: "货币", period: "计算周期",
+    periods: { total: "不重置", daily: "每天", monthly: "每月" }, concurrent: "并发上限", concurrentHelp: "与提供商的并发请求数。留空不限。", noLimit: "留空不限。",
+    models: "模型", modelsHelp: "每行一个，可用 *。留空表示全部。", amountHelp: "如 12.50。留空不限。",
   },
 });
 
@@ -100,12 +108,36 @@ function keyTable(items, load) {
       { title: t.permissions, cell: key => key.permissions.length === 0 ? h("span", { class: "quiet" }, t.everything) : h("span", { class: "badges" }, key.permissions.map(one => badge(one))) },
       { title: t.limit, class: "tight", cell: key => key.rate_limit === null ? h("span", { class: "quiet" }, t.standard) : key.rate_limit === 0 ? t.unlimited : t.perMinute(format.number(key.rate_limit)) },
       { title: t.used, number: true, cell: key => h("a", { href: link("logs", [], { api_key: key.key_id }), title: t.logs }, format.compact(key.usage_count)) },
+      { title: t.spent, class: "tight", cell: budget },
       { title: t.last, class: "tight", cell: key => key.last_used_at ? h("time", { datetime: key.last_used_at, title: format.exactTime(key.last_used_at) }, format.relative(key.last_used_at)) : t.never },
       { title: t.expires, class: "tight", cell: key => key.expires_at ? h("time", { datetime: key.expires_at, title: format.exactTime(key.expires_at) }, format.relative(key.expires_at)) : t.never },
       { title: t.state, class: "tight", cell: key => isExpired(key) ? badge(t.expired, "bad") : onOff(key.is_active, t.on, t.off) },
       { title: t.actions, hideTitle: true, class: "row-actions", cell: key => actions(key, load) },
     ],
   });
+}
+
+/** What was spent, of how much; at the limit in red. */
+function budget(key) {
+  const lines = [];
+  const line = (text, isOver) => lines.push(h("div", { class: isOver ? "problem" : null }, text));
+  if (key.max_amount !== null) {
+    line(t.ofLimit(shortAmount(key.amount_spent), `${key.max_amount} ${key.currency}`), Number(key.amount_spent) >= Number(key.max_amount));
+  } else if (key.amount_spent !== "0") {
+    line(`${shortAmount(key.amount_spent)} ${key.currency}`);
+  }
+  if (key.max_tokens !== null) {
+    line(t.tokens(t.ofLimit(format.compact(key.tokens_spent), format.compact(key.max_tokens))), key.tokens_spent >= key.max_tokens);
+  } else if (key.tokens_spent > 0) {
+    line(t.tokens(format.compact(key.tokens_spent)));
+  }
+  if (lines.length === 0) return h("span", { class: "quiet" }, "–");
+  return h("div", { title: [t.periods[key.budget_period], format.time(key.budget_resets_at)].join(" · ") }, lines);
+}
+
+function shortAmount(amount) {
+  const value = Number(amount);
+  return value === 0 || value >= 1 ? value.toFixed(2) : String(Number(value.toPrecision(3)));
 }
 
 function isExpired(key) {
@@ -130,6 +162,11 @@ function actions(key, load) {
       showValue(await api.post(`${path}/rotate`));
       await load();
     }),
+    (key.max_tokens !== null || key.max_amount !== null) && button(t.reset, "coins", async () => {
+      if (!await confirmDialog({ title: t.resetTitle, message: t.resetText(name), action: t.reset })) return;
+      await api.post(`${path}/reset-budget`);
+      await load();
+    }),
     button(t.remove, "trash", async () => {
       if (!await confirmDialog({ title: t.removeTitle, message: t.removeText(name), action: t.remove })) return;
       await api.delete(path);
@@ -142,6 +179,17 @@ function actions(key, load) {
 const expiryDays = [7, 30, 90, 365];
 
 function fields(key) {
+  return [{ fields: general(key) }, { title: t.budget, folded: !key || (key.max_tokens === null && key.max_amount === null && key.max_concurrent === null && key.allowed_models.length === 0), fields: [
+    textField("max_amount", { label: t.maxAmount, help: t.amountHelp, value: key?.max_amount }),
+    textField("currency", { label: t.currency, value: key?.currency ?? "USD", required: true }),
+    numberField("max_tokens", { label: t.maxTokens, help: t.noLimit, value: key?.max_tokens, min: 0, max: 9007199254740991 }),
+    selectField("budget_period", { label: t.period, value: key?.budget_period ?? "total", options: Object.entries(t.periods) }),
+    numberField("max_concurrent", { label: t.concurrent, help: t.concurrentHelp, value: key?.max_concurrent, min: 1, max: 1000000 }),
+    areaField("allowed_models", { label: t.models, help: t.modelsHelp, value: key?.allowed_models.join("\n") }),
+  ] }];
+}
+
+function general(key) {
   return [
     textField("source_path", { label: t.source, help: t.sourceHelp, value: key?.source_path, required: true, wide: true }),
     numberField("rate_limit", { label: t.limit, help: t.limitHelp, value: key?.rate_limit, min: 0, max: 1000000000 }),
@@ -155,8 +203,9 @@ function fields(key) {
 
 /** What the API wants for what the form says. */
 function body(values) {
-  const { expires_days: days, permissions, ...rest } = values;
-  const result = { ...rest, permissions: permissions.split(/[\n,]/).map(text => text.trim()).filter(text => text !== "") };
+  const { expires_days: days, permissions, allowed_models: models, ...rest } = values;
+  const words = text => text.split(/[\n,]/).map(word => word.trim()).filter(word => word !== "");
+  const result = { ...rest, permissions: words(permissions), allowed_models: words(models), max_amount: rest.max_amount || null };
   if (days !== "") result.expires_days = Number(days);
   return result;
 }

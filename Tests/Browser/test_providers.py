@@ -1,0 +1,118 @@
+"""Providers, prices and money, as an operator sees and changes them."""
+
+import csv
+import io
+
+from conftest import PROVIDER_KEY
+
+from harness import wait_until
+
+
+def test_a_provider_from_its_making_to_its_end(dashboard, gateway, upstream, picture):
+    dashboard.sign_in("#/providers")
+    row = "tr[data-id=made-here]"
+    dashboard.wait("tr[data-id=acme] .badge.good", "up")
+    dashboard.press("#new-provider")
+    dashboard.type("Name", "made here", "dialog")
+    dashboard.type("Address", f"http://{upstream.host}/v1", "dialog")
+    dashboard.type("Models", "m-1\nm-2", "dialog")
+    # What the server refuses is shown at its field.
+    dashboard.expected_console.append("422")
+    dashboard.press("dialog button", "Save")
+    dashboard.wait("dialog .problem", "letters, digits")
+    dashboard.type("Name", "made-here", "dialog")
+    picture("provider-form")
+    dashboard.press("dialog button", "Save")
+    dashboard.gone("dialog")
+    dashboard.wait(row, "without")
+    assert gateway.admin("GET", "/admin/providers/made-here")["models"] == ["m-1", "m-2"]
+
+    # A key that is wrong, and one that is right.
+    dashboard.press(f"{row} button[aria-label^='Keys of']")
+    for value in ("sk-proj-that-is-not-the-right-one", PROVIDER_KEY):
+        dashboard.press("#new-provider-key")
+        dashboard.type("Key", value, "dialog:last-of-type")
+        dashboard.press("dialog:last-of-type button.primary", "Add key")
+        dashboard.wait("dialog td", f"****{value[-4:]}")
+    assert PROVIDER_KEY not in dashboard.text() and PROVIDER_KEY not in dashboard.driver.page_source
+    keys = {key["key_hint"][-4:]: key["key_id"] for key in gateway.admin("GET", "/admin/providers/made-here/keys")["items"]}
+    picture("provider-keys")
+    for hint, verdict in [("-one", "The key does not work"), ("wxyz", "The provider takes the key")]:
+        dashboard.press(f"dialog tr[data-id={keys[hint]}] button[aria-label^=Test]")
+        dashboard.wait("dialog:last-of-type .verdict-line", verdict)
+        picture("provider-key-test")
+        dashboard.press("dialog:last-of-type header button")
+    place = f"dialog tr[data-id={keys['-one']}]"
+    dashboard.press(f"{place} button[aria-label^='Turn off']")
+    dashboard.wait(f"{place} .badge", "off")
+    dashboard.press(f"{place} button[aria-label^=Delete]")
+    dashboard.press("dialog.small button", "Delete")
+    wait_until(lambda: not dashboard.all(place), "the key is gone")
+    dashboard.press("dialog header button")
+    dashboard.gone("dialog")
+    dashboard.wait(row, "1 of 1 fit")
+
+    dashboard.press(f"{row} button[aria-label^='Turn off']")
+    dashboard.wait(f"{row} .badge", "off")
+    dashboard.press(f"{row} button[aria-label^=Delete]")
+    dashboard.press("dialog button", "Delete")
+    wait_until(lambda: not dashboard.all(row), "the provider is gone")
+
+
+def test_prices_and_aliases(dashboard, gateway, picture):
+    dashboard.sign_in("#/models")
+    row = "tr[data-id='acme/gpt-4o-mini']"
+    assert "unknown" in dashboard.wait(row).text
+    dashboard.press(f"{row} button[aria-label^='Set price']")
+    dashboard.type("Input", "0.15", "dialog")
+    dashboard.type("Output", "0,6", "dialog")
+    dashboard.expected_console.append("422")
+    dashboard.press("dialog button", "Save")
+    dashboard.wait("dialog .problem", "decimal number")
+    dashboard.type("Output", "0.6", "dialog")
+    picture("price-form")
+    dashboard.press("dialog button", "Save")
+    dashboard.gone("dialog")
+    dashboard.wait(row, "0.15 USD")
+    assert gateway.admin("GET", "/admin/prices/acme/gpt-4o-mini")["output"] == "0.6"
+    dashboard.press(f"{row} button[aria-label^='Delete the price']")
+    dashboard.press("dialog button", "Delete")
+    dashboard.wait(row, "unknown")
+
+    dashboard.press("#new-alias")
+    dashboard.type("Alias", "org/fast", "dialog")
+    dashboard.type("Stands for", "acme/gpt-4o-mini\ngpt-4o", "dialog")
+    dashboard.press("dialog button", "Save")
+    alias = "tr[data-alias='org/fast']"
+    assert "acme/gpt-4o-mini" in dashboard.wait(alias).text
+    dashboard.press(f"{alias} button[aria-label^=Delete]")
+    dashboard.press("dialog button", "Delete")
+    wait_until(lambda: not dashboard.all(alias), "the alias is gone")
+
+
+def test_spend_and_its_file(dashboard, gateway):
+    dashboard.sign_in("#/spend")
+    # Three requests of 1000 and 200 tokens at 2.5 and 10 dollars a million.
+    dashboard.wait(".figure .value", "0.0135 USD")
+    dashboard.wait("section[data-group=key]", "research/budget")
+    assert "gpt-4o" in dashboard.wait("section[data-group=model]").text
+    place = dashboard.wait("a[data-export=key]").get_attribute("href")
+    text = dashboard.driver.execute_async_script("fetch(arguments[0]).then(answer => answer.text()).then(arguments[1])", place)
+    [line] = csv.DictReader(io.StringIO(text))
+    assert line["source_path"] == "research/budget" and line["cost_USD"] == "0.0135" and line["total_tokens"] == "3600"
+
+
+def test_a_key_shows_and_changes_its_budget(dashboard, gateway):
+    [key] = gateway.admin("GET", "/admin/keys", source_path="research/budget")["items"]
+    dashboard.sign_in("#/keys?source_path=research/budget")
+    row = f"tr[data-id={key['key_id']}]"
+    assert "0.0135 of 25 USD" in dashboard.wait(row).text
+    dashboard.press(f"{row} button[aria-label^=Edit]")
+    dashboard.type("Money", "0.01", "dialog")
+    dashboard.press("dialog button", "Save")
+    dashboard.gone("dialog")
+    dashboard.wait(f"{row} .problem", "0.0135 of 0.01 USD")
+    dashboard.press(f"{row} button[aria-label^='Count the budget']")
+    dashboard.press("dialog button", "Count the budget")
+    dashboard.wait(row, "0.00 of 0.01 USD")
+    gateway.admin("PATCH", f"/admin/keys/{key['key_id']}", {"max_amount": "25"})
