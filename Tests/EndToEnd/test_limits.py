@@ -5,6 +5,7 @@ import signal
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from harness import Truncated, wait_until
@@ -341,6 +342,11 @@ def test_bytes_on_an_idle_connection_are_no_answer(make_site):
     assert count(site.gateway, "fastgate_upstream_unsolicited_total") == 1
 
 
+def is_stopped(pid):
+    states = [stat.read_text().rpartition(")")[2].split()[0] for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return states and set(states) == {"T"}
+
+
 @pytest.mark.parametrize("evil", [EVIL, b""], ids=["bytes", "end"])
 def test_bytes_that_came_before_the_request_are_no_answer(make_site, evil):
     """Request and unasked-for bytes are both waiting when the worker looks: the order of its events must not matter."""
@@ -352,6 +358,7 @@ def test_bytes_that_came_before_the_request_are_no_answer(make_site, evil):
             idle = next(c for c in site.upstream.connections if not c.ended)
             site.gateway.process.send_signal(signal.SIGSTOP)
             try:
+                wait_until(lambda: is_stopped(site.gateway.process.pid), "every thread stands still")
                 steps = [
                     lambda: connection.send(site.bytes("POST", "/", body=b"{}")),
                     lambda: idle.socket.sendall(evil) if evil else idle.socket.shutdown(socket.SHUT_WR),
