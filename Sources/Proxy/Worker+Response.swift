@@ -485,30 +485,3 @@ extension Worker {
         }
     }
 }
-
-/// `Retry-After` as a number of seconds (RFC 9110 §10.2.3). A date is not honoured: its wait could not be trusted to
-/// two clocks.
-enum RetryAfter {
-    static func milliseconds(_ value: Bytes) -> UInt64? {
-        guard let p = value.pointer, value.count > 0, value.count <= 9 else { return nil }
-        var seconds: UInt64 = 0
-        for i in 0..<value.count {
-            guard p[i] >= 48 && p[i] <= 57 else { return nil }
-            seconds = seconds * 10 + UInt64(p[i] - 48)
-        }
-        return seconds * 1000
-    }
-}
-
-/// Media types that make an exchange a stream.
-enum MediaType {
-    static func isEventStream(_ value: Bytes) -> Bool { begins(value, "text/event-stream") }
-    static func isNDJSON(_ value: Bytes) -> Bool { begins(value, "application/x-ndjson") }
-
-    /// True if `value` is this media type, with or without parameters.
-    private static func begins(_ value: Bytes, _ type: StaticString) -> Bool {
-        let n = type.utf8CodeUnitCount
-        guard let p = value.pointer, value.count >= n, equalsIgnoringCase(p, n, type) else { return false }
-        return value.count == n || p[n] == UInt8(ascii: ";") || p[n] == 0x20 || p[n] == UInt8(ascii: ",")
-    }
-}
