@@ -34,7 +34,7 @@ final class AdminShared: Sendable {
         self.version = version
     }
 
-    func onProvidersChanged(_ body: @escaping @Sendable () -> Void) { providersChanged.withLock { $0 = body } }
+    func onProvidersChanged(_ body: (@Sendable () -> Void)?) { providersChanged.withLock { $0 = body } }
     func tellOfProviders() { providersChanged.withLock { $0 }?() }
 
     /// The settings in effect; a reload replaces them.

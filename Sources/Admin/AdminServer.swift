@@ -122,6 +122,8 @@ public final class AdminServer: Sendable {
     /// Closes the port, lets what is open finish for up to two seconds, and joins all threads. Call it once.
     public func stop() {
         mailbox.post(.stop)
+        // It holds what holds it.
+        shared.onProvidersChanged(nil)
         refresher.stop()
         reactorThread.join()
         executors.stop()

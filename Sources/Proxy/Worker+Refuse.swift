@@ -50,7 +50,7 @@ extension Worker {
         c.pointee.exchange.status = status
         c.pointee.exchange.responseStarted = true
         c.pointee.exchange.canReplay = false
-        c.pointee.exchange.firstResponseTime = realtime
+        c.pointee.exchange.firstResponseTime = recordedNow(c)
         if !c.pointee.exchange.requestIsComplete || isDraining { c.pointee.exchange.keepsAlive = false }
         describeForAudit(index)
         var writer = HeadWriter(out, capacity: Self.ownBodyOffset)

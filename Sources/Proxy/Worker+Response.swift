@@ -303,7 +303,7 @@ extension Worker {
         c.pointee.exchange.responseStarted = true
         c.pointee.exchange.canReplay = false
         c.pointee.exchange.status = response.status
-        c.pointee.exchange.firstResponseTime = realtime
+        c.pointee.exchange.firstResponseTime = recordedNow(c)
         c.pointee.exchange.responseFraming = response.framing
         u.pointee.staysOpen = response.keepAlive
         let isModern = c.pointee.exchange.clientMinorVersion > 0

@@ -21,7 +21,7 @@ extension Worker {
         c.pointee.exchange.canReplay = false
         c.pointee.exchange.keepsAlive = false
         c.pointee.exchange.status = 101
-        c.pointee.exchange.firstResponseTime = realtime
+        c.pointee.exchange.firstResponseTime = recordedNow(c)
         targetStates[Int(upstreams.pointer(upstream).pointee.stableTarget)].health.succeeded()
         describeForAudit(client, p, response)
         var writer = HeadWriter(out, capacity: Self.outBytes)
