@@ -12,6 +12,9 @@ struct HeaderRewrite: BitwiseCopyable, @unchecked Sendable {
     var added: Bytes
     var addsUserAgent: Bool
     var addsHost: Bool
+    /// A field in which clients may send their key to us is forwarded (`strip_headers` leaves it out): the one that did
+    /// carry the key must be found and dropped.
+    var passesKeyFields: Bool
 
     @inline(__always)
     func drops(_ field: Field, _ base: UnsafePointer<UInt8>) -> Bool {
@@ -72,6 +75,7 @@ struct HeaderRewrite: BitwiseCopyable, @unchecked Sendable {
         return HeaderRewrite(
             dropped: mask, droppedOthers: arena.store(others),
             added: arena.store(add.map { "\($0.name): \($0.value)\r\n" }.joined()),
-            addsUserAgent: addedNames.contains("user-agent"), addsHost: addedNames.contains("host"))
+            addsUserAgent: addedNames.contains("user-agent"), addsHost: addedNames.contains("host"),
+            passesKeyFields: !mask.contains(.authorization) || !mask.contains(.xAPIKey))
     }
 }
