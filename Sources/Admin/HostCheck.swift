@@ -12,7 +12,8 @@ enum HostCheck {
     static func allows(_ host: String?, allowed: [String]) -> Bool {
         guard let host else { return true }  // HTTP/1.0: no browser
         let name = name(of: host).lowercased()
-        if SocketAddress(literal: name, port: 0) != nil || name == "localhost" || name.hasSuffix(".localhost") {
+        // Nobody but this network's own name servers gives a meaning to a name without a dot.
+        if !name.contains(".") || name.hasSuffix(".localhost") || SocketAddress(literal: name, port: 0) != nil {
             return true
         }
         return allowed.contains { $0.lowercased() == name }

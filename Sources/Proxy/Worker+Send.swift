@@ -114,7 +114,11 @@ extension Worker {
         writer.append(" HTTP/1.1\r\n")
         if !route.pointee.rewrite.addsHost {
             writer.append("host: ")
-            writer.append(target.pointee.authority)
+            if route.pointee.rewrite.passesHost && head.authorityLength > 0 {
+                writer.append(base + Int(head.authorityOffset), Int(head.authorityLength))
+            } else {
+                writer.append(target.pointee.authority)
+            }
             writer.append("\r\n")
         }
         let hasUserAgent = writeFields(c, route, base, &writer)
