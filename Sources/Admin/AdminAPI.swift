@@ -52,6 +52,11 @@ final class AdminShared: Sendable {
         set { currentTLS.withLock { $0 = newValue } }
     }
 
+    /// Whether the providers' keys cannot be read.
+    var isMasterKeyLocked: Bool {
+        if case .locked? = vault?.state { true } else { false }
+    }
+
     var uptimeSeconds: Double { Double(Clock.monotonicNanoseconds() - startedNanoseconds) / 1e9 }
 }
 
@@ -162,7 +167,7 @@ extension AdminFailure {
 /// The endpoints and how one is answered.
 enum AdminAPI {
     static let endpoints: [Endpoint] =
-        keyEndpoints + routeEndpoints + providerEndpoints + providerKeyEndpoints + modelEndpoints + priceEndpoints
+        keyEndpoints + routeEndpoints + providerEndpoints + providerKeyEndpoints + masterKeyEndpoints + modelEndpoints + priceEndpoints
         + usageEndpoints + logEndpoints + metricsEndpoints + sessionEndpoints
         + systemEndpoints
 
