@@ -101,6 +101,15 @@ extension Worker {
         refuseWithoutExchange(index, status: failure.status, code: "malformed_request", message: failure.code.message)
     }
 
+    /// A client speaks plain HTTP to a port that speaks TLS: told so, in the only language that it understands.
+    mutating func refusePlainHTTP(_ index: UInt32) {
+        let c = clients.pointer(index)
+        c.pointee.tls?.free()
+        c.pointee.tls = nil
+        refuseWithoutExchange(
+            index, status: 400, code: "plain_http_on_tls_port", message: "This port speaks TLS: use https.")
+    }
+
     /// Answers a connection that has no exchange, and ends it.
     mutating func refuseWithoutExchange(
         _ index: UInt32, status: UInt16, code: StaticString, message: StaticString

@@ -28,6 +28,7 @@ extension Worker {
         writer.append("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n")
         for i in 0..<Int(response.fieldCount) {
             let field = responseFields[i]
+            if field.id == .contentLength { continue }
             if field.id != .upgrade && Self.responseDropped.contains(field.id) { continue }
             let start = Int(field.nameOffset)
             writer.append(p + start, Int(field.valueOffset) + Int(field.valueLength) - start)
