@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -152,6 +153,45 @@ static inline int fg_signalfd_next(int fd) {
     ssize_t n = read(fd, &information, sizeof information);
     if (n < 0) return -errno;
     return n == (ssize_t)sizeof information ? (int)information.ssi_signo : -EAGAIN;
+}
+
+// MARK: processes
+
+/// Starts a program as the child of whoever adopts orphans (a service manager, process 1), not of this process. It gets
+/// the descriptors in `kept` beside those without the close-on-exec mark. Its process id, or -errno.
+static inline __attribute__((noinline)) int fg_start_detached(
+    const char *program, char *const *arguments, char *const *environment, const int *kept, size_t kept_count) {
+    // Both children run in this process's memory until they are gone; what they write here is read afterwards.
+    volatile pid_t started = -1;
+    volatile int failure = 0;
+    pid_t middle = vfork();
+    if (middle < 0) return -errno;
+    if (middle == 0) {
+        // The table of descriptors is the child's own.
+        for (size_t i = 0; i < kept_count; i++)
+            if (fcntl(kept[i], F_SETFD, 0) != 0) failure = errno;
+        pid_t child = failure == 0 ? vfork() : -1;
+        if (child == 0) {
+            execve(program, arguments, environment);
+            failure = errno;
+            _exit(127);
+        }
+        if (child < 0 && failure == 0) failure = errno;
+        started = child;
+        _exit(0);
+    }
+    // It ends at once; only then has its child been adopted.
+    int status;
+    while (waitpid(middle, &status, 0) < 0 && errno == EINTR) {}
+    return failure != 0 ? -failure : (int)started;
+}
+
+/// A descriptor that stands for a process and becomes readable when it has ended, or -errno.
+static inline int fg_process_open(int pid) { return FG_RESULT((int)syscall(SYS_pidfd_open, pid, 0)); }
+
+/// 0 or -errno. Unlike kill(2) it cannot meet another process that has got the number since.
+static inline int fg_process_signal(int process, int number) {
+    return FG_RESULT((int)syscall(SYS_pidfd_send_signal, process, number, NULL, 0));
 }
 
 // MARK: addresses
