@@ -43,9 +43,9 @@ extension Worker {
 
     /// A body on the path of an LLM API does, and so may any that is JSON.
     private func bodyNamesModel(_ request: RequestView) -> Bool {
-        let endpoint = Endpoint.of(path: request.path).endpoint
-        if endpoint.hasModelInPath { return false }
-        if endpoint.namesModel { return true }
+        let match = Endpoint.of(path: request.path)
+        if match.hasModelInPath { return false }
+        if match.endpoint.namesModel { return true }
         return head.known.contains(.contentType)
             && firstField(.contentType).map { MediaType.isJSON(bytes($0, request.base)) } ?? false
     }
@@ -54,7 +54,7 @@ extension Worker {
     @inline(never)
     func judgeModel(_ c: UnsafeMutablePointer<ClientConnection>, _ request: RequestView) -> ExchangeError {
         let match = Endpoint.of(path: request.path)
-        if match.endpoint.hasModelInPath {
+        if match.hasModelInPath {
             let text = ModelName.withoutCollection(request.path.from(match.modelStart, to: match.modelEnd))
             return judgeModel(c, encoded: text)
         }

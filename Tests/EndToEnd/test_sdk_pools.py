@@ -118,6 +118,11 @@ FAULTS = {
 OF_KEY = {"429", "429-retry-after", "401", "402", "403"}
 
 
+def told(fault, api) -> str:
+    """The reason that is written down: Anthropic's and Gemini's error in a stream says what it is."""
+    return "overloaded" if fault == "error-first" and api != "openai" else FAULTS[fault][1]
+
+
 def is_stream(exchange, api) -> bool:
     return "streamGenerateContent" in exchange.request.target if api == "gemini" else bool(exchange.request.json().get("stream"))
 
@@ -175,10 +180,15 @@ SAY = [{"role": "user", "content": "Hi"}]
 def clients(site, key):
     """By API and kind; those whose names begin with async are coroutines."""
     sync_openai = openai.OpenAI(api_key=key, base_url=base(site, "openai"), max_retries=0)
-    async_openai = openai.AsyncOpenAI(api_key=key, base_url=base(site, "openai"), max_retries=0)
     sync_anthropic = anthropic.Anthropic(api_key=key, base_url=base(site, "anthropic"), max_retries=0)
-    async_anthropic = anthropic.AsyncAnthropic(api_key=key, base_url=base(site, "anthropic"), max_retries=0)
     google = genai.Client(api_key=key, http_options=types.HttpOptions(base_url=base(site, "gemini")))
+
+    # An asynchronous client belongs to one event loop.
+    def async_openai():
+        return openai.AsyncOpenAI(api_key=key, base_url=base(site, "openai"), max_retries=0)
+
+    def async_anthropic():
+        return anthropic.AsyncAnthropic(api_key=key, base_url=base(site, "anthropic"), max_retries=0)
 
     def headers(id):
         return {"extra_headers": {"x-request-id": id}}
@@ -194,11 +204,11 @@ def clients(site, key):
         return "".join(chunk.choices[0].delta.content or "" for chunk in stream)
 
     async def openai_async_json(model, id):
-        answer = await async_openai.chat.completions.create(model=model, messages=SAY, **headers(id))
+        answer = await async_openai().chat.completions.create(model=model, messages=SAY, **headers(id))
         return answer.choices[0].message.content
 
     async def openai_async_stream(model, id):
-        stream = await async_openai.chat.completions.create(model=model, messages=SAY, stream=True, **headers(id))
+        stream = await async_openai().chat.completions.create(model=model, messages=SAY, stream=True, **headers(id))
         return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
 
     def anthropic_json(model, id):
@@ -209,11 +219,11 @@ def clients(site, key):
             return "".join(stream.text_stream)
 
     async def anthropic_async_json(model, id):
-        answer = await async_anthropic.messages.create(model=model, max_tokens=9, messages=SAY, **headers(id))
+        answer = await async_anthropic().messages.create(model=model, max_tokens=9, messages=SAY, **headers(id))
         return answer.content[0].text
 
     async def anthropic_async_stream(model, id):
-        async with async_anthropic.messages.stream(model=model, max_tokens=9, messages=SAY, **headers(id)) as stream:
+        async with async_anthropic().messages.stream(model=model, max_tokens=9, messages=SAY, **headers(id)) as stream:
             return "".join([text async for text in stream.text_stream])
 
     def gemini_json(model, id):
@@ -243,7 +253,7 @@ def test_no_client_notices_what_another_key_can_mend(pools, api, fault):
     """The first provider has a faulty key and a good one, the second one a good one: four clients, each of which meets the
     fault if that is possible at all."""
     site, name = pools.site, f"{fault}-{api}"
-    script, reason, status = FAULTS[fault]
+    script, _, status = FAULTS[fault]
     met = []
 
     def first(exchange, api, key):
@@ -278,7 +288,7 @@ def test_no_client_notices_what_another_key_can_mend(pools, api, fault):
         if fault == "slow":
             assert rows == []
             continue
-        assert [(row["provider"], row["reason"], row["status_code"]) for row in rows] == [(f"{name}-a", reason, status)]
+        assert [(row["provider"], row["reason"], row["status_code"]) for row in rows] == [(f"{name}-a", told(fault, api), status)]
         assert rows[0]["duration_ms"] >= (900 if fault == "silence" else 0) and rows[0]["duration_ms"] < 5000
     if fault != "refused":
         assert len(met) == 4, "all of them met the fault"
@@ -290,23 +300,25 @@ def test_hundreds_of_requests_through_a_storm(pools):
     one is well: then nobody may notice anything. Afterwards what rested and what was shut out comes back."""
     site = pools.site
     dice, lock = random.Random(7), threading.Lock()
-    faults = [name for name in FAULTS if FAULTS[name][0] and name not in ("401", "402", "403", "silence")]
+    faults = [name for name in FAULTS if FAULTS[name][0] and name not in OF_KEY | {"silence"}]
     healed = threading.Event()
     served = collections.defaultdict(list)
 
     def stormy(exchange, api, key):
         with lock:
-            # Of three requests to a misbehaving key two fail.
-            fault = dice.choice(faults) if key != "good" and not healed.is_set() and dice.random() < 0.66 else None
+            # Not much more than this, or the breaker opens and the storm is over at once.
+            fault = dice.choice(faults) if key != "good" and not healed.is_set() and dice.random() < 0.45 else None
             served[exchange.request.header("x-request-id")].append(fault)
+            if key == "bad2" and fault and dice.random() < 0.2:
+                # Its rest is over soon.
+                fault = served[exchange.request.header("x-request-id")][-1] = "429"
         if fault:
             return FAULTS[fault][0](exchange, api)
         HEALTHY[api](exchange)
 
-    keys = {}
     for api in ("openai", "anthropic"):
         model = f"storm-{api}"
-        keys[api] = pools.provider(f"storm-{api}-a", api, model, stormy, ["bad1", "bad2"])
+        pools.provider(f"storm-{api}-a", api, model, stormy, ["bad1", "bad2"])
         pools.provider(f"storm-{api}-b", api, model, stormy, ["good"])
         pools.provider(f"storm-{api}-dead", api, model, None, ["never"])
         for provider in ("a", "b"):
@@ -345,11 +357,11 @@ def test_hundreds_of_requests_through_a_storm(pools):
         record = site.usage(id)
         assert (record["outcome"], record["total_tokens"], record["cost_micros"]) == ("completed", TOKENS[api], TOKENS[api])
         rows = site.gateway.query("SELECT * FROM usage_attempts WHERE id = ? ORDER BY position", record["id"])
-        told = [row["reason"] for row in rows if not row["provider"].endswith("-dead")]
-        assert told == [FAULTS[fault][1] for fault in served[id] if fault and fault != "slow"], (id, served[id], told)
+        reasons = [row["reason"] for row in rows if not row["provider"].endswith("-dead")]
+        assert reasons == [told(fault, api) for fault in served[id] if fault and fault != "slow"], (id, served[id], reasons)
         assert all(row["reason"] == "connect" for row in rows if row["provider"].endswith("-dead"))
         failures += len(rows)
-    assert failures > 60, "there was no storm"
+    assert failures > 40, "there was no storm"
     spent = sum(TOKENS[api] for api, *_ in jobs)
     account = wait_until(lambda: (site.balance(made["key_value"])["tokens"]["spent"] == spent) and site.balance(made["key_value"]), "all is settled")
     assert account["tokens"]["reserved"] == 0 and account["amount"]["spent_micros"] == spent

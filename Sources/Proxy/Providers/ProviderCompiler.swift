@@ -137,7 +137,7 @@ struct ProviderCompiler {
             added.append(Self.credential(type, key))
         }
         return HeaderRewrite.compile(
-            strip: settings.proxy.stripHeaders,
+            strip: settings.headersToStrip,
             remove: ["authorization", "x-api-key", "api-key", "x-goog-api-key", "accept-encoding"], add: added,
             in: arena)
     }

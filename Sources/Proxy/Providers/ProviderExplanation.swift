@@ -37,7 +37,7 @@ struct ProviderExplanation {
 
     /// The model that the request names.
     static func model(_ request: RequestView, _ match: EndpointMatch) -> String? {
-        guard match.endpoint.hasModelInPath else { return read(request).withModel { $0.string } }
+        guard match.hasModelInPath else { return read(request).withModel { $0.string } }
         let text = ModelName.withoutCollection(request.path.from(match.modelStart, to: match.modelEnd))
         return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: max(text.count, 1)) { buffer in
             let count = ModelName.decode(text, into: buffer.baseAddress!)

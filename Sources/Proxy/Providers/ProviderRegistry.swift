@@ -33,6 +33,17 @@ final class ProviderRegistry: Sendable {
 
     init() { _ = metricLabels.number(for: ModelLabel(provider: "other", model: "other", currency: "USD")) }
 
+    /// Snapshots hold the registry, so that none is left.
+    deinit {
+        state.withLock { state in
+            for cell in state.providers.values { cell.deallocate() }
+            for entry in state.keys.values { entry.cell.deallocate() }
+            for cell in state.models.values { cell.deallocate() }
+            for entry in state.budgets.values { entry.cell.deallocate() }
+        }
+        sharedTurns.deallocate()
+    }
+
     func provider(_ name: String) -> LoadCell {
         state.withLock { state in
             if let cell = state.providers[name] { return cell }
