@@ -69,6 +69,10 @@ struct Exchange: BitwiseCopyable {
     var informationalCount: UInt8 = 0
     var failover = Failover()
     var tried = TriedRoutes()
+    /// One of the key's places is taken.
+    var holdsPlace = false
+    /// The key may not use every model.
+    var restrictsModels = false
 
     var snapshot: UnsafePointer<SnapshotView>?
     /// The worker's holder of that snapshot.
@@ -199,7 +203,7 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .noCapacity: "the gateway can open no more connections"
         case .bodyNotObject: "the route sets members of a JSON body, but the body is not a JSON object"
         case .missingLength: "the request's length is needed"
-        case .missingModel: "the request names no model"
+        case .missingModel: "the request names no model that can be read"
         case .modelNotFound: "no provider has this model"
         case .modelNotAllowed: "the API key is not allowed to use this model"
         case .outOfTokens: "the API key's token budget does not cover this request"

@@ -18,6 +18,13 @@ struct CompiledKey: BitwiseCopyable, @unchecked Sendable {
     /// Requests per minute; 0 = unlimited.
     var requestsPerMinute: Int
     var rateCell: RateCell
+    /// Requests that may be open at a time; 0 = unlimited.
+    var maxConcurrent: Int64
+    /// There are models that it may not use.
+    var restrictsModels: Bool
+
+    /// It has limits that are kept beside the key (`CallerPolicy`).
+    var hasLimits: Bool { maxConcurrent > 0 || restrictsModels }
 
     /// True if this key may ask for `path`.
     func allows(path: Bytes, scratch: UnsafeMutablePointer<UInt8>) -> Bool {
@@ -100,7 +107,8 @@ struct KeyTable: BitwiseCopyable, @unchecked Sendable {
                     expiresAtMilliseconds: record.expiresAtMilliseconds ?? .max,
                     requestsPerMinute: record.rateLimitPerMinute ?? defaultRequestsPerMinute,
                     rateCell: limiter.cell(
-                        for: record.keyID, limit: record.rateLimitPerMinute ?? defaultRequestsPerMinute)))
+                        for: record.keyID, limit: record.rateLimitPerMinute ?? defaultRequestsPerMinute),
+                    maxConcurrent: Int64(record.maxConcurrent ?? 0), restrictsModels: !record.allowedModels.isEmpty))
         }
         var size = 16
         while size < keys.count * 2 { size *= 2 }

@@ -136,9 +136,10 @@ extension Worker {
         if !key.pointee.allows(path: path, scratch: patternScratch) { return .notPermitted }
         if c.pointee.exchange.pathIsAmbiguous && !allowsOtherReading(key, path) { return .notPermitted }
         if policy.limitsRates && key.pointee.requestsPerMinute > 0 {
-            return takeRate(c, key)
+            let refusal = takeRate(c, key)
+            if refusal != .none { return refusal }
         }
-        return .none
+        return key.pointee.hasLimits ? enterLimits(c, key) : .none
     }
 
     private mutating func takeRate(

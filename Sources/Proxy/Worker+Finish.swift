@@ -75,6 +75,7 @@ extension Worker {
     mutating func endExchange(_ client: UInt32) {
         let c = clients.pointer(client)
         if c.pointee.exchange.provider >= 0 { endProvider(client) }
+        if c.pointee.exchange.holdsPlace { leavePlace(c) }
         if c.pointee.exchange.isAudited { audit(completed: client) }
         auditScratchOwner = Token(rawValue: 0)
         let route = c.pointee.exchange.routeIndex

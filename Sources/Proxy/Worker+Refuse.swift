@@ -43,8 +43,11 @@ extension Worker {
         return Bytes(p, Int(c.pointee.exchange.requestIDLength))
     }
 
-    /// Sends an answer of ours whose body stands at `ownBodyOffset`, and ends the exchange.
-    mutating func answer(_ index: UInt32, status: UInt16, contentType: StaticString, _ bodyCount: Int) {
+    /// Sends an answer of ours whose body stands at `ownBodyOffset`, or elsewhere if it is too long for that, and ends the
+    /// exchange.
+    mutating func answer(
+        _ index: UInt32, status: UInt16, contentType: StaticString, _ bodyCount: Int, body: Bytes = .empty
+    ) {
         let c = clients.pointer(index)
         settleRequest(c)
         c.pointee.exchange.status = status
@@ -75,12 +78,14 @@ extension Worker {
         let start = Self.ownBodyOffset - writer.count
         memmove(out + start, out, writer.count)
         var count = writer.count
-        if c.pointee.exchange.method != .head && status != 204 {
-            count += bodyCount
+        let hasBody = c.pointee.exchange.method != .head && status != 204
+        if hasBody {
+            if body.isEmpty { count += bodyCount }
             c.pointee.exchange.responseBytes = UInt64(bodyCount)
         }
         c.pointee.exchange.phase = .flushing
         guard sendToClient(index, out + start, count) else { return }
+        if hasBody, let p = body.pointer, !sendToClient(index, p, body.count) { return }
         if c.pointee.outbound.isEmpty { return finishExchange(index) }
         keepAuditDescription(index)
     }

@@ -11,6 +11,7 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
         case clientsOpened, clientsClosed, upstreamsOpened, upstreamsClosed, streamsBegan, streamsEnded
         case rateLimited, auditAccepted, auditCompleted, auditFirstBytes, auditDropped, auditWaited
         case refusedDescriptors, refusedConnections, refusedAddress, shed, unsolicited, bufferedBytes
+        case resentIdempotent, resentOther, usageDropped
     }
 
     /// Upper bounds of the latency histograms, in microseconds: 100 µs to 10 min.
@@ -102,6 +103,8 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
     func addressRefused() { count(.refusedAddress) }
     func shed() { count(.shed) }
     func unsolicited() { count(.unsolicited) }
+    func resent(isIdempotent: Bool) { count(isIdempotent ? .resentIdempotent : .resentOther) }
+    func usageDropped() { count(.usageDropped) }
     @inline(__always)
     func buffered(bytes: Int) {
         singles[Slot.bufferedBytes.rawValue].store(UInt64(truncatingIfNeeded: bytes), ordering: .relaxed)
@@ -190,6 +193,9 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
         ].map { GatewayMetrics.LimitCount(limit: $0.0, count: $0.1) }
         result.unsolicitedResponses = sum(.unsolicited)
         result.bufferedBytes = sum(.bufferedBytes)
+        result.resentIdempotent = sum(.resentIdempotent)
+        result.resentOther = sum(.resentOther)
+        result.usageDropped = sum(.usageDropped)
         result.auditAccepted =
             sum(.auditAccepted) &+ sum(.auditFirstBytes) &+ sum(.auditCompleted) &+ result.auditDropped
         result.firstByteHistogram = histogram(workers.map(\.firstBytes), boundsMicroseconds)

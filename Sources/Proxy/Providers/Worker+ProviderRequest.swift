@@ -63,7 +63,8 @@ extension Worker {
         }
     }
 
-    private func sendsVersion(_ base: UnsafePointer<UInt8>) -> Bool {
+    /// The request says which version of Anthropic's API it means.
+    func sendsVersion(_ base: UnsafePointer<UInt8>) -> Bool {
         let name: StaticString = "anthropic-version"
         for i in 0..<Int(head.fieldCount)
         where Int(fields[i].nameLength) == name.utf8CodeUnitCount
