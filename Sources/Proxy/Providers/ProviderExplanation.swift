@@ -16,7 +16,7 @@ enum ProviderExplanation {
     }
 
     private static func model(_ request: RequestView, _ match: EndpointMatch) -> String? {
-        if match.endpoint.hasModelInPath {
+        if match.hasModelInPath {
             let text = ModelName.withoutCollection(request.path.from(match.modelStart, to: match.modelEnd))
             return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: max(text.count, 1)) { buffer in
                 let count = ModelName.decode(text, into: buffer.baseAddress!)

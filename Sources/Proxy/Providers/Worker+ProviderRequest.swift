@@ -22,7 +22,7 @@ extension Worker {
         writer.append(join.base)
         let (lead, start) = join.split(path)
         writer.append(lead)
-        guard match.endpoint.hasModelInPath, match.modelStart >= start else {
+        guard match.hasModelInPath, match.modelStart >= start else {
             writer.append(path.from(start))
             return writeProviderQuery(c, base, &writer)
         }
@@ -159,7 +159,7 @@ extension Worker {
         let body = request.body
         if let p = body.pointer { side.pointee.request.feed(p, body.count) }
         let match = side.pointee.endpoint
-        if match.endpoint.hasModelInPath {
+        if match.hasModelInPath {
             let text = ModelName.withoutCollection(request.path.from(match.modelStart, to: match.modelEnd))
             guard text.count <= RequestReader.modelCapacity * 3 else { return .modelNotFound }
             side.pointee.endpoint.modelStart = match.modelEnd - text.count
@@ -187,7 +187,7 @@ extension Worker {
         _ candidate: Candidate
     ) {
         pool.give(&c.pointee.exchange.rewrittenBody)
-        if side.pointee.endpoint.endpoint.hasModelInPath { return }
+        if side.pointee.endpoint.hasModelInPath { return }
         let asked = Bytes(side.pointee.name.readPointer, side.pointee.name.count)
         let isOther = !candidate.model.elementsEqual(asked)
         guard isOther || side.pointee.asksForUsage else { return }
