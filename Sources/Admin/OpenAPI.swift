@@ -151,7 +151,7 @@ enum OpenAPI {
         var schemas = JSONObject()
         for shape in [
             ObjectShape.newKey, .keyPatch, .route, .routePatch, .matchRequest, .signIn, .provider, .providerPatch,
-            .newProviderKey, .providerKeyPatch, .alias, .aliasPatch, .price,
+            .newProviderKey, .providerKeyPatch, .masterKeyRotation, .masterKeyReplacement, .alias, .aliasPatch, .price,
         ] {
             schemas[shape.name] = schema(of: shape)
         }
@@ -254,7 +254,7 @@ enum OpenAPISchemas {
     static let all: [(String, String)] = [
         ("Error", error), ("MatchResult", matchResult), ("ProbeResult", probeResult), ("Metrics", metrics),
         ("MetricsSeries", series), ("LogDetail", logDetail), ("ProviderKey", ProviderKeyJSON.schema),
-        ("ProviderKeyList", providerKeyList), ("KeyTestResult", ProviderKeyProbe.schema),
+        ("ProviderKeyList", providerKeyList), ("MasterKey", MasterKeyJSON.schema), ("KeyTestResult", ProviderKeyProbe.schema),
         ("Model", ModelCatalogue.schema), ("Alias", AliasJSON.schema), ("Price", PriceJSON.schema),
         ("PriceFile", priceFile), ("PriceImport", priceImport), ("UsageTotals", UsageJSON.totalsSchema),
         ("UsageReport", UsageJSON.reportSchema), ("UsageRecord", UsageJSON.recordSchema),

@@ -13,6 +13,11 @@ import CScan
     @inlinable public init() {
         (nameOffset, valueOffset, valueLength, nameLength, id, reserved) = (0, 0, 0, 0, .other, 0)
     }
+
+    /// Whether the message's byte at `offset` belongs to the value.
+    @inlinable public func holds(_ offset: UInt32) -> Bool {
+        offset >= valueOffset && offset - valueOffset < valueLength
+    }
 }
 
 /// RFC 9110 §9.3 and RFC 5789. ``other`` is any other token; the bytes are in the message.

@@ -152,7 +152,7 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
     case tlsUnknownCA, tlsFailed, closedBeforeResponse, responseTimeout, malformedResponse, cutShort
     case readTimeout, requestTimeout, bodyTooLarge, malformedBody, conflictingMembers, sendTimeout, gatewayStopping
     case missingKey, invalidKey, inactiveKey, expiredKey, notPermitted, rateLimited, noRoute, malformedRequest
-    case notImplemented, expectationFailed, noCapacity, tunnelIdle, bodyNotObject, missingLength
+    case notImplemented, noCapacity, tunnelIdle, bodyNotObject, missingLength
     case missingModel, modelNotFound, modelNotAllowed, outOfTokens, outOfMoney, tooManyOpen, noHealthyKey
     case providerFailed, errorInAnswer
     case connectUnreachable, dnsTimeout, ambiguousPath, noMemory, trailersTooLarge
@@ -195,7 +195,6 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .noRoute: "no route takes this request"
         case .malformedRequest: "the request is not valid HTTP"
         case .notImplemented: "the gateway does not implement this method"
-        case .expectationFailed: "the Expect header asks for something unknown"
         case .tunnelIdle: "nothing moved in the tunnel for too long"
         case .noCapacity: "the gateway can open no more connections"
         case .bodyNotObject: "the route sets members of a JSON body, but the body is not a JSON object"
@@ -254,7 +253,6 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .noRoute: "route_not_found"
         case .malformedRequest: "malformed_request"
         case .notImplemented: "not_implemented"
-        case .expectationFailed: "expectation_failed"
         case .tunnelIdle: "tunnel_idle"
         case .noCapacity: "no_capacity"
         case .bodyNotObject: "body_not_object"
@@ -295,7 +293,6 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .rateLimited, .outOfTokens, .outOfMoney, .tooManyOpen: 429
         case .noRoute, .modelNotFound: 404
         case .notImplemented: 501
-        case .expectationFailed: 417
         case .missingLength: 411
         case .trailersTooLarge: 431
         }
@@ -313,8 +310,7 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
     /// True where what the client sent cannot be trusted to be framed as it seems: nothing more of it is read.
     var endsConnection: Bool {
         switch self {
-        case .malformedRequest, .malformedBody, .conflictingMembers, .notImplemented, .expectationFailed,
-            .trailersTooLarge:
+        case .malformedRequest, .malformedBody, .conflictingMembers, .notImplemented, .trailersTooLarge:
             true
         default: false
         }

@@ -119,7 +119,6 @@ extension Worker {
             let error = judgeOddPath(c, path)
             if error != .none { return error }
         }
-        if head.known.contains(.expect) && !head.expectsContinue { return .expectationFailed }
         let isPreflight =
             head.method == .options && head.known.contains(.accessControlRequestMethod) && head.known.contains(.origin)
         if isPreflight { return .none }
@@ -168,7 +167,7 @@ extension Worker {
 
     /// The key that the request carries: `Authorization: Bearer`, then the other headers, then `?key=`.
     @inline(__always)
-    private func presentedKey(_ base: UnsafePointer<UInt8>) -> PresentedKey? {
+    func presentedKey(_ base: UnsafePointer<UInt8>) -> PresentedKey? {
         if head.known.intersects(Self.keyFields) {
             if head.known.contains(.authorization), let field = firstField(.authorization) {
                 let value = bytes(field, base)

@@ -215,7 +215,7 @@ extension Worker {
             c.pointee.exchange.requestCapture.isAllocated && c.pointee.exchange.requestReceived > UInt64(limit)
             || c.pointee.exchange.responseCapture.isAllocated && c.pointee.exchange.responseBytes > UInt64(limit)
         let record = CompletedFields(
-            firstResponseTimeNanoseconds: c.pointee.exchange.firstResponseTime, responseTimeNanoseconds: realtime,
+            firstResponseTimeNanoseconds: c.pointee.exchange.firstResponseTime, responseTimeNanoseconds: recordedNow(c),
             requestSize: c.pointee.exchange.requestReceived, responseSize: c.pointee.exchange.responseBytes,
             streamChunks: c.pointee.exchange.hidesChunks
                 ? AuditEvent.unknownChunks : c.pointee.exchange.events.events &+ c.pointee.exchange.lines.lines,

@@ -50,7 +50,7 @@ extension Worker {
         c.pointee.exchange.status = status
         c.pointee.exchange.responseStarted = true
         c.pointee.exchange.canReplay = false
-        c.pointee.exchange.firstResponseTime = realtime
+        c.pointee.exchange.firstResponseTime = recordedNow(c)
         if !c.pointee.exchange.requestIsComplete || isDraining { c.pointee.exchange.keepsAlive = false }
         describeForAudit(index)
         var writer = HeadWriter(out, capacity: Self.ownBodyOffset)
@@ -99,6 +99,15 @@ extension Worker {
     /// A head that is no valid request: no exchange opens, the connection ends.
     mutating func refuseMalformed(_ index: UInt32, _ failure: HTTPFailure) {
         refuseWithoutExchange(index, status: failure.status, code: "malformed_request", message: failure.code.message)
+    }
+
+    /// A client speaks plain HTTP to a port that speaks TLS: told so, in the only language that it understands.
+    mutating func refusePlainHTTP(_ index: UInt32) {
+        let c = clients.pointer(index)
+        c.pointee.tls?.free()
+        c.pointee.tls = nil
+        refuseWithoutExchange(
+            index, status: 400, code: "plain_http_on_tls_port", message: "This port speaks TLS: use https.")
     }
 
     /// Answers a connection that has no exchange, and ends it.

@@ -219,7 +219,10 @@ extension Worker {
         c.pointee.exchange.canReplay = false
         var writer = HeadWriter(out, capacity: Self.outBytes)
         writeStatusLine(response, p, &writer)
-        for i in 0..<Int(response.fieldCount) where !Self.responseDropped.contains(responseFields[i].id) {
+        // No body follows: a length would only mislead (RFC 9110 §8.6).
+        let dropped = Self.responseDropped.inserting(.contentLength)
+        for i in 0..<Int(response.fieldCount) where !dropped.contains(responseFields[i].id) {
+            if response.connectionNamesOther && isNamedInConnection(responseFields[i], p, response) { continue }
             writeField(responseFields[i], p, &writer)
         }
         writer.append("\r\n")
@@ -303,7 +306,7 @@ extension Worker {
         c.pointee.exchange.responseStarted = true
         c.pointee.exchange.canReplay = false
         c.pointee.exchange.status = response.status
-        c.pointee.exchange.firstResponseTime = realtime
+        c.pointee.exchange.firstResponseTime = recordedNow(c)
         c.pointee.exchange.responseFraming = response.framing
         u.pointee.staysOpen = response.keepAlive
         let isModern = c.pointee.exchange.clientMinorVersion > 0

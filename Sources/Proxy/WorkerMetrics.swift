@@ -41,7 +41,7 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
     static let reasonCount = UpstreamReason.allCases.count
     static let routeWords = histogramWords + reasonCount + 1
 
-    /// Memory for as long as the process lives: readers may come at any time.
+    /// Memory until ``deallocate()``.
     init() {
         singles = Self.counters(Slot.allCases.count)
         firstBytes = Self.counters(Self.histogramWords)
@@ -51,6 +51,17 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
         for i in 0...Registry.maxRouteLabels { (routes + i).initialize(to: Atomic(0)) }
         bounds = Self.bounds(Self.boundsMicroseconds)
         overheadBounds = Self.bounds(Self.overheadBoundsMicroseconds)
+    }
+
+    /// Once nobody counts or reads any more.
+    func deallocate() {
+        for memory in [singles, firstBytes, overheads, requests] { memory.deallocate() }
+        for i in 0...Registry.maxRouteLabels {
+            UnsafeMutablePointer<Counter>(bitPattern: routes[i].load(ordering: .relaxed))?.deallocate()
+        }
+        routes.deallocate()
+        bounds.deallocate()
+        overheadBounds.deallocate()
     }
 
     /// In nanoseconds, the last above everything.

@@ -45,11 +45,24 @@ final class Connection {
 
     /// What every connection of the gateway has; called once the database is known to be ours.
     func applySettings() throws(StoreError) {
-        try execute("PRAGMA synchronous = NORMAL")
+        try setDurability(.checkpoints)
         try execute("PRAGMA foreign_keys = ON")
         try execute("PRAGMA temp_store = MEMORY")
         try execute("PRAGMA cache_size = -16384")
         try execute("PRAGMA journal_size_limit = 67108864")
+    }
+
+    /// When what was committed outlasts a power failure. The death of the process harms it in no case.
+    enum Durability: String {
+        /// After a while: what the audit writes many times a second.
+        case checkpoints = "NORMAL"
+        /// At once: what somebody is told is done, such as that a key is revoked.
+        case everyCommit = "FULL"
+    }
+
+    /// Not within a transaction.
+    func setDurability(_ durability: Durability) throws(StoreError) {
+        try execute("PRAGMA synchronous = \(durability.rawValue)")
     }
 
     // MARK: Statements

@@ -223,7 +223,10 @@ struct ProviderTableTests {
                 .isDisabled)
         #expect(!publish { ($0.state, $0.stateChangedAtMilliseconds) = (.ok, 6) }.health.isDisabled)
         _ = publish().updateHealth { $0.disable(.invalid) }
-        #expect(!publish { $0.sealedKey = [9] }.health.isDisabled, "another key in its place")
+        #expect(publish { $0.sealedKey = [9] }.health.isDisabled, "sealed anew, it is the same key")
+        let other = ProviderSet.Key(record: key("a", "1").record, secret: ProviderSecret("sk-other"))
+        let renewed = table(ProviderSet(providers: [provider("a")], keys: [other]), registry: registry)
+        #expect(!renewed.keys[0].load.health.isDisabled, "another key in its place")
     }
 
     @Test func secretsStandInTheHeaderOfTheirOwnProviderOnly() throws {
