@@ -38,8 +38,9 @@ extension Worker {
     }
 
     func requestID(_ c: UnsafeMutablePointer<ClientConnection>) -> Bytes {
-        let offset = MemoryLayout<ClientConnection>.offset(of: \.exchange.requestID).unsafelyUnwrapped
-        let p = (UnsafeRawPointer(c) + offset).assumingMemoryBound(to: UInt8.self)
+        let offset = MemoryLayout<RequestState>.offset(of: \.requestID).unsafelyUnwrapped
+        let state = UnsafeRawPointer(c.pointee.exchange.request.unsafelyUnwrapped)
+        let p = (state + offset).assumingMemoryBound(to: UInt8.self)
         return Bytes(p, Int(c.pointee.exchange.requestIDLength))
     }
 

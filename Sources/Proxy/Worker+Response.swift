@@ -116,6 +116,7 @@ extension Worker {
                 // The wait for the first byte may have been a longer one: its timer is too late for what follows.
                 if u.pointee.deadline < u.pointee.timerAt { setDeadline(upstream: upstream, u.pointee.deadline) }
             }
+            if reads == 1 && c.pointee.exchange.isStream { streamWasRead(u) }
             if isFresh {
                 let used = handleResponse(upstream, scratch, got)
                 guard used >= 0 else { return }
@@ -346,6 +347,7 @@ extension Worker {
     /// Takes the request out of the inbound buffer and gives back what else held it.
     @inline(__always)
     mutating func consumeRequest(_ c: UnsafeMutablePointer<ClientConnection>) {
+        guard c.pointee.exchange.request != nil else { return }
         if c.pointee.exchange.headLength > 0 {
             var length = Int(c.pointee.exchange.headLength)
             if !c.pointee.exchange.usesDecodedBody && !c.pointee.exchange.streamsRequest {

@@ -38,8 +38,8 @@ extension Worker {
         writeCommonFields(client, &writer, hasOwnCORS: true)
         c.pointee.exchange.keepsAlive = false
         writer.append("\r\n")
-        keepAuditDescription(client)
         consumeRequest(c)
+        keepAuditDescription(client)
         let rest = n - Int(response.headLength)
         guard sendToClient(client, out, writer.count) else { return -1 }
         if rest > 0 {

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -309,6 +310,11 @@ static inline int fg_address_is_loopback(const fg_address *address) {
     return address->family == AF_INET6 && IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)&address->word0);
 }
 
+static inline void fg_delay_acknowledgements(int fd) {
+    int on = 0;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+}
+
 /// Plain Reno for a connection that never leaves the machine. Loopback has no queue to fill and loses nothing, so what
 /// BBR and its like compute for every segment, and their pacing, is for nothing. A refusal does no harm.
 static inline void fg_use_local_congestion_control(int fd) {
@@ -433,6 +439,17 @@ static inline void *fg_reserve_memory(size_t count) {
 }
 
 static inline int fg_unmap(void *base, size_t count) { return FG_RESULT(munmap(base, count)); }
+
+/// Gives whole pages of a mapped file back: they stay in the page cache, as they are, and come back when touched.
+static inline int fg_release_file_pages(void *base, size_t count) {
+    return FG_RESULT(madvise(base, count, MADV_DONTNEED));
+}
+
+static inline void fg_prefetch(const void *address) { __builtin_prefetch(address); }
+static inline void fg_prefetch_to_write(const void *address) { __builtin_prefetch(address, 1); }
+
+/// Gives free pages of malloc's arenas back, wherever they lie; each arena is locked in turn.
+static inline void fg_trim_heap(void) { (void)malloc_trim(0); }
 
 /// Gives the pages back to the kernel; they read as zero afterwards.
 static inline int fg_discard_memory(void *base, size_t count) {
