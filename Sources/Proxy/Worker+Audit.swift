@@ -177,6 +177,17 @@ extension Worker {
         auditScratchCount = writer.count
     }
 
+    /// The same for an exchange that has its first byte's record: its end's record says it anew.
+    mutating func keepDescription(_ index: UInt32, _ p: UnsafePointer<UInt8>, _ response: ResponseHead) {
+        let c = clients.pointer(index)
+        guard c.pointee.exchange.isAudited else { return }
+        describeForAudit(index, p, response)
+        auditScratchOwner = Token(rawValue: 0)
+        pool.give(&c.pointee.exchange.auditTail)
+        pool.append(&c.pointee.exchange.auditTail, auditScratch, auditScratchCount)
+        c.pointee.exchange.targetURLLength = UInt32(auditScratchURL)
+    }
+
     /// The same for an answer of ours, which has no upstream head.
     mutating func describeForAudit(_ index: UInt32) {
         var writer = HeadWriter(auditScratch, capacity: Self.auditScratchBytes)

@@ -119,6 +119,7 @@ extension Worker {
     /// A response that has begun cannot be finished: the client is shown that it is not whole.
     mutating func cutShort(_ client: UInt32, _ error: ExchangeError) {
         let c = clients.pointer(client)
+        if c.pointee.exchange.provider >= 0, handsOver(client, error) { return }
         c.pointee.exchange.error = error
         c.pointee.exchange.keepsAlive = false
         releaseAttempt(c)

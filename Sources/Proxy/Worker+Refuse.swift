@@ -14,6 +14,7 @@ extension Worker {
     /// Answers the open exchange with an error of ours.
     mutating func refuse(_ index: UInt32, _ error: ExchangeError) {
         let c = clients.pointer(index)
+        if c.pointee.exchange.provider >= 0, endsInStream(index, error) { return }
         releaseAttempt(c)
         targetSaidNothing(c)
         c.pointee.exchange.error = error
