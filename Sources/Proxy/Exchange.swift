@@ -58,6 +58,10 @@ struct Exchange: BitwiseCopyable {
     var canReplay = true
     /// The request's body goes on as it comes in.
     var streamsRequest = false
+    /// More of the body is waited for than is here.
+    var awaitsMore = false
+    /// The body comes too slowly to be waited for.
+    var readsAsItComes = false
     var requestIsChunked = false
     var hasOrigin = false
     var usesDecodedBody = false

@@ -62,6 +62,7 @@ extension Worker {
         // While idle connections are let be, one that was not told that it ends gets its last request answered.
         if keepsAlive && !c.pointee.hasHungUp && (!isDraining || closesIdleAt != noDeadline) {
             c.pointee.state = .readingHead
+            watch(client)
             setDeadline(client: client, now + current.pointee.policy.keepaliveTimeoutMilliseconds)
             if c.pointee.inbound.isAllocated || c.pointee.isReadable { enqueueClient(client) }
             return
@@ -84,6 +85,8 @@ extension Worker {
             status: c.pointee.exchange.status, nanoseconds: nowNanoseconds &- c.pointee.exchange.startedAt)
         if c.pointee.exchange.isTimed { firstBytesAreOut(client) }
         if c.pointee.exchange.isCountedStream { metrics.streamEnded() }
+        if peeked.count > 0 { settlePeeked() }
+        if c.pointee.lowWater > 0 { setLowWater(c, 0) }
         consumeRequest(c)
         releaseRequestState(c)
         c.pointee.exchange.phase = .none

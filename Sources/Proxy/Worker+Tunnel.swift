@@ -17,6 +17,7 @@ extension Worker {
             return -1
         }
         c.pointee.exchange.phase = .tunnel
+        watch(client)
         c.pointee.exchange.responseStarted = true
         c.pointee.exchange.canReplay = false
         c.pointee.exchange.keepsAlive = false

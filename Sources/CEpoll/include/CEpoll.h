@@ -23,6 +23,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -74,6 +75,29 @@ static inline long fg_receive(int fd, void *buffer, size_t count) {
 /// Never raises SIGPIPE.
 static inline long fg_send(int fd, const void *buffer, size_t count) {
     return fg_syscall6(SYS_sendto, fd, (long)buffer, (long)count, MSG_NOSIGNAL, 0, 0);
+}
+
+/// The same for what more follows at once: the last segment waits for it if it is not full.
+static inline long fg_send_more(int fd, const void *buffer, size_t count) {
+    return fg_syscall6(SYS_sendto, fd, (long)buffer, (long)count, MSG_NOSIGNAL | MSG_MORE, 0, 0);
+}
+
+/// One buffer behind the other, in one call.
+static inline long fg_send_pair(int fd, const void *first, size_t first_count, const void *second, size_t second_count) {
+    struct iovec parts[2] = {{(void *)first, first_count}, {(void *)second, second_count}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    return fg_syscall6(SYS_sendmsg, fd, (long)&message, MSG_NOSIGNAL, 0, 0, 0);
+}
+
+/// Throws away up to `count` bytes that have arrived, without copying them (Linux: MSG_TRUNC on TCP).
+static inline long fg_skip(int fd, size_t count) {
+    return fg_syscall6(SYS_recvfrom, fd, 0, (long)count, MSG_TRUNC | MSG_DONTWAIT, 0, 0);
+}
+
+/// Bytes that have arrived and were not taken yet; 0 where the kernel does not say.
+static inline int fg_unread(int fd) {
+    int count = 0;
+    return fg_syscall6(SYS_ioctl, fd, SIOCINQ, (long)&count, 0, 0, 0) == 0 ? count : 0;
 }
 
 /// Looks at what has arrived without taking it.
@@ -320,6 +344,10 @@ static inline void fg_delay_acknowledgements(int fd) {
 static inline void fg_use_local_congestion_control(int fd) {
     (void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
 }
+
+/// How many bytes have to be there before the socket counts as readable (SO_RCVLOWAT). The kernel makes room for them, and
+/// says so earlier if it has none, or if no more will come.
+static inline int fg_set_low_water(int fd, int bytes) { return fg_set_option(fd, SOL_SOCKET, SO_RCVLOWAT, bytes); }
 
 static inline int fg_tcp_socket(int family) {
     return FG_RESULT(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
