@@ -51,6 +51,7 @@ public final class Database: Sendable {
     ) throws(StoreError) -> T {
         let connection = try Connection(path: path, mode: .readWrite, busyTimeoutMilliseconds: 10_000)
         try connection.applySettings()
+        try connection.setDurability(.everyCommit)
         let writable = WriteConnection(connection: connection, timeZoneOffsetMinutes: timeZoneOffsetMinutes)
         return try connection.transaction { () throws(StoreError) -> T in try body(writable) }
     }

@@ -55,6 +55,29 @@ private func overwrite(_ path: String, at offset: Int, _ bytes: [UInt8]) throws 
         #expect(corrupt == 0)
     }
 
+    /// What the process lets go of is still in the file, read or not.
+    @Test func pagesThatAreGivenBackKeepTheirRecords() throws {
+        let ring = try openRing(1 << 20)
+        var producer = RingProducer(ring)
+        var consumer = RingConsumer(ring)
+        var next = 0
+        for n in 0..<3000 {
+            #expect(push(&producer, record(n, 100 + n % 400)))
+            if n % 3 == 0 {
+                #expect(pop(&consumer) == record(next, 100 + next % 400))
+                next += 1
+            }
+            if n % 100 == 0 { ring.giveBackPages() }
+            if n % 5 == 0 { consumer.release() }
+        }
+        ring.giveBackPages()
+        while let payload = pop(&consumer) {
+            #expect(payload == record(next, 100 + next % 400))
+            next += 1
+        }
+        #expect(next == 3000 && consumer.corruptRecords == 0)
+    }
+
     @Test func payloadsAreAligned() throws {
         let ring = try openRing()
         var producer = RingProducer(ring)
@@ -158,6 +181,35 @@ private func overwrite(_ path: String, at offset: Int, _ bytes: [UInt8]) throws 
                 held = []
                 consumer.release()
             }
+        }
+    }
+
+    @Test func fullerIsWhatWaits() throws {
+        let ring = try openRing()
+        var producer = RingProducer(ring)
+        var consumer = RingConsumer(ring)
+        #expect(!producer.isFuller(than: 0))
+        for lap in 0..<5 {
+            for n in 0..<20 { #expect(push(&producer, record(n, 92))) }
+            #expect(producer.isFuller(than: 1999) && !producer.isFuller(than: 2100), "lap \(lap)")
+            while consumer.next() != nil {}
+            // What was read waits until it is released.
+            #expect(producer.isFuller(than: 1999))
+            consumer.release()
+            #expect(!producer.isFuller(than: 0))
+        }
+    }
+
+    @Test func preparingChangesNothing() throws {
+        let ring = try openRing(65536)
+        var producer = RingProducer(ring)
+        var consumer = RingConsumer(ring)
+        for n in 0..<2000 {
+            #expect(push(&producer, record(n, 700)))
+            if n % 7 == 0 { consumer.prepare(ahead: n % 2 == 0 ? 20_000 : .max) }
+            #expect(pop(&consumer) == record(n, 700))
+            consumer.release()
+            #expect(ring.usedBytes == 0)
         }
     }
 

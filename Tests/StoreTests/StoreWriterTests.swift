@@ -53,6 +53,17 @@ struct StoreWriterTests {
         #expect(storeError { try writer.perform { _ throws(StoreError) in () } } == .stopped)
     }
 
+    @Test func aChangeOutlastsAPowerFailure() throws {
+        let writer = try start([])
+        defer { writer.stop() }
+        // 2: the commit waits for the disk. The audit's own batches do not (1).
+        let during = try writer.perform { c throws(StoreError) in try c.connection.scalarInt("PRAGMA synchronous") }
+        #expect(during == 2)
+        let direct = try Database.open(path: folder.database)
+            .write { c throws(StoreError) in try c.connection.scalarInt("PRAGMA synchronous") }
+        #expect(direct == 2)
+    }
+
     @Test func manyThreadsMayChangeAtOnce() throws {
         let writer = try start([])
         let threads = try (0..<8).map { n in

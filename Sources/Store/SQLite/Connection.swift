@@ -47,11 +47,24 @@ final class Connection {
 
     /// What every connection of the gateway has; called once the database is known to be ours.
     func applySettings() throws(StoreError) {
-        try execute("PRAGMA synchronous = NORMAL")
+        try setDurability(.checkpoints)
         try execute("PRAGMA foreign_keys = ON")
         try execute("PRAGMA temp_store = MEMORY")
         try execute("PRAGMA cache_size = -4096")
         try execute("PRAGMA journal_size_limit = 67108864")
+    }
+
+    /// When what was committed outlasts a power failure. The death of the process harms it in no case.
+    enum Durability: String {
+        /// After a while: what the audit writes many times a second.
+        case checkpoints = "NORMAL"
+        /// At once: what somebody is told is done, such as that a key is revoked.
+        case everyCommit = "FULL"
+    }
+
+    /// Not within a transaction.
+    func setDurability(_ durability: Durability) throws(StoreError) {
+        try execute("PRAGMA synchronous = \(durability.rawValue)")
     }
 
     // MARK: Statements
@@ -91,6 +104,9 @@ final class Connection {
 
     /// Rows that the last INSERT, UPDATE or DELETE changed.
     var changes: Int { Int(sqlite3_changes64(handle)) }
+
+    /// Gives up cached pages, as far as no statement uses them.
+    func giveBackMemory() { sqlite3_db_release_memory(handle) }
 
     // MARK: Transactions
 

@@ -16,6 +16,7 @@ final class WriterLoop {
     private var options: WriterOptions
     private var priority = WriterPriorityPolicy()
     private let pace = WriterPace()
+    private var quiet = QuietWatch()
     private var retryDelayMilliseconds = 0
     /// Refused records of the process before.
     private var recoveredRefusals = 0
@@ -23,6 +24,8 @@ final class WriterLoop {
     private var failureTold: String?
     private var nextFlush: UInt64 = 0
     private var nextRetention: UInt64 = 0
+    private var retentionClock = RetentionClock()
+    private var hasLookedAtClock = false
     /// Rings of ended processes that are not yet empty.
     private var adopted: [AbandonedRings] = []
 
@@ -157,6 +160,7 @@ final class WriterLoop {
             if now >= nextFlush || (work.isExpedited && retryDelayMilliseconds == 0) { flush() }
             if !adopted.isEmpty { finishAdopted() }
             if options.retentionDays > 0 || options.usageRetentionDays > 0, now >= nextRetention { deleteExpired() }
+            if quiet.isDue(nowMilliseconds: now, events: flusher.committedEvents) { giveBackMemory() }
             adjustPriority(isUrgent: false)
         }
     }
@@ -175,7 +179,9 @@ final class WriterLoop {
 
     private func perform(_ job: WriterJob) -> Result<Void, StoreError> {
         let writable = WriteConnection(connection: connection, timeZoneOffsetMinutes: options.timeZoneOffsetMinutes)
+        defer { try? connection.setDurability(.checkpoints) }
         do throws(StoreError) {
+            try connection.setDurability(.everyCommit)
             try connection.transaction { () throws(StoreError) in try job.body(writable) }
             return .success(())
         } catch {
@@ -245,10 +251,18 @@ final class WriterLoop {
         }
     }
 
+    /// The heap is locked meanwhile: nobody must be kept waiting because this thread is not let run.
+    private func giveBackMemory() {
+        adjustPriority(isUrgent: true)
+        flusher.giveBackMemory()
+        Heap.giveBack()
+    }
+
     /// Deletes some of the rows that are too old; comes back at once while there are more.
     private func deleteExpired() {
         nextRetention = Clock.monotonicMilliseconds() + Self.retentionPauseMilliseconds
         do throws(StoreError) {
+            guard try mayDelete() else { return }
             let audit = try deleteExpired("audit_logs", olderThanDays: options.retentionDays)
             let usage = try deleteExpired("usage_records", olderThanDays: options.usageRetentionDays)
             if max(audit, usage) == Self.retentionRows { nextRetention = Clock.monotonicMilliseconds() + 10 }
@@ -260,6 +274,29 @@ final class WriterLoop {
         } catch {
             gate.withLock { $0.statistics.lastError = error.description }
         }
+    }
+
+    /// Whether the machine's clock can be trusted with what is old.
+    private func mayDelete() throws(StoreError) -> Bool {
+        let now = Int64(Clock.realtimeNanoseconds() / 1_000_000)
+        let monotonicNow = Clock.monotonicMilliseconds()
+        let verdict: RetentionClock.Verdict
+        if hasLookedAtClock {
+            verdict = retentionClock.look(now: now, monotonicNow: monotonicNow)
+        } else {
+            hasLookedAtClock = true
+            let newest = try connection.statement("SELECT max(id) FROM audit_logs")
+            defer { newest.reset() }
+            let id = try newest.step() ? AuditID(newest.text(0)) : nil
+            verdict = retentionClock.begin(
+                now: now, monotonicNow: monotonicNow, newestRow: id.map { Int64($0.unixMilliseconds) },
+                days: max(options.retentionDays, options.usageRetentionDays))
+        }
+        guard case .jumped(let milliseconds) = verdict else { return verdict == .steady }
+        Logger.shared.warn(
+            "the machine's clock jumped, or stood far off at the last record: nothing is deleted for its age for a day",
+            [("hours", .init(Int(milliseconds / 3_600_000)))])
+        return false
     }
 
     /// - Parameter days: 0: for ever.

@@ -42,12 +42,12 @@ struct ProviderTableTests {
         let resolution = try #require(table.resolve(kept(name)))
         let entry = try #require(resolution.entry >= 0 ? table.models.pointer(Int(resolution.entry)) : nil)
         return CandidateSet(
-            candidates: entry.pointee.candidates.pointer(0), count: entry.pointee.candidates.count, allowed: ~0,
+            candidates: entry.pointee.candidates.pointer(0), count: entry.pointee.candidates.count,
             turns: entry.pointee.turns)
     }
 
     private func attempted(_ candidate: Int, _ key: Int, _ outcome: AttemptOutcome) -> ProviderAttempt {
-        ProviderAttempt(candidate: Int16(candidate), key: Int32(key), outcome: outcome)
+        ProviderAttempt(candidate: Int32(candidate), key: Int32(key), outcome: outcome)
     }
 
     // MARK: Names
@@ -223,7 +223,10 @@ struct ProviderTableTests {
                 .isDisabled)
         #expect(!publish { ($0.state, $0.stateChangedAtMilliseconds) = (.ok, 6) }.health.isDisabled)
         _ = publish().updateHealth { $0.disable(.invalid) }
-        #expect(!publish { $0.sealedKey = [9] }.health.isDisabled, "another key in its place")
+        #expect(publish { $0.sealedKey = [9] }.health.isDisabled, "sealed anew, it is the same key")
+        let other = ProviderSet.Key(record: key("a", "1").record, secret: ProviderSecret("sk-other"))
+        let renewed = table(ProviderSet(providers: [provider("a")], keys: [other]), registry: registry)
+        #expect(!renewed.keys[0].load.health.isDisabled, "another key in its place")
     }
 
     @Test func secretsStandInTheHeaderOfTheirOwnProviderOnly() throws {
