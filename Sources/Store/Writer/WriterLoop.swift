@@ -332,8 +332,9 @@ final class WriterLoop {
     private func adjustPriority(isUrgent: Bool) {
         let raise = isUrgent || !options.yieldsToWorkers
         let fill = flusher.ringFill
-        pace.set(fill: fill, isUrgent: raise)
-        guard let isRaised = priority.update(fill: fill, isUrgent: raise) else { return }
+        let changed = priority.update(fill: fill, isUrgent: raise)
+        pace.set(fill: fill, isRaised: priority.isRaised, isUrgent: raise)
+        guard let isRaised = changed else { return }
         ThreadPriority.setRaised(isRaised)
         gate.withLock { $0.statistics.isRaised = isRaised }
     }
