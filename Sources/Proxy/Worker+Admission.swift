@@ -14,6 +14,9 @@ extension Worker {
         c.pointee.headHasBegun = false
         c.pointee.deadline = noDeadline
         c.pointee.exchange = Exchange()
+        // There are as many as clients, and a client has one exchange.
+        c.pointee.exchange.request = requests.pointer(requests.allocate().unsafelyUnwrapped)
+        c.pointee.exchange.request.unsafelyUnwrapped.initialize(to: RequestState())
         c.pointee.exchange.snapshot = current
         c.pointee.exchange.snapshotHolder = currentHolder
         holders.pointer(currentHolder).pointee.openCount += 1

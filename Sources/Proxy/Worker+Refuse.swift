@@ -14,6 +14,7 @@ extension Worker {
     /// Answers the open exchange with an error of ours.
     mutating func refuse(_ index: UInt32, _ error: ExchangeError) {
         let c = clients.pointer(index)
+        if c.pointee.exchange.provider >= 0, endsInStream(index, error) { return }
         releaseAttempt(c)
         targetSaidNothing(c)
         c.pointee.exchange.error = error
@@ -38,8 +39,9 @@ extension Worker {
     }
 
     func requestID(_ c: UnsafeMutablePointer<ClientConnection>) -> Bytes {
-        let offset = MemoryLayout<ClientConnection>.offset(of: \.exchange.requestID).unsafelyUnwrapped
-        let p = (UnsafeRawPointer(c) + offset).assumingMemoryBound(to: UInt8.self)
+        let offset = MemoryLayout<RequestState>.offset(of: \.requestID).unsafelyUnwrapped
+        let state = UnsafeRawPointer(c.pointee.exchange.request.unsafelyUnwrapped)
+        let p = (state + offset).assumingMemoryBound(to: UInt8.self)
         return Bytes(p, Int(c.pointee.exchange.requestIDLength))
     }
 

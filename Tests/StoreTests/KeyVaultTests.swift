@@ -280,7 +280,7 @@ struct KeyVaultTests {
         _ = try folder.vault().rotate { body throws(StoreError) in try database.write(body) }
         let reader = try ReadConnection(path: folder.database)
         #expect(try here.reread(reader))
-        #expect(here.state == .ready && here.open(try stored(record.keyID)) == Self.secret)
+        #expect(try here.state == .ready && here.open(stored(record.keyID)) == Self.secret)
         _ = shell("rm '\(folder.file("master_key"))'")
         #expect(try here.reread(reader) == false, "what is in memory fits")
     }

@@ -152,7 +152,8 @@ extension Worker {
             releaseAttempt(c)
             begin(index, side, candidate: candidate, key: key, isProbe: isProbe)
             if side.pointee.attempts.count > 0 { metrics.retried(route(c).pointee.metricID) }
-            if pause > 0 { backOff(index, nextRandom() % (pause + 1)) } else { startAttempt(index) }
+            // Not while the client has to be waited for: its connection has one deadline.
+            if pause > 0 && c.pointee.outbound.isEmpty { backOff(index, nextRandom() % (pause + 1)) } else { startAttempt(index) }
             return true
         }
     }

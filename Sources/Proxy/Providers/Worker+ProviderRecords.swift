@@ -33,7 +33,7 @@ extension Worker {
     }
 
     /// What the end of an exchange says about the provider that was at work.
-    private func outcome(_ error: ExchangeError) -> AttemptOutcome {
+    func outcome(_ error: ExchangeError) -> AttemptOutcome {
         switch error {
         case .none: .answered
         case .cutShort: .cutOff

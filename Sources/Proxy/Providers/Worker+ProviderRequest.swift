@@ -52,7 +52,8 @@ extension Worker {
         let key = providers.keys.pointer(Int(side.pointee.key))
         let provider = providers.providers.pointer(Int(key.pointee.provider))
         writer.append("accept-encoding: ")
-        if side.pointee.asksForUsage || !head.known.contains(.acceptEncoding) {
+        // A stream is read, cut and ended event by event.
+        if side.pointee.asksForStream || !head.known.contains(.acceptEncoding) {
             writer.append("identity\r\n")
         } else if let field = firstField(.acceptEncoding) {
             writer.append(AcceptedCodings(bytes(field, base)).value)
