@@ -37,7 +37,7 @@ final class AdminShared: Sendable {
         self.version = version
     }
 
-    func onProvidersChanged(_ body: @escaping @Sendable () -> Void) { providersChanged.withLock { $0 = body } }
+    func onProvidersChanged(_ body: (@Sendable () -> Void)?) { providersChanged.withLock { $0 = body } }
     func tellOfProviders() { providersChanged.withLock { $0 }?() }
 
     /// The settings in effect; a reload replaces them.
@@ -50,6 +50,11 @@ final class AdminShared: Sendable {
     var tls: TLSContext? {
         get { currentTLS.withLock { $0 } }
         set { currentTLS.withLock { $0 = newValue } }
+    }
+
+    /// Whether the providers' keys cannot be read.
+    var isMasterKeyLocked: Bool {
+        if case .locked? = vault?.state { true } else { false }
     }
 
     var uptimeSeconds: Double { Double(Clock.monotonicNanoseconds() - startedNanoseconds) / 1e9 }
@@ -162,7 +167,8 @@ extension AdminFailure {
 /// The endpoints and how one is answered.
 enum AdminAPI {
     static let endpoints: [Endpoint] =
-        keyEndpoints + routeEndpoints + providerEndpoints + providerKeyEndpoints + modelEndpoints + priceEndpoints
+        keyEndpoints + routeEndpoints + providerEndpoints + providerKeyEndpoints + masterKeyEndpoints + modelEndpoints
+        + priceEndpoints
         + usageEndpoints + logEndpoints + metricsEndpoints + sessionEndpoints
         + systemEndpoints
 

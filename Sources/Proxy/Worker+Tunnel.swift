@@ -17,11 +17,12 @@ extension Worker {
             return -1
         }
         c.pointee.exchange.phase = .tunnel
+        watch(client)
         c.pointee.exchange.responseStarted = true
         c.pointee.exchange.canReplay = false
         c.pointee.exchange.keepsAlive = false
         c.pointee.exchange.status = 101
-        c.pointee.exchange.firstResponseTime = realtime
+        c.pointee.exchange.firstResponseTime = recordedNow(c)
         targetStates[Int(upstreams.pointer(upstream).pointee.stableTarget)].health.succeeded()
         describeForAudit(client, p, response)
         var writer = HeadWriter(out, capacity: Self.outBytes)
@@ -38,8 +39,8 @@ extension Worker {
         writeCommonFields(client, &writer, hasOwnCORS: true)
         c.pointee.exchange.keepsAlive = false
         writer.append("\r\n")
-        keepAuditDescription(client)
         consumeRequest(c)
+        keepAuditDescription(client)
         let rest = n - Int(response.headLength)
         guard sendToClient(client, out, writer.count) else { return -1 }
         if rest > 0 {
