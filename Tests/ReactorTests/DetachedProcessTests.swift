@@ -9,7 +9,7 @@ import Testing
         try #require(pipe(&ends) == 0)
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         let process = try DetachedProcess(
-            program: "/bin/sh", arguments: ["sh", "-c", "echo $PPID $WORD >&\(ends[1]); sleep 60"],
+            program: "/bin/sh", arguments: ["sh", "-c", "echo $PPID $WORD >/dev/fd/\(ends[1]); sleep 60"],
             environment: ["WORD": "heard"], kept: [ends[1]])
         close(ends[1])
         var text = [UInt8](repeating: 0, count: 100)
