@@ -37,8 +37,9 @@ final class WriterPace {
 
     func set(fill: Double, isRaised: Bool, isUrgent: Bool) {
         let slice = Self.slice(fill: fill, isRaised: isRaised, isUrgent: isUrgent)
-        if sliceNanoseconds == nil && slice != nil { restart() }
+        let begins = sliceNanoseconds == nil
         sliceNanoseconds = slice
+        if begins { restart() }
     }
 
     /// The writer has slept: a slice begins.
