@@ -20,6 +20,8 @@ struct CompiledKey: BitwiseCopyable, @unchecked Sendable {
     var sourcePath: Bytes
     /// Permissions that begin with "/".
     var pathPatterns: List<PathPattern>
+    /// So that each key begins on a line.
+    var padding: (UInt64, UInt64) = (0, 0)
 
     /// True if this key may ask for `path`.
     func allows(path: Bytes, scratch: UnsafeMutablePointer<UInt8>) -> Bool {
