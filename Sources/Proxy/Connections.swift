@@ -22,6 +22,8 @@ struct ClientConnection: BitwiseCopyable {
     var isReadable = false
     /// The client closed its sending side, or is gone.
     var hasHungUp = false
+    /// The poller knows the descriptor; see `Worker+Watch`.
+    var isWatched = false
     /// EPOLLOUT was asked for.
     var watchesWritable = false
     var closesAfterFlush = false
@@ -34,6 +36,8 @@ struct ClientConnection: BitwiseCopyable {
     var outbound = Buffer.empty
     /// Bytes in the kernel that the client had not taken when its deadline was moved.
     var unsentMark: Int32 = 0
+    /// How many bytes have to be there before the poller says so; 0 = any number. See `Worker+BodyWait`.
+    var lowWater: Int32 = 0
     /// When `timer` fires. The deadline itself may be later: it is looked at only then.
     var timerAt: UInt64 = 0
     /// Monotonic milliseconds; `noDeadline` = none.

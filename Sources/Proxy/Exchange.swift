@@ -58,6 +58,10 @@ struct Exchange: BitwiseCopyable {
     var canReplay = true
     /// The request's body goes on as it comes in.
     var streamsRequest = false
+    /// More of the body is waited for than is here.
+    var awaitsMore = false
+    /// The body comes too slowly to be waited for.
+    var readsAsItComes = false
     var requestIsChunked = false
     var hasOrigin = false
     var usesDecodedBody = false
@@ -70,6 +74,10 @@ struct Exchange: BitwiseCopyable {
     var upstreamWasToldTheEnd = false
     var countsEvents = false
     var countsLines = false
+    /// One of the key's places is taken.
+    var holdsPlace = false
+    /// The key may not use every model.
+    var restrictsModels = false
     var status: UInt16 = 0
 
     /// The worker's holder of `snapshot`.
@@ -112,7 +120,7 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
     case tlsUnknownCA, tlsFailed, closedBeforeResponse, responseTimeout, malformedResponse, cutShort
     case readTimeout, requestTimeout, bodyTooLarge, malformedBody, conflictingMembers, sendTimeout, gatewayStopping
     case missingKey, invalidKey, inactiveKey, expiredKey, notPermitted, rateLimited, noRoute, malformedRequest
-    case notImplemented, expectationFailed, noCapacity, tunnelIdle, bodyNotObject, missingLength
+    case notImplemented, noCapacity, tunnelIdle, bodyNotObject, missingLength
     case missingModel, modelNotFound, modelNotAllowed, outOfTokens, outOfMoney, tooManyOpen, noHealthyKey
     case providerFailed, errorInAnswer
     case connectUnreachable, dnsTimeout, ambiguousPath, noMemory, trailersTooLarge
@@ -155,12 +163,11 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .noRoute: "no route takes this request"
         case .malformedRequest: "the request is not valid HTTP"
         case .notImplemented: "the gateway does not implement this method"
-        case .expectationFailed: "the Expect header asks for something unknown"
         case .tunnelIdle: "nothing moved in the tunnel for too long"
         case .noCapacity: "the gateway can open no more connections"
         case .bodyNotObject: "the route sets members of a JSON body, but the body is not a JSON object"
         case .missingLength: "the request's length is needed"
-        case .missingModel: "the request names no model"
+        case .missingModel: "the request names no model that can be read"
         case .modelNotFound: "no provider has this model"
         case .modelNotAllowed: "the API key is not allowed to use this model"
         case .outOfTokens: "the API key's token budget does not cover this request"
@@ -214,7 +221,6 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .noRoute: "route_not_found"
         case .malformedRequest: "malformed_request"
         case .notImplemented: "not_implemented"
-        case .expectationFailed: "expectation_failed"
         case .tunnelIdle: "tunnel_idle"
         case .noCapacity: "no_capacity"
         case .bodyNotObject: "body_not_object"
@@ -255,7 +261,6 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .rateLimited, .outOfTokens, .outOfMoney, .tooManyOpen: 429
         case .noRoute, .modelNotFound: 404
         case .notImplemented: 501
-        case .expectationFailed: 417
         case .missingLength: 411
         case .trailersTooLarge: 431
         }
@@ -273,8 +278,7 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
     /// True where what the client sent cannot be trusted to be framed as it seems: nothing more of it is read.
     var endsConnection: Bool {
         switch self {
-        case .malformedRequest, .malformedBody, .conflictingMembers, .notImplemented, .expectationFailed,
-            .trailersTooLarge:
+        case .malformedRequest, .malformedBody, .conflictingMembers, .notImplemented, .trailersTooLarge:
             true
         default: false
         }

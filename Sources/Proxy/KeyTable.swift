@@ -14,14 +14,18 @@ struct CompiledKey: BitwiseCopyable, @unchecked Sendable {
     var isActive: Bool
     /// True for `[]` and `["*"]`.
     var allowsAll: Bool
+    /// It has limits that are kept beside the key (`CallerPolicy`): `maxConcurrent` or `restrictsModels`.
+    var hasLimits: Bool
     var families: EndpointFamilies
     /// With `sourcePath` behind it in one piece of memory.
     var keyID: Bytes
     var sourcePath: Bytes
     /// Permissions that begin with "/".
     var pathPatterns: List<PathPattern>
-    /// So that each key begins on a line.
-    var padding: (UInt64, UInt64) = (0, 0)
+    /// Requests that may be open at a time; 0 = unlimited.
+    var maxConcurrent: Int64
+    /// There are models that it may not use.
+    var restrictsModels: Bool
 
     /// True if this key may ask for `path`.
     func allows(path: Bytes, scratch: UnsafeMutablePointer<UInt8>) -> Bool {
@@ -105,15 +109,18 @@ struct KeyTable: BitwiseCopyable, @unchecked Sendable {
             let limit = record.rateLimitPerMinute ?? defaultRequestsPerMinute
             let text = arena.store(Array((record.keyID + record.sourcePath).utf8), ownLines: true)
             let idCount = record.keyID.utf8.count
+            let restrictsModels = !record.allowedModels.isEmpty
             keys.append(
                 CompiledKey(
                     hash: KeyHash(record.keyHash), rateCell: limiter.cell(for: record.keyID, limit: limit),
                     expiresAtMilliseconds: record.expiresAtMilliseconds ?? .max, requestsPerMinute: limit,
                     isActive: record.isActive,
-                    allowsAll: record.permissions.isEmpty || record.permissions.contains("*"), families: families,
+                    allowsAll: record.permissions.isEmpty || record.permissions.contains("*"),
+                    hasLimits: record.maxConcurrent ?? 0 > 0 || restrictsModels, families: families,
                     keyID: Bytes(text.pointer, idCount),
                     sourcePath: Bytes(text.pointer.map { $0 + idCount }, text.count - idCount),
-                    pathPatterns: arena.store(patterns)))
+                    pathPatterns: arena.store(patterns), maxConcurrent: Int64(record.maxConcurrent ?? 0),
+                    restrictsModels: restrictsModels))
         }
         var size = 16
         while size < keys.count * 2 { size *= 2 }

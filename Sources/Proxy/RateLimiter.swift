@@ -56,7 +56,13 @@ final class RateLimiter: Sendable {
 
     private let cells = Mutex<[String: Entry]>([:])
 
-    /// The cell of a key; made on first use and kept until the process ends. Another limit begins with a full budget.
+    deinit {
+        cells.withLock { cells in
+            for entry in cells.values { entry.cell.theoreticalArrival.deallocate() }
+        }
+    }
+
+    /// The cell of a key; made on first use and kept. Another limit begins with a full budget.
     func cell(for keyID: String, limit: Int) -> RateCell {
         cells.withLock { cells in
             if let entry = cells[keyID] {

@@ -10,14 +10,15 @@ extension Worker {
     /// True if the ring has room for this exchange's records and for those that open exchanges still have to write.
     @inline(__always)
     mutating func hasRoomForAudit(headBytes: Int) -> Bool {
-        let free = producer.freeBytes()
-        if isUnderPressure != (free < ringCapacity / 2) { pressureChanged() }
+        if isUnderPressure != producer.isFuller(than: ringCapacity / 8) { pressureChanged() }
         if !current.pointee.policy.waitsForAudit { return true }
+        let free = producer.freeBytes()
         let need = headBytes * 2 + Self.completedReserve * (openExchanges + 2)
         return free >= min(need, ringCapacity / 4)
     }
 
-    /// The ring has filled by half, or emptied again: the writer is told, for on a busy core it may not notice by itself.
+    /// The ring has filled by an eighth, or emptied again: the writer is told, for on a busy core, at idle priority, it may
+    /// not notice by itself.
     @inline(never)
     private mutating func pressureChanged() {
         isUnderPressure.toggle()
@@ -177,6 +178,17 @@ extension Worker {
         auditScratchCount = writer.count
     }
 
+    /// The same for an exchange that has its first byte's record: its end's record says it anew.
+    mutating func keepDescription(_ index: UInt32, _ p: UnsafePointer<UInt8>, _ response: ResponseHead) {
+        let c = clients.pointer(index)
+        guard c.pointee.exchange.isAudited else { return }
+        describeForAudit(index, p, response)
+        auditScratchOwner = Token(rawValue: 0)
+        pool.give(&c.pointee.exchange.auditTail)
+        pool.append(&c.pointee.exchange.auditTail, auditScratch, auditScratchCount)
+        c.pointee.exchange.targetURLLength = UInt32(auditScratchURL)
+    }
+
     /// The same for an answer of ours, which has no upstream head.
     mutating func describeForAudit(_ index: UInt32) {
         var writer = HeadWriter(auditScratch, capacity: Self.auditScratchBytes)
@@ -221,7 +233,7 @@ extension Worker {
             requestBody.isAllocated && c.pointee.exchange.requestReceived > UInt64(limit)
             || responseBody.isAllocated && c.pointee.exchange.responseBytes > UInt64(limit)
         let record = CompletedFields(
-            firstResponseTimeNanoseconds: c.pointee.exchange.firstResponseTime, responseTimeNanoseconds: realtime,
+            firstResponseTimeNanoseconds: c.pointee.exchange.firstResponseTime, responseTimeNanoseconds: recordedNow(c),
             requestSize: c.pointee.exchange.requestReceived, responseSize: c.pointee.exchange.responseBytes,
             streamChunks: c.pointee.exchange.hidesChunks
                 ? AuditEvent.unknownChunks : c.pointee.exchange.events.events &+ c.pointee.exchange.lines.lines,

@@ -62,6 +62,7 @@ extension Worker {
         // While idle connections are let be, one that was not told that it ends gets its last request answered.
         if keepsAlive && !c.pointee.hasHungUp && (!isDraining || closesIdleAt != noDeadline) {
             c.pointee.state = .readingHead
+            watch(client)
             setDeadline(client: client, now + current.pointee.policy.keepaliveTimeoutMilliseconds)
             if c.pointee.inbound.isAllocated || c.pointee.isReadable { enqueueClient(client) }
             return
@@ -75,6 +76,7 @@ extension Worker {
     mutating func endExchange(_ client: UInt32) {
         let c = clients.pointer(client)
         if c.pointee.exchange.provider >= 0 { endProvider(client) }
+        if c.pointee.exchange.holdsPlace { leavePlace(c) }
         if c.pointee.exchange.isAudited { audit(completed: client) }
         auditScratchOwner = Token(rawValue: 0)
         let route = c.pointee.exchange.routeIndex
@@ -83,6 +85,8 @@ extension Worker {
             status: c.pointee.exchange.status, nanoseconds: nowNanoseconds &- c.pointee.exchange.startedAt)
         if c.pointee.exchange.isTimed { firstBytesAreOut(client) }
         if c.pointee.exchange.isCountedStream { metrics.streamEnded() }
+        if peeked.count > 0 { settlePeeked() }
+        if c.pointee.lowWater > 0 { setLowWater(c, 0) }
         consumeRequest(c)
         releaseRequestState(c)
         c.pointee.exchange.phase = .none
@@ -118,6 +122,7 @@ extension Worker {
     /// A response that has begun cannot be finished: the client is shown that it is not whole.
     mutating func cutShort(_ client: UInt32, _ error: ExchangeError) {
         let c = clients.pointer(client)
+        if c.pointee.exchange.provider >= 0, handsOver(client, error) { return }
         c.pointee.exchange.error = error
         c.pointee.exchange.keepsAlive = false
         releaseAttempt(c)

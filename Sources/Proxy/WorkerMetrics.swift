@@ -11,6 +11,7 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
         case clientsOpened, clientsClosed, upstreamsOpened, upstreamsClosed, streamsBegan, streamsEnded
         case rateLimited, auditAccepted, auditCompleted, auditFirstBytes, auditDropped, auditWaited
         case refusedDescriptors, refusedConnections, refusedAddress, shed, unsolicited, bufferedBytes
+        case resentIdempotent, resentOther, usageDropped
     }
 
     /// Upper bounds of the latency histograms, in microseconds: 100 µs to 10 min.
@@ -48,7 +49,7 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
     private static let retriesOffset = reasonsOffset + reasonCount
     private static let routeWords = retriesOffset + 1
 
-    /// Memory for as long as the process lives: readers may come at any time.
+    /// Memory until ``deallocate()``.
     init() {
         singles = Self.counters(Slot.allCases.count)
         firstBytes = Self.counters(Self.histogramWords)
@@ -58,6 +59,17 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
         for i in 0...Registry.maxRouteLabels { (routes + i).initialize(to: Atomic(0)) }
         bounds = Self.bounds(Self.boundsMicroseconds)
         overheadBounds = Self.bounds(Self.overheadBoundsMicroseconds)
+    }
+
+    /// Once nobody counts or reads any more.
+    func deallocate() {
+        for memory in [singles, firstBytes, overheads, requests] { memory.deallocate() }
+        for i in 0...Registry.maxRouteLabels {
+            UnsafeMutablePointer<Counter>(bitPattern: routes[i].load(ordering: .relaxed))?.deallocate()
+        }
+        routes.deallocate()
+        bounds.deallocate()
+        overheadBounds.deallocate()
     }
 
     /// In nanoseconds, the last above everything.
@@ -102,6 +114,8 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
     func addressRefused() { count(.refusedAddress) }
     func shed() { count(.shed) }
     func unsolicited() { count(.unsolicited) }
+    func resent(isIdempotent: Bool) { count(isIdempotent ? .resentIdempotent : .resentOther) }
+    func usageDropped() { count(.usageDropped) }
     @inline(__always)
     func buffered(bytes: Int) {
         singles[Slot.bufferedBytes.rawValue].store(UInt64(truncatingIfNeeded: bytes), ordering: .relaxed)
@@ -210,6 +224,9 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
         ].map { GatewayMetrics.LimitCount(limit: $0.0, count: $0.1) }
         result.unsolicitedResponses = sum(.unsolicited)
         result.bufferedBytes = sum(.bufferedBytes)
+        result.resentIdempotent = sum(.resentIdempotent)
+        result.resentOther = sum(.resentOther)
+        result.usageDropped = sum(.usageDropped)
         result.auditAccepted =
             sum(.auditAccepted) &+ sum(.auditFirstBytes) &+ sum(.auditCompleted) &+ result.auditDropped
         result.firstByteHistogram = histogram(workers.map(\.firstBytes), boundsMicroseconds)
