@@ -80,8 +80,6 @@ struct Exchange: BitwiseCopyable {
     var restrictsModels = false
     var status: UInt16 = 0
 
-    /// The worker's holder of `snapshot`.
-    var snapshotHolder: UInt32 = 0
     var snapshot: UnsafePointer<SnapshotView>?
     /// One of the worker's `requests`; nil once an exchange goes on without it.
     var request: UnsafeMutablePointer<RequestState>?
@@ -107,6 +105,8 @@ struct Exchange: BitwiseCopyable {
 
     var lines = LineCounter()
     var events = SSECounter()
+    /// The worker's holder of `snapshot`.
+    var snapshotHolder: UInt32 = 0
     var responseBytes: UInt64 = 0
     var responseRemaining: UInt64 = 0
     var responseDecoder = ChunkedDecoder()
