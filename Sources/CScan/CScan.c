@@ -1,4 +1,5 @@
 #include "CScan.h"
+#include <string.h>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -36,3 +37,5 @@ size_t cscan_json_plain_blocks(const uint8_t *p, size_t n) {
 #endif
     return 0;
 }
+
+const void *fg_find_bytes(const void *p, size_t n, const void *text, size_t length) { return memmem(p, n, text, length); }

@@ -5,6 +5,8 @@ enum EventType: UInt8, BitwiseCopyable, Sendable {
     case other
     /// Anthropic's reports of usage, which complete one another.
     case messageStart, messageDelta
+    /// Nothing but a sign of life.
+    case ping
     /// Nothing comes after it.
     case last
     case failed
@@ -15,6 +17,7 @@ enum EventType: UInt8, BitwiseCopyable, Sendable {
             n == name.utf8CodeUnitCount && memcmp(p, name.utf8Start, n) == 0
         }
         switch n {
+        case 4: return isName("ping") ? .ping : .other
         case 5: return isName("error") ? .error : .other
         case 10: return isName("stream-end") ? .last : .other
         case 11: return isName("message-end") ? .last : .other
@@ -22,10 +25,14 @@ enum EventType: UInt8, BitwiseCopyable, Sendable {
         case 13:
             if isName("message_start") { return .messageStart }
             return isName("message_delta") ? .messageDelta : .other
+        case 17: return isName("speech.audio.done") ? .last : .other
+        case 26: return isName("image_generation.completed") ? .last : .other
         case 15: return isName("response.failed") ? .failed : .other
         case 18: return isName("response.completed") ? .last : .other
         case 19: return isName("response.incomplete") ? .last : .other
-        case 20: return isName("interaction.complete") ? .last : .other
+        case 20:
+            return isName("interaction.complete") || isName("transcript.text.done") || isName("image_edit.completed")
+                ? .last : .other
         case 21: return isName("interaction.completed") ? .last : .other
         default: return .other
         }

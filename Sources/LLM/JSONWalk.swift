@@ -122,7 +122,7 @@ struct JSONWalk: BitwiseCopyable, Sendable {
                 if !number.isComplete { return fail() }
                 phase = .afterValue
                 if wants & UInt8(FG_WANT_NUMBER) != 0 {
-                    return WalkEvent(kind: .number, place: place, value: number.count ?? -1)
+                    return WalkEvent(kind: .number, place: place, value: numberValue)
                 }
             case .literal:
                 repeat {
@@ -291,6 +291,15 @@ struct JSONWalk: BitwiseCopyable, Sendable {
         }
         if place != 0, wants & wanted == 0 { return WalkEvent(kind: .cleared, place: place) }
         return nil
+    }
+
+    /// What the number in this place counts: tokens, milliseconds, micro-units; -1 if it is no such count.
+    @inline(__always)
+    private var numberValue: Int64 {
+        if place >= UInt8(FG_LLM_FIELD + FG_USAGE_SECONDS) {
+            return number.scaled(place == UInt8(FG_LLM_FIELD + FG_USAGE_COST) ? 6 : 3) ?? -1
+        }
+        return (place == UInt8(FG_LLM_COST) ? number.scaled(6) : number.count) ?? -1
     }
 
     /// The innermost container ends.

@@ -64,7 +64,7 @@ extension Worker {
             readRequest(index)
         case .wantRead: if c.pointee.hasHungUp { closeClient(index) }
         case .wantWrite: watchWritable(index)
-        case .failed: closeClient(index)
+        case .failed: tls.metPlainHTTP ? refusePlainHTTP(index) : closeClient(index)
         }
     }
 

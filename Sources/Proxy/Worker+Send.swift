@@ -144,10 +144,14 @@ extension Worker {
         writer.append(" HTTP/1.1\r\n")
         if !route.pointee.rewrite.addsHost {
             writer.append("host: ")
-            writer.append(target.pointee.authority)
+            if route.pointee.rewrite.passesHost && head.authorityLength > 0 {
+                writer.append(base + Int(head.authorityOffset), Int(head.authorityLength))
+            } else {
+                writer.append(target.pointee.authority)
+            }
             writer.append("\r\n")
         }
-        let hasUserAgent = writeFields(route, base, &writer)
+        let hasUserAgent = writeFields(c, route, base, &writer)
         if !route.pointee.rewrite.addsUserAgent && !hasUserAgent {
             writer.append(current.pointee.texts.userAgent)
         }
@@ -170,14 +174,17 @@ extension Worker {
     /// The fields that go on, as the client wrote them. True if User-Agent is among them.
     @inline(__always)
     private func writeFields(
-        _ route: UnsafePointer<CompiledRoute>, _ base: UnsafePointer<UInt8>, _ writer: inout HeadWriter
+        _ c: UnsafeMutablePointer<ClientConnection>, _ route: UnsafePointer<CompiledRoute>,
+        _ base: UnsafePointer<UInt8>, _ writer: inout HeadWriter
     ) -> Bool {
         var hasUserAgent = false
+        let keyOffset = route.pointee.rewrite.passesKeyFields ? keyOffset(c, base) : UInt32.max
         var i = 0
         while i < Int(head.fieldCount) {
             let field = fields[i]
             i &+= 1
             if route.pointee.rewrite.drops(field, base) { continue }
+            if keyOffset != UInt32.max && field.holds(keyOffset) { continue }
             if head.connectionNamesOther && isNamedInConnection(field, base) { continue }
             if head.hasOddNames && route.pointee.rewrite.dropsOdd(field, base) { continue }
             if field.id == .userAgent { hasUserAgent = true }
@@ -186,6 +193,13 @@ extension Worker {
             writer.append("\r\n")
         }
         return hasUserAgent
+    }
+
+    /// Where the client's key stands in its head, if it is one that we know: it is for us and nobody else.
+    @inline(never)
+    private func keyOffset(_ c: UnsafeMutablePointer<ClientConnection>, _ base: UnsafePointer<UInt8>) -> UInt32 {
+        guard c.pointee.exchange.keyIndex >= 0, let p = presentedKey(base)?.key.pointer else { return .max }
+        return UInt32(truncatingIfNeeded: p - base)
     }
 
     /// True if a Connection field names this one: then it was meant for us alone (RFC 9110 §7.6.1).
@@ -415,7 +429,7 @@ extension Worker {
             case .needMore: break decoding
             case .trailers(let offset, let count):
                 writer.append("0\r\n")
-                writer.append(p + offset, count)
+                writeTrailers(c, p + offset, count, &writer)
                 writer.append("\r\n")
                 requestIsWhole(index)
                 break decoding
@@ -434,6 +448,21 @@ extension Worker {
             return false
         }
         return writer.count == 0 || forward(upstream, out, writer.count)
+    }
+
+    /// A request's trailers go on as its headers do: some servers make headers of them, and what was taken out of the head
+    /// must not come back that way.
+    @inline(never)
+    private func writeTrailers(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ p: UnsafePointer<UInt8>, _ n: Int, _ writer: inout HeadWriter
+    ) {
+        let rewrite = route(c).pointee.rewrite
+        TrailerSection.forEachField(p, n) { field in
+            if rewrite.drops(field, p) || rewrite.dropsOdd(field, p) { return }
+            let start = Int(field.nameOffset)
+            writer.append(p + start, Int(field.valueOffset) + Int(field.valueLength) - start)
+            writer.append("\r\n")
+        }
     }
 
     mutating func requestIsWhole(_ index: UInt32) {

@@ -81,6 +81,8 @@ struct Worker: ~Copyable {
     var poller: Poller
     var clients: Slab<ClientConnection>
     var upstreams: Slab<UpstreamConnection>
+    /// Of the exchanges that may still have to send their request.
+    var requests: Slab<RequestState>
     var holders: Slab<SnapshotHolder>
     /// Of the exchanges with providers only.
     var providerExchanges: Slab<ProviderExchange>
@@ -176,6 +178,7 @@ struct Worker: ~Copyable {
         let maxConnections = configuration.limiter.maximum
         clients = Slab(capacity: maxConnections)
         upstreams = Slab(capacity: maxConnections * 2 + 1024)
+        requests = Slab(capacity: maxConnections)
         holders = Slab(capacity: 65_536)
         providerExchanges = Slab(capacity: maxConnections)
         pool = BufferPool(cacheLimitBytes: 32 << 20)
@@ -249,6 +252,7 @@ struct Worker: ~Copyable {
             if !spilled.isEmpty || !auditWaiters.isEmpty { retryAudit() }
             clients.trimIfSparse()
             upstreams.trimIfSparse()
+            requests.trimIfSparse()
             if isDraining { finishDrainIfEmpty() }
         }
         closeEverything()
@@ -395,5 +399,6 @@ struct TargetState: BitwiseCopyable {
     var idleCount: Int32 = 0
     var health = TargetHealth()
     var retryBudget = RetryBudget()
+    var pace = StreamPace()
     var resumption: TLSResumption?
 }

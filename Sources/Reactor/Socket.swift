@@ -89,6 +89,11 @@ public enum Socket {
     @inlinable
     public static func unsent(_ fd: Int32) -> Int32 { fg_unsent(fd) }
 
+    /// Lets the kernel put off acknowledging small pieces, until two have come or 40 ms have passed. A hint: after a pause
+    /// it acknowledges at once again.
+    @inlinable
+    public static func delayAcknowledgements(_ fd: Int32) { fg_delay_acknowledgements(fd) }
+
     /// Says to the peer that no more bytes will come.
     @inlinable
     public static func shutdownWrite(_ fd: Int32) { _ = fg_shutdown_write(fd) }

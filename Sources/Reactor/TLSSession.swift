@@ -190,6 +190,14 @@ public struct TLSSession: BitwiseCopyable, @unchecked Sendable {
         return verified == X509_V_OK ? TLSFailure(failure: fg_get_failure(ssl)) : TLSFailure(verifyResult: verified)
     }
 
+    /// Whether the handshake failed because the peer speaks plain HTTP; what it has sent is lost.
+    public var metPlainHTTP: Bool {
+        let failure = fg_get_failure(ssl)
+        guard fg_is_system_failure(failure) == 0 else { return false }
+        let reason = fg_failure_reason(failure)
+        return reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST
+    }
+
     /// OpenSSL's words for it.
     public func failureText() -> String {
         let verified = verifyResult

@@ -33,7 +33,7 @@ struct CheckCommand {
             report.name = loaded.sourcePath ?? "no config.yaml, the defaults"
             report.warnings = loaded.warnings + Self.exposures(loaded, environment: call.environment)
             report.settings = loaded.settings
-            report.errors = Self.problems(loaded.settings).map { "\($0.key): \($0.message)" }
+            report.errors = Self.problems(loaded.settings).map { "\(loaded.place(of: $0.key))\($0.key): \($0.message)" }
         } catch {
             // The first of them is the message.
             report.errors = [error.message] + error.others
@@ -79,9 +79,9 @@ struct CheckCommand {
     static func exposures(_ loaded: LoadedConfig, environment: [String: String]) -> [String] {
         var warnings: [String] = []
         let settings = loaded.settings
-        let keyFile = settings.tls.keyFile
-        if !keyFile.isEmpty, let mode = othersMay(read: keyFile) {
-            warnings.append("tls.key: \(keyFile): others may read it (mode 0\(mode)); make it 0600")
+        for (key, path) in settings.privateKeyFiles where !path.isEmpty {
+            guard let mode = othersMay(read: path) else { continue }
+            warnings.append("\(key): \(path): others may read it (mode 0\(mode)); make it 0600")
         }
         // A token that a variable holds is not written into the file.
         let token = settings.security.adminToken
