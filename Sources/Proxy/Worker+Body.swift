@@ -180,7 +180,8 @@ extension Worker {
         }
         let missing = exchange.requestLength - exchange.requestReceived
         // Room comes as the body does, doubled each time: a claim in a header is not worth megabytes. What has arrived is.
-        let step = min(missing, max(min(max(exchange.requestReceived, Self.firstBodyBytes), 256 * 1024), UInt64(arrived)))
+        let grown = min(max(exchange.requestReceived, Self.firstBodyBytes), 256 * 1024)
+        let step = min(missing, max(grown, UInt64(arrived)))
         if c.pointee.inbound.writableCount < 4096
             || UInt64(c.pointee.inbound.writableCount) < min(step, max(Self.firstBodyBytes, UInt64(arrived)))
         {

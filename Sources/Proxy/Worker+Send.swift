@@ -350,6 +350,8 @@ extension Worker {
         let c = clients.pointer(index)
         let u = upstreams.pointer(upstream)
         let token = upstreams.token(kind: Kind.upstream, upstream)
+        // What was looked at and could not be spliced went out of the buffer: it is not to be read once more.
+        settlePeeked()
         if c.pointee.exchange.requestIsChunked && !c.pointee.exchange.requestIsComplete
             && c.pointee.inbound.count > Int(c.pointee.exchange.headLength)
         {
