@@ -81,7 +81,6 @@ struct HeaderRewrite: BitwiseCopyable, @unchecked Sendable {
             dropped: mask, droppedOthers: arena.store(others),
             added: arena.store(add.map { "\($0.name): \($0.value)\r\n" }.joined()),
             addsUserAgent: addedNames.contains("user-agent"), addsHost: addedNames.contains("host"),
-            passesHost: passesHost,
-            passesKeyFields: !mask.contains(.authorization) || !mask.contains(.xAPIKey))
+            passesHost: passesHost, passesKeyFields: !mask.contains(.authorization) || !mask.contains(.xAPIKey))
     }
 }

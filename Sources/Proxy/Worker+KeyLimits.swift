@@ -10,7 +10,6 @@ extension Worker {
     mutating func enterLimits(
         _ c: UnsafeMutablePointer<ClientConnection>, _ key: UnsafePointer<CompiledKey>
     ) -> ExchangeError {
-        c.pointee.exchange.restrictsModels = key.pointee.restrictsModels
         guard key.pointee.maxConcurrent > 0 else { return .none }
         guard caller(c).pointee.budget.concurrency.acquire(limit: key.pointee.maxConcurrent) else {
             // When one of them ends nobody knows; a second is what clients wait by themselves.
@@ -25,6 +24,14 @@ extension Worker {
     func leavePlace(_ c: UnsafeMutablePointer<ClientConnection>) {
         c.pointee.exchange.holdsPlace = false
         caller(c).pointee.budget.concurrency.release()
+    }
+
+    /// The key may not use every model.
+    @inline(__always)
+    func restrictsModels(_ c: UnsafeMutablePointer<ClientConnection>) -> Bool {
+        let index = Int(c.pointee.exchange.keyIndex)
+        return index >= 0
+            && c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.keys.keys.pointer(index).pointee.restrictsModels
     }
 
     /// What providers know of the key that the exchange came with.

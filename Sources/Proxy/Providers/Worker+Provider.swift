@@ -100,7 +100,7 @@ extension Worker {
                 turns: entry.pointee.turns)
         }
         set.endpoint = side.pointee.endpoint.endpoint
-        if c.pointee.exchange.restrictsModels {
+        if restrictsModels(c) {
             set.caller = caller(c)
             set.asked = Bytes(side.pointee.name.readPointer, side.pointee.name.count)
         }
