@@ -8,9 +8,10 @@ extension Worker {
     /// Takes one of the key's places, which `endExchange` gives back.
     @inline(never)
     mutating func enterLimits(
-        _ c: UnsafeMutablePointer<ClientConnection>, _ key: UnsafePointer<CompiledKey>
+        _ c: UnsafeMutablePointer<ClientConnection>, _ key: UnsafePointer<CompiledKey>, _ path: Bytes
     ) -> ExchangeError {
-        guard key.pointee.maxConcurrent > 0 else { return .none }
+        // Who has no place left may ask for the balance, which says so.
+        guard key.pointee.maxConcurrent > 0, !Self.asksForAccount(path) else { return .none }
         guard caller(c).pointee.budget.concurrency.acquire(limit: key.pointee.maxConcurrent) else {
             // When one of them ends nobody knows; a second is what clients wait by themselves.
             c.pointee.exchange.retryAfterMilliseconds = 1000
@@ -18,6 +19,10 @@ extension Worker {
         }
         c.pointee.exchange.holdsPlace = true
         return .none
+    }
+
+    private static func asksForAccount(_ path: Bytes) -> Bool {
+        path.elementsEqual(Bytes("/v1/token/balance")) || path.elementsEqual(Bytes("/v1/token/usage"))
     }
 
     @inline(never)
