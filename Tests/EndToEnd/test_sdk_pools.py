@@ -63,7 +63,7 @@ def reset(exchange, api):
 
 FIRST = {
     "openai": event(delta("m", role="assistant", content="")),
-    "anthropic": b"event: message_start\n" + event({"type": "message_start", "message": {**MESSAGE, "content": []}}),
+    "anthropic": b"event: message_start\n" + event({"type": "message_start", "message": {**MESSAGE, "content": [], "stop_reason": None, "usage": {"input_tokens": 3, "output_tokens": 1}}}),
     "gemini": event(gemini_part("")),
 }
 OOPS = {

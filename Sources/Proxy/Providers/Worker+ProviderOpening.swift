@@ -333,6 +333,8 @@ extension Worker {
 
     /// The head's fields name another provider: a comment, which no client reads as an event, names this one.
     private mutating func tellOfHandOver(_ index: UInt32, _ side: UnsafeMutablePointer<ProviderExchange>) -> Bool {
+        // Google's own client takes a comment for an event, and fails to read it.
+        if side.pointee.endpoint.endpoint == .geminiStream { return true }
         let c = clients.pointer(index)
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
         let candidate = candidates(c, side).candidates[Int(side.pointee.candidate)]
