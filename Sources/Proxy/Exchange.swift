@@ -76,8 +76,6 @@ struct Exchange: BitwiseCopyable {
     var countsLines = false
     /// One of the key's places is taken.
     var holdsPlace = false
-    /// The key may not use every model.
-    var restrictsModels = false
     var status: UInt16 = 0
 
     var snapshot: UnsafePointer<SnapshotView>?

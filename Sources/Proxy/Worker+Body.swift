@@ -244,7 +244,7 @@ extension Worker {
         let request = view(c)
         let chosen = chooseRoute(index, request)
         guard chosen != -2, !(chosen == -1 && mayGoToProvider(c)) else { return }
-        if chosen >= 0 && c.pointee.exchange.restrictsModels && awaitsModel(c, request) { return }
+        if chosen >= 0 && restrictsModels(c) && awaitsModel(c, request) { return }
         let exchange = UnsafePointer(c).pointee.exchange
         if chosen >= 0
             && exchange.snapshot.unsafelyUnwrapped.pointee.table.routes.pointer(chosen).pointee.bodyFields != nil

@@ -35,7 +35,7 @@ extension Worker {
         {
             return refuse(index, .conflictingMembers)
         }
-        let restrictsModels = chosen >= 0 && c.pointee.exchange.restrictsModels
+        let restrictsModels = chosen >= 0 && restrictsModels(c)
         let needsMore =
             chosen == -2 || (chosen >= 0 && routeChangesBody(c, chosen))
             || (restrictsModels && awaitsModel(c, request))

@@ -100,7 +100,7 @@ extension Worker {
                 turns: entry.pointee.turns)
         }
         set.endpoint = side.pointee.endpoint.endpoint
-        if c.pointee.exchange.restrictsModels {
+        if restrictsModels(c) {
             set.caller = caller(c)
             set.asked = Bytes(side.pointee.name.readPointer, side.pointee.name.count)
         }
@@ -153,7 +153,11 @@ extension Worker {
             begin(index, side, candidate: candidate, key: key, isProbe: isProbe)
             if side.pointee.attempts.count > 0 { metrics.retried(route(c).pointee.metricID) }
             // Not while the client has to be waited for: its connection has one deadline.
-            if pause > 0 && c.pointee.outbound.isEmpty { backOff(index, nextRandom() % (pause + 1)) } else { startAttempt(index) }
+            if pause > 0 && c.pointee.outbound.isEmpty {
+                backOff(index, nextRandom() % (pause + 1))
+            } else {
+                startAttempt(index)
+            }
             return true
         }
     }

@@ -375,7 +375,8 @@ extension Worker {
         let isBetweenEvents =
             side.pointee.opening == .open
             || (side.pointee.isReading && !side.pointee.isCompressed && !side.pointee.reader.isFinished
-                && (side.pointee.reader.isAtEventBoundary || (side.pointee.isFiltering && side.pointee.filter.held > 0)))
+                && (side.pointee.reader.isAtEventBoundary
+                    || (side.pointee.isFiltering && side.pointee.filter.held > 0)))
         guard isBetweenEvents, c.pointee.exchange.sendsChunked else { return true }
         let event = ClosingEvent.bytes(
             endpoint: side.pointee.endpoint.endpoint,
