@@ -7,8 +7,8 @@ import Reactor
 ///
 /// Feed it the body's bytes after transfer and content coding are taken off, in pieces of any size.
 public struct AnswerReader: BitwiseCopyable, Sendable {
-    public let endpoint: Endpoint
-    public let apiType: APIType
+    public private(set) var endpoint: Endpoint
+    public private(set) var apiType: APIType
     /// As told, until the first byte tells better.
     public internal(set) var framing: Framing
     /// Whole JSON objects seen: events of a stream, or the one answer.
@@ -29,10 +29,13 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     var eventHasError = false
     var eventFinishes = false
     var eventHasRole = false
-    // Of the event that ended last: see StreamOpening.
+    // Of the event that ended last: see StreamOpening and EventShape.
     private(set) var lastEvent = EventType.other
     private(set) var lastHasRole = false
     private(set) var lastIsReport = false
+    private(set) var lastHasFields = false
+    private(set) var lastNamesModel = false
+    private var eventNamesModel = false
     /// The event's fields come from a place that counts only if the proper one says nothing.
     var fieldsAreAside = false
     var fieldsComplete = false
@@ -55,6 +58,13 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
 
     /// - Parameter framing: by the Content-Type; see `Framing.of`.
     public init(endpoint: Endpoint, apiType: APIType, framing: Framing) {
+        self.endpoint = endpoint
+        self.apiType = apiType
+        self.framing = framing
+    }
+
+    /// Says what a reader that has read nothing is to read: `init` without another kilobyte to fill.
+    public mutating func begin(endpoint: Endpoint, apiType: APIType, framing: Framing) {
         self.endpoint = endpoint
         self.apiType = apiType
         self.framing = framing
@@ -147,6 +157,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         eventHasError = false
         eventFinishes = false
         eventHasRole = false
+        eventNamesModel = false
         fieldsAreAside = false
         fieldsComplete = false
         skipsFields = false
@@ -187,7 +198,9 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
 
     private mutating func takeString(_ place: UInt8, _ p: UnsafePointer<UInt8>, _ n: Int) {
         switch Int(place) {
-        case FG_LLM_MODEL: if n > 0 { setModel(p, n) }
+        case FG_LLM_MODEL:
+            eventNamesModel = true
+            if n > 0 { setModel(p, n) }
         case FG_LLM_TYPE: event = EventType.named(p, n)
         case FG_LLM_FINISH: eventFinishes = n > 0
         case FG_LLM_ROLE: eventHasRole = true
@@ -231,6 +244,8 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         lastEvent = event
         lastHasRole = eventHasRole
         lastIsReport = fields.isReport
+        lastHasFields = !fields.isEmpty
+        lastNamesModel = eventNamesModel
         if eventHasError || event == .error || event == .failed {
             if fault == .none {
                 namedFault = eventFault

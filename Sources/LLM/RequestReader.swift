@@ -71,6 +71,21 @@ public struct RequestReader: BitwiseCopyable, Sendable {
         return Int64(min((text &+ 3) / 4, UInt64(TokenUsage.limit))) &+ mediaCount &* 1000 &+ Int64(media / 1000)
     }
 
+    /// What a worst case is reckoned from.
+    @frozen public struct Facts: BitwiseCopyable, Sendable {
+        public var promptEstimate: Int64 = 0
+        public var maxTokens: Int64?
+        public var choices: Int64 = 1
+
+        public init() {}
+    }
+
+    public var facts: Facts {
+        var facts = Facts()
+        (facts.promptEstimate, facts.maxTokens, facts.choices) = (promptEstimate, maxTokens, choices)
+        return facts
+    }
+
     /// The model's name, unescaped; empty if there is none.
     @inlinable
     public func withModel<Result>(_ body: (Bytes) -> Result) -> Result {

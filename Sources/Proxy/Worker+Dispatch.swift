@@ -51,6 +51,8 @@ extension Worker {
         }
         if c.pointee.exchange.pathIsAmbiguous && !readingsAgree(c, request) { return refuse(index, .ambiguousPath) }
         c.pointee.exchange.routeIndex = Int32(chosen)
+        var request = request
+        if request.isUnread { readMembers(c, &request) }
         if !c.pointee.exchange.requestIsComplete {
             let table = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.table
             c.pointee.exchange.watchedMembers = table.decidingMembers(upTo: chosen, request, scratch: patternScratch)

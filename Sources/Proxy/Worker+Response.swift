@@ -227,6 +227,8 @@ extension Worker {
         var writer = HeadWriter(out, capacity: Self.outBytes)
         writeStatusLine(response, p, &writer)
         for i in 0..<Int(response.fieldCount) where !Self.responseDropped.contains(responseFields[i].id) {
+            let name = p + Int(responseFields[i].nameOffset)
+            if OwnField.isOne(name, Int(responseFields[i].nameLength)) { continue }
             writeField(responseFields[i], p, &writer)
         }
         writer.append("\r\n")
@@ -408,6 +410,7 @@ extension Worker {
             let field = responseFields[i]
             i &+= 1
             if dropped.contains(field.id) { continue }
+            if field.id == .other, OwnField.isOne(p + Int(field.nameOffset), Int(field.nameLength)) { continue }
             if response.connectionNamesOther && isNamedInConnection(field, p, response) { continue }
             writeField(field, p, &writer)
         }

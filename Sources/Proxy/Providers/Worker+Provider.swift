@@ -42,7 +42,7 @@ extension Worker {
             return true
         }
         let side = providerExchanges.pointer(slot)
-        side.initialize(to: ProviderExchange())
+        side.initialize(from: freshProviderExchange, count: 1)
         side.pointee.endpoint = match
         c.pointee.exchange.provider = Int32(slot)
         let refusal = admit(c, side, request)
@@ -162,7 +162,7 @@ extension Worker {
             let index = Int(set.candidates[i].price)
             let known = index >= 0 ? providers.prices[index].maxOutputTokens : 0
             let usage = TokenUsage(
-                prompt: side.pointee.request.promptEstimate,
+                prompt: side.pointee.facts.promptEstimate,
                 completion: outputLimit(side, known: known))
             worst.tokens = max(worst.tokens, usage.total)
             if index >= 0, providers.prices[index].currency.elementsEqual(caller.pointee.currency) {
@@ -174,8 +174,8 @@ extension Worker {
 
     private func outputLimit(_ side: UnsafeMutablePointer<ProviderExchange>, known: Int64) -> Int64 {
         guard side.pointee.endpoint.endpoint.generates else { return 0 }
-        let limit = side.pointee.request.maxTokens ?? (known > 0 ? known : Self.assumedOutputTokens)
-        return min(limit, TokenUsage.limit) &* min(side.pointee.request.choices, 1000)
+        let limit = side.pointee.facts.maxTokens ?? (known > 0 ? known : Self.assumedOutputTokens)
+        return min(limit, TokenUsage.limit) &* min(side.pointee.facts.choices, 1000)
     }
 
     // MARK: Attempts
@@ -205,7 +205,11 @@ extension Worker {
             begin(index, side, candidate: candidate, key: key, isProbe: isProbe)
             if side.pointee.attempts.count > 0 { metrics.retried(route(c).pointee.metricID) }
             // Not while the client has to be waited for: its connection has one deadline.
-            if pause > 0 && c.pointee.outbound.isEmpty { backOff(index, nextRandom() % (pause + 1)) } else { startAttempt(index) }
+            if pause > 0 && c.pointee.outbound.isEmpty {
+                backOff(index, nextRandom() % (pause + 1))
+            } else {
+                startAttempt(index)
+            }
             return true
         }
     }
@@ -229,6 +233,7 @@ extension Worker {
         resetAnswer(side)
         providers.providers.pointer(Int(chosen.provider)).pointee.load.began()
         providers.keys.pointer(key).pointee.load.began()
+        side.pointee.shape = eventShapes[Int(chosen.metric)]
         rewriteForProvider(c, side, chosen)
     }
 
@@ -247,7 +252,8 @@ extension Worker {
         }
         let outcome: AttemptOutcome =
             switch failure {
-            case .connect, .connectTimeout, .dns, .tls: .connectFailed
+            case .connect, .connectTimeout, .dns: .connectFailed
+            case .tls: .tlsFailed
             case .closed, .status: .cutOff
             case .responseTimeout: .timedOut
             case .malformedResponse: .malformed

@@ -39,7 +39,8 @@ struct OpeningRun: BitwiseCopyable {
 extension Worker {
     /// Streams that were asked for, can be looked at event by event, and be added to.
     func hasOpening(_ side: UnsafeMutablePointer<ProviderExchange>) -> Bool {
-        side.pointee.asksForStream && side.pointee.isReading && side.pointee.framing == .sse && !side.pointee.isCompressed
+        side.pointee.asksForStream && side.pointee.isReading && side.pointee.framing == .sse
+            && !side.pointee.isCompressed
             && (side.pointee.isFiltering || side.pointee.bodyLeft == .max)
     }
 

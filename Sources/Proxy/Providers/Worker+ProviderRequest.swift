@@ -159,6 +159,7 @@ extension Worker {
     ) -> ExchangeError {
         let body = request.body
         if let p = body.pointer { side.pointee.request.feed(p, body.count) }
+        side.pointee.facts = side.pointee.request.facts
         let match = side.pointee.endpoint
         if match.endpoint.hasModelInPath {
             let text = ModelName.withoutCollection(request.path.from(match.modelStart, to: match.modelEnd))
