@@ -64,12 +64,14 @@ extension Worker {
         guard side.pointee.key >= 0 else { return }
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
         let candidate = candidates(c, side).candidates[Int(side.pointee.candidate)]
-        writer.append("x-fastgate-provider: ")
-        writer.append(providers.providers.pointer(Int(candidate.provider)).pointee.name)
-        writer.append("\r\n")
-        if Self.isPlain(candidate.model) {
-            writer.append("x-fastgate-model: ")
-            writer.append(candidate.model)
+        writer.append(candidate.answerFields)
+        if candidate.answerFields.isEmpty {
+            writer.append("x-fastgate-provider: ")
+            writer.append(providers.providers.pointer(Int(candidate.provider)).pointee.name)
+            if Self.isPlain(candidate.model) {
+                writer.append("\r\nx-fastgate-model: ")
+                writer.append(candidate.model)
+            }
             writer.append("\r\n")
         }
         // Of a stream it is not known yet, though now and then all of a short one is here.
@@ -108,8 +110,8 @@ extension Worker {
     private static func append(milliseconds nanoseconds: UInt64, _ writer: inout HeadWriter) {
         let tenths = nanoseconds / 100_000
         writer.append(decimal: tenths / 10)
-        writer.append(".")
-        writer.append(decimal: tenths % 10)
+        writer.append(byte: UInt8(ascii: "."))
+        writer.append(byte: UInt8(ascii: "0") + UInt8(tenths % 10))
     }
 
     // MARK: Body
