@@ -79,6 +79,9 @@ let package = Package(
 if Context.environment["FASTGATE_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
-            name: "fuzz", dependencies: ["CEpoll", "Reactor", "HTTP", "JSON", "Config", "LLM", "Store", "Proxy"],
+            name: "fuzz",
+            dependencies: [
+                "CEpoll", "Reactor", "HTTP", "JSON", "Config", "LLM", "Inflate", "Store", "Proxy", "Admin",
+            ],
             path: "Tests/Fuzz", exclude: ["corpus", "shared_seeds.py"], swiftSettings: strict))
 }

@@ -20,11 +20,14 @@ final class AdminShared: Sendable {
     /// newer one.
     let mutation = Mutex(())
     let gatekeeper: Mutex<Gatekeeper>
+    /// The admin port is on a loopback address: nobody but this machine reaches it, and its browsers.
+    let isLocal: Bool
 
     init(
         settings: Settings, tls: TLSContext? = nil, gateway: any GatewayControl, writer: any ChangeWriter,
-        vault: KeyVault? = nil, version: String, gatekeeper: sending Gatekeeper = .closed()
+        vault: KeyVault? = nil, version: String, gatekeeper: sending Gatekeeper = .closed(), isLocal: Bool = false
     ) {
+        self.isLocal = isLocal
         self.gatekeeper = Mutex(gatekeeper)
         currentSettings = Mutex(settings)
         currentTLS = Mutex(tls)
@@ -34,7 +37,7 @@ final class AdminShared: Sendable {
         self.version = version
     }
 
-    func onProvidersChanged(_ body: @escaping @Sendable () -> Void) { providersChanged.withLock { $0 = body } }
+    func onProvidersChanged(_ body: (@Sendable () -> Void)?) { providersChanged.withLock { $0 = body } }
     func tellOfProviders() { providersChanged.withLock { $0 }?() }
 
     /// The settings in effect; a reload replaces them.
@@ -47,6 +50,11 @@ final class AdminShared: Sendable {
     var tls: TLSContext? {
         get { currentTLS.withLock { $0 } }
         set { currentTLS.withLock { $0 = newValue } }
+    }
+
+    /// Whether the providers' keys cannot be read.
+    var isMasterKeyLocked: Bool {
+        if case .locked? = vault?.state { true } else { false }
     }
 
     var uptimeSeconds: Double { Double(Clock.monotonicNanoseconds() - startedNanoseconds) / 1e9 }
@@ -159,7 +167,8 @@ extension AdminFailure {
 /// The endpoints and how one is answered.
 enum AdminAPI {
     static let endpoints: [Endpoint] =
-        keyEndpoints + routeEndpoints + providerEndpoints + providerKeyEndpoints + modelEndpoints + priceEndpoints
+        keyEndpoints + routeEndpoints + providerEndpoints + providerKeyEndpoints + masterKeyEndpoints + modelEndpoints
+        + priceEndpoints
         + usageEndpoints + logEndpoints + metricsEndpoints + sessionEndpoints
         + systemEndpoints
 

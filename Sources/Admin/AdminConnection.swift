@@ -32,8 +32,10 @@ final class AdminConnection {
 
     let fd: Int32
     let id: ConnectionID
-    let address: String
-    let tls: TLSSession?
+    /// Where it comes from, as logins are counted: an IPv4 address or an IPv6 /64.
+    let network: String
+    /// nil for plain HTTP.
+    var tls: TLSSession?
     /// The TLS handshake is under way.
     var isShakingHands: Bool
     var assembler: RequestAssembler
@@ -51,12 +53,12 @@ final class AdminConnection {
     var deadlineMilliseconds: UInt64?
     var idleSinceMilliseconds: UInt64 = 0
 
-    init(fd: Int32, tls: TLSSession?, id: ConnectionID, address: String, limits: MessageLimits) {
+    init(fd: Int32, tls: TLSSession?, id: ConnectionID, network: String, limits: MessageLimits) {
         self.fd = fd
         self.tls = tls
         isShakingHands = tls != nil
         self.id = id
-        self.address = address
+        self.network = network
         assembler = RequestAssembler(limits: limits)
     }
 
@@ -68,6 +70,10 @@ final class AdminConnection {
     /// How many of `n` bytes the socket has taken, or -errno.
     func send(_ p: UnsafePointer<UInt8>, _ n: Int) -> Int {
         tls?.write(p, n) ?? Socket.send(fd, p, n)
+    }
+
+    var isReadingHead: Bool {
+        if case .readingHead = phase { true } else { false }
     }
 
     var isIdle: Bool {

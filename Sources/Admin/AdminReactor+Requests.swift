@@ -50,13 +50,19 @@ extension AdminReactor {
             endpoint = found
             current.pathValues = pathValues
         }
-        if endpoint?.access != .open {
+        if endpoint?.access == .open {
+            let allowed = shared.settings.admin.hosts
+            // Health says nothing that a page should not see, and those that check it use what names they like.
+            if shared.isLocal, head.path != "/health", !HostCheck.allows(head.headers["host"], allowed: allowed) {
+                return answer(HostCheck.failure)
+            }
+        } else {
             let tokens = query.filter { $0.name == "token" }.map(\.value)
             let queryTokensAllowed = shared.settings.admin.allowQueryToken
             let verdict = shared.gatekeeper.withLock { gatekeeper in
                 gatekeeper.admit(
                     method: head.method, headers: head.headers, queryTokens: tokens,
-                    queryTokensAllowed: queryTokensAllowed, address: connection.address,
+                    queryTokensAllowed: queryTokensAllowed, address: connection.network,
                     nowMilliseconds: nowMilliseconds)
             }
             if case .refused(let failure, let holdMilliseconds) = verdict {
@@ -97,7 +103,7 @@ extension AdminReactor {
             query: current.query, mediaType: current.head.headers["content-type"].map(Self.mediaType),
             body: connection.assembler.body, requestID: current.requestID)
         request.headers = current.head.headers
-        request.address = connection.address
+        request.address = connection.network
         request.pathValues = current.pathValues
         if case .reactor(let handler) = endpoint.handler {
             let response = AdminAPI.answer(endpoint, request) { handler(shared, request) }

@@ -91,7 +91,8 @@ final class AdminReactor {
 
     private func acceptConnections() {
         while true {
-            // With every slot taken, whoever idles longest gives way; if nobody idles, new ones wait in the backlog.
+            // With every slot taken, whoever has asked for nothing longest gives way; if all have, new ones wait in the
+            // backlog.
             if openCount == Self.maxConnections, !closeLongestIdle() {
                 listen(false)
                 return
@@ -116,7 +117,7 @@ final class AdminReactor {
                     continue
                 }
             }
-            let connection = AdminConnection(fd: fd, tls: session, id: id, address: peer.host, limits: limits)
+            let connection = AdminConnection(fd: fd, tls: session, id: id, network: peer.network, limits: limits)
             guard poller.add(fd, events: PollEvent.readable, token: token(connection)) == 0 else {
                 session?.free()
                 Socket.close(fd)
@@ -131,8 +132,13 @@ final class AdminReactor {
     }
 
     private func closeLongestIdle() -> Bool {
-        let idle = connections.compactMap { $0 }.filter(\.isIdle)
-        guard let oldest = idle.min(by: { $0.idleSinceMilliseconds < $1.idleSinceMilliseconds }) else { return false }
+        let open = connections.compactMap { $0 }
+        let idle = open.filter(\.isIdle)
+        // Else a head that trickles in: some hundred of those must not keep the operator out.
+        let candidates = idle.isEmpty ? open.filter(\.isReadingHead) : idle
+        guard let oldest = candidates.min(by: { $0.idleSinceMilliseconds < $1.idleSinceMilliseconds }) else {
+            return false
+        }
         close(oldest)
         return true
     }
@@ -224,6 +230,11 @@ final class AdminReactor {
             watch(connection, PollEvent.readable)
             // The first request may have come with the handshake's end.
             receive(connection)
+        case .failed where connection.tls?.metPlainHTTP == true:
+            connection.tls?.free()
+            connection.tls = nil
+            connection.isShakingHands = false
+            refuse(connection, 400, "this port speaks TLS: use https")
         case .failed, nil: close(connection)
         }
     }

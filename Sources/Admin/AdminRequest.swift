@@ -11,7 +11,7 @@ struct AdminRequest: Sendable {
     var headers = RequestHeaders()
     var body: [UInt8]
     var requestID: String
-    /// The client's address, without its port.
+    /// Where it comes from, as logins are counted: an IPv4 address or an IPv6 /64.
     var address = ""
     /// What the placeholders of the endpoint's path took, in order, decoded.
     var pathValues: [String] = []

@@ -44,7 +44,8 @@ public final class AdminServer: Sendable {
         let port = SocketAddress.local(of: socket)?.port ?? settings.admin.port
         let shared = AdminShared(
             settings: settings, tls: tls, gateway: gateway, writer: writer, vault: vault, version: version,
-            gatekeeper: Gatekeeper(access: AccessControl(token: adminToken), cookie: SessionCookie(port: port)))
+            gatekeeper: Gatekeeper(access: AccessControl(token: adminToken), cookie: SessionCookie(port: port, isSecure: tls != nil)),
+            isLocal: SocketAddress.local(of: socket)?.isLoopback ?? false)
         // Compressed now, not while somebody waits.
         _ = DashboardAssets.shared
         do throws(SystemError) {
@@ -119,9 +120,28 @@ public final class AdminServer: Sendable {
         shared.settings = settings
     }
 
+    /// Looks for the master key once more, and serves with the keys that it opens.
+    ///
+    /// - Returns: why the keys of providers cannot be read; nil if they can.
+    public func rereadMasterKey(_ reader: ReadConnection) -> String? {
+        guard let vault = shared.vault else { return nil }
+        let context = HandlerContext(shared: shared, reader: reader)
+        do throws(AdminFailure) {
+            if try context.read({ reader throws(StoreError) in try vault.reread(reader) }) {
+                try context.exclusivelyProviders { () throws(AdminFailure) in }
+            }
+        } catch {
+            return error.message
+        }
+        if case .locked(let reason) = vault.state { return reason }
+        return nil
+    }
+
     /// Closes the port, lets what is open finish for up to two seconds, and joins all threads. Call it once.
     public func stop() {
         mailbox.post(.stop)
+        // It holds what holds it.
+        shared.onProvidersChanged(nil)
         refresher.stop()
         reactorThread.join()
         executors.stop()

@@ -5,13 +5,16 @@ import Store
 /// What `GET /metrics` shows.
 enum GatewayMetricsText {
     static func write(
-        gateway: GatewayMetrics, writer: WriterStatistics, version: String, process: ProcessStatistics
+        gateway: GatewayMetrics, writer: WriterStatistics, version: String, process: ProcessStatistics,
+        masterKeyIsReady: Bool = true
     ) -> String {
         var out = PrometheusText()
         requests(gateway, &out)
         connections(gateway, &out)
         ProviderMetricsText.write(gateway, &out)
         audit(gateway, writer, &out)
+        out.family("fastgate_master_key_ready", .gauge, "0: the providers' keys cannot be read.")
+        out.sample("fastgate_master_key_ready", masterKeyIsReady ? 1 : 0)
         out.family("fastgate_build_info", .gauge, "Always 1; the labels name the build.")
         out.sample("fastgate_build_info", labels: [("version", version)], 1)
         self.process(process, &out)
@@ -51,6 +54,12 @@ enum GatewayMetricsText {
         out.family("fastgate_retries_total", .counter, "Further attempts by route.")
         for entry in gateway.retries {
             out.sample("fastgate_retries_total", labels: [("route", entry.route)], entry.count)
+        }
+        out.family(
+            "fastgate_resent_requests_total", .counter,
+            "Requests sent again at once, as the kept-alive connection they went out on had been closed.")
+        for (idempotent, count) in [("yes", gateway.resentIdempotent), ("no", gateway.resentOther)] {
+            out.sample("fastgate_resent_requests_total", labels: [("idempotent", idempotent)], count)
         }
         out.family("fastgate_rate_limited_total", .counter, "Requests refused by a rate limit.")
         out.sample("fastgate_rate_limited_total", gateway.rateLimited)

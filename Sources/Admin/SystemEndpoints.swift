@@ -27,7 +27,7 @@ extension AdminAPI {
                 return .text(
                     GatewayMetricsText.write(
                         gateway: context.gateway.metrics(), writer: writer, version: context.shared.version,
-                        process: .read()),
+                        process: .read(), masterKeyIsReady: !context.shared.isMasterKeyLocked),
                     type: PrometheusText.contentType)
             }),
         Endpoint(
@@ -68,8 +68,10 @@ extension AdminAPI {
     }
 
     private static let healthSchema = """
-        {"type":"object","required":["status","version","uptime_seconds"],"properties":{"status":{"type":"string",\
-        "enum":["ok","draining"]},"version":{"type":"string"},"uptime_seconds":{"type":"number"}}}
+        {"type":"object","required":["status","version","uptime_seconds","problems"],"properties":{\
+        "status":{"type":"string","enum":["ok","draining"]},"version":{"type":"string"},\
+        "uptime_seconds":{"type":"number"},"problems":{"type":"array","items":{"enum":["master_key_locked"]},\
+        "description":"What an operator should look at although the gateway takes requests."}}}
         """
 
     private static func health(_ shared: AdminShared, _ request: AdminRequest) -> AdminResponse {
@@ -78,6 +80,7 @@ extension AdminAPI {
             .members([
                 ("status", .string(isDraining ? "draining" : "ok")), ("version", .string(shared.version)),
                 ("uptime_seconds", .decimal(shared.uptimeSeconds)),
+                ("problems", .strings(shared.isMasterKeyLocked ? ["master_key_locked"] : [])),
             ]), status: isDraining ? 503 : 200)
     }
 

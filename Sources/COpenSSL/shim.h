@@ -8,12 +8,16 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <openssl/bio.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/ocsp.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
@@ -100,6 +104,12 @@ static inline int fg_ctx_set_server_ciphers(SSL_CTX *context) {
 
 static inline int fg_set_server_name(SSL *ssl, const char *name) { return (int)SSL_set_tlsext_host_name(ssl, name); }
 
+/// Empties the thread's queue of errors, which decides what SSL_get_error says. It is nearly always empty, and looking
+/// costs less than emptying.
+static inline void fg_forget_errors(void) {
+    if (ERR_peek_error() != 0) ERR_clear_error();
+}
+
 /// The last failure's code, kept with the session because the error queue belongs to the thread.
 static inline void fg_set_failure(SSL *ssl, unsigned long code) { SSL_set_ex_data(ssl, 0, (void *)code); }
 static inline unsigned long fg_get_failure(const SSL *ssl) { return (unsigned long)SSL_get_ex_data(ssl, 0); }
@@ -110,7 +120,8 @@ static inline int fg_failure_reason(unsigned long code) { return ERR_GET_REASON(
 
 // MARK: a BIO over recv and send
 //
-// OpenSSL's own socket BIO uses write(), which raises SIGPIPE when the peer is gone.
+// OpenSSL's own socket BIO uses write(), which raises SIGPIPE when the peer is gone. The calls go past the C library's
+// wrappers: those are cancellation points, which cost atomic operations in a process of several threads.
 
 // Its data is the descriptor, and above it whether the last recv took all that had arrived.
 #define FG_BIO_DRAINED ((intptr_t)1 << 32)
@@ -118,7 +129,7 @@ static inline int fg_failure_reason(unsigned long code) { return ERR_GET_REASON(
 static int fg_bio_read(BIO *bio, char *out, int count) {
     BIO_clear_retry_flags(bio);
     intptr_t fd = (int)(intptr_t)BIO_get_data(bio);
-    ssize_t n = recv((int)fd, out, (size_t)count, 0);
+    ssize_t n = syscall(SYS_recvfrom, (int)fd, out, (size_t)count, 0, NULL, NULL);
     BIO_set_data(bio, (void *)(n < count ? fd | FG_BIO_DRAINED : fd));
     if (n > 0) return (int)n;
     if (n == 0) {
@@ -131,7 +142,8 @@ static int fg_bio_read(BIO *bio, char *out, int count) {
 
 static int fg_bio_write(BIO *bio, const char *bytes, int count) {
     BIO_clear_retry_flags(bio);
-    ssize_t n = send((int)(intptr_t)BIO_get_data(bio), bytes, (size_t)count, MSG_NOSIGNAL);
+    int fd = (int)(intptr_t)BIO_get_data(bio);
+    ssize_t n = syscall(SYS_sendto, fd, bytes, (size_t)count, MSG_NOSIGNAL, NULL, 0);
     if (n >= 0) return (int)n;
     if (errno == EAGAIN || errno == EINTR) BIO_set_retry_write(bio);
     return -1;
@@ -256,3 +268,58 @@ static inline const unsigned char *fg_san_dns(const GENERAL_NAMES *names, int in
     return ASN1_STRING_get0_data(name->d.dNSName);
 }
 
+
+// MARK: stapled OCSP responses (RFC 6066, 8)
+
+enum {
+    FG_STAPLE_GOOD = 0,
+    FG_STAPLE_MALFORMED = 1,   // no successful OCSP response in DER
+    FG_STAPLE_ANOTHERS = 2,    // not about this certificate
+    FG_STAPLE_NOT_GOOD = 3,    // the certificate is revoked, or unknown to its authority
+};
+
+/// Judges an OCSP response about the context's certificate. `*until` becomes the time (Unix, seconds) from which on it is
+/// out of date; INT64_MAX if it does not say.
+static inline int fg_judge_staple(SSL_CTX *context, const unsigned char *der, long count, int64_t *until) {
+    X509 *certificate = SSL_CTX_get0_certificate(context);
+    const unsigned char *cursor = der;
+    OCSP_RESPONSE *response = d2i_OCSP_RESPONSE(NULL, &cursor, count);
+    OCSP_BASICRESP *basic = NULL;
+    int verdict = FG_STAPLE_MALFORMED;
+    if (response != NULL && cursor == der + count && OCSP_response_status(response) == OCSP_RESPONSE_STATUS_SUCCESSFUL)
+        basic = OCSP_response_get1_basic(response);
+    if (basic != NULL && certificate != NULL) {
+        verdict = FG_STAPLE_ANOTHERS;
+        for (int i = 0; i < OCSP_resp_count(basic); i++) {
+            OCSP_SINGLERESP *single = OCSP_resp_get0(basic, i);
+            ASN1_INTEGER *serial = NULL;
+            OCSP_id_get0_info(NULL, NULL, NULL, &serial, (OCSP_CERTID *)OCSP_SINGLERESP_get0_id(single));
+            if (serial == NULL || ASN1_INTEGER_cmp(serial, X509_get0_serialNumber(certificate)) != 0) continue;
+            ASN1_GENERALIZEDTIME *next = NULL;
+            struct tm broken_down;
+            verdict = OCSP_single_get0_status(single, NULL, NULL, NULL, &next) == V_OCSP_CERTSTATUS_GOOD
+                          ? FG_STAPLE_GOOD
+                          : FG_STAPLE_NOT_GOOD;
+            *until = next != NULL && ASN1_TIME_to_tm(next, &broken_down) == 1 ? (int64_t)timegm(&broken_down) : INT64_MAX;
+            break;
+        }
+    }
+    OCSP_BASICRESP_free(basic);
+    OCSP_RESPONSE_free(response);
+    return verdict;
+}
+
+typedef int (*fg_status_callback)(SSL *, void *);
+
+static inline void fg_ctx_set_status_callback(SSL_CTX *context, fg_status_callback callback) {
+    SSL_CTX_set_tlsext_status_cb(context, callback);
+}
+
+/// Hands a copy of the response to the session, for the client that has asked for it. 1 = done.
+static inline int fg_staple(SSL *ssl, const unsigned char *der, size_t count) {
+    unsigned char *copy = OPENSSL_memdup(der, count);
+    if (copy == NULL) return 0;
+    if (SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)count) == 1) return 1;
+    OPENSSL_free(copy);
+    return 0;
+}

@@ -35,6 +35,7 @@ extension SettingKey {
         .text("admin", "host", \.admin.host, addressAllowed, ScalarParsing.address).atStart,
         .port("admin", "port", \.admin.port).atStart,
         .flag("admin", "allow_query_token", \.admin.allowQueryToken),
+        .list("admin", "hosts", \.admin.hosts, "names, without a port", hostName),
         .text("admin", "tls.cert", \.admin.certificateFile, pathAllowed, filePath),
         .text("admin", "tls.key", \.admin.keyFile, pathAllowed, filePath),
     ]
@@ -123,12 +124,14 @@ extension SettingKey {
     private static let tls: [SettingKey] = [
         .text("tls", "cert", \.tls.certificateFile, pathAllowed, filePath),
         .text("tls", "key", \.tls.keyFile, pathAllowed, filePath),
+        .text("tls", "ocsp_response", \.tls.ocspFile, pathAllowed, filePath),
         .entries(
             "tls", "certificates", \.tls.certificates,
             [
                 .text("cert", \.certificateFile, "a file's path", requiredPath).required,
                 .text("key", \.keyFile, "a file's path", requiredPath).required,
                 .list("names", \.names, "DNS names; *.example.org stands for one label", serverName),
+                .text("ocsp_response", \.ocspFile, pathAllowed, filePath),
             ], Settings.Certificate()),
         .text("tls", "min_version", \.tls.minimumVersion, "\"1.2\" or \"1.3\"") { text in
             text == "1.2" || text == "1.3" ? text : nil

@@ -46,6 +46,8 @@ public struct Settings: Sendable, Equatable {
         public var port: UInt16 = 8515
         /// Whether `?token=` is taken beside the bearer token.
         public var allowQueryToken = true
+        /// Names beside addresses and localhost under which browsers may reach an admin port on a loopback address.
+        public var hosts: [String] = []
         /// PEM chain, leaf first; with its key set too the admin port speaks TLS.
         public var certificateFile = ""
         /// PEM private key.
@@ -200,11 +202,14 @@ public struct Settings: Sendable, Equatable {
         public var keyFile = ""
         /// The names it is for; empty = those in it.
         public var names: [String] = []
+        /// DER file with an OCSP response about it, to be stapled; empty = none.
+        public var ocspFile = ""
 
-        public init(certificateFile: String = "", keyFile: String = "", names: [String] = []) {
+        public init(certificateFile: String = "", keyFile: String = "", names: [String] = [], ocspFile: String = "") {
             self.certificateFile = certificateFile
             self.keyFile = keyFile
             self.names = names
+            self.ocspFile = ocspFile
         }
     }
 
@@ -217,6 +222,8 @@ public struct Settings: Sendable, Equatable {
         public var certificateFile = ""
         /// PEM private key.
         public var keyFile = ""
+        /// DER file with an OCSP response about the certificate, to be stapled; empty = none.
+        public var ocspFile = ""
         /// Further ones, chosen by the name that the client asks for.
         public var certificates: [Certificate] = []
         /// `1.2` or `1.3`.
@@ -233,7 +240,7 @@ public struct Settings: Sendable, Equatable {
         public var isEnabled: Bool { !allCertificates.isEmpty }
         /// All certificates, the one for clients that name no server first.
         public var allCertificates: [Certificate] {
-            let first = Certificate(certificateFile: certificateFile, keyFile: keyFile)
+            let first = Certificate(certificateFile: certificateFile, keyFile: keyFile, ocspFile: ocspFile)
             return (certificateFile.isEmpty || keyFile.isEmpty ? [] : [first]) + certificates
         }
     }

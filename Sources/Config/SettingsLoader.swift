@@ -264,6 +264,9 @@ extension SettingsLoader {
             let (present, absent) = s.tls.keyFile.isEmpty ? ("tls.cert", "tls.key") : ("tls.key", "tls.cert")
             throw at(present, "is set without \(absent); TLS needs both")
         }
+        if s.tls.certificateFile.isEmpty, !s.tls.ocspFile.isEmpty {
+            throw at("tls.ocsp_response", "is set without tls.cert; it is a response about that certificate")
+        }
         if s.admin.certificateFile.isEmpty != s.admin.keyFile.isEmpty {
             let (present, absent) =
                 s.admin.keyFile.isEmpty
@@ -295,6 +298,11 @@ extension SettingsLoader {
         if !s.security.requireAPIKey {
             warnAt("security.require_api_key", "is false: whoever reaches the port may use the routes")
         }
+        if !s.admin.isTLS, !isLoopback(s.admin.host) {
+            warnAt(
+                "admin.host",
+                "lets other machines in, and without admin.tls the admin token crosses the network in clear")
+        }
         if !s.upstreamTLS.verify {
             warnAt("upstream_tls.verify", "is false: nobody checks who answers for an https upstream")
         }
@@ -303,6 +311,8 @@ extension SettingsLoader {
     private func overlap(_ a: String, _ b: String) -> Bool {
         a == b || a == "0.0.0.0" || a == "::" || b == "0.0.0.0" || b == "::"
     }
+
+    private func isLoopback(_ host: String) -> Bool { host.hasPrefix("127.") || host == "::1" }
 
     private func at(_ key: String, _ message: String) -> ConfigError {
         ConfigError(file: file, line: lines[key] ?? 0, key: key, message: message)

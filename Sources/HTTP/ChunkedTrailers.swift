@@ -53,3 +53,24 @@ extension ChunkedDecoder {
         }
     }
 }
+
+/// The field lines of ``ChunkEvent/trailers(offset:count:)``.
+public enum TrailerSection {
+    /// Calls `body` with each field of p[0 ..< n]; offsets count from `p`.
+    @inline(__always)
+    public static func forEachField(_ p: UnsafePointer<UInt8>, _ n: Int, _ body: (Field) -> Void) {
+        var position = 0
+        while position < n, let field = nextField(p, n, &position) { body(field) }
+    }
+
+    @inline(never)
+    static func nextField(_ p: UnsafePointer<UInt8>, _ n: Int, _ position: inout Int) -> Field? {
+        var scan = fg_field_scan()
+        var field = fg_field()
+        scan.position = UInt32(truncatingIfNeeded: position)
+        _ = fg_scan_fields(p, n, &field, 1, &scan)
+        guard scan.count == 1 else { return nil }
+        position = Int(scan.position)
+        return unsafeBitCast(field, to: Field.self)
+    }
+}

@@ -9,12 +9,14 @@ extension AnswerReader {
     /// Takes the next `n` bytes of the body.
     public mutating func feed(_ p: UnsafePointer<UInt8>, _ n: Int) {
         var i = 0
+        if framing == .eventStream { return feedFrames(p, n) }
         if !isSniffed { sniff(p, n, &i) }
         if i == n { return }
         switch framing {
         case .sse: feedEvents(p, n, from: i)
         case .json: read(p + i, n &- i)
         case .ndjson: feedLines(p, n, from: i)
+        case .eventStream: break
         }
     }
 

@@ -40,11 +40,26 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     var fieldsAreAside = false
     var fieldsComplete = false
     var skipsFields = false
+    /// Of a list that tells a number in parts: the part that is being read.
+    private var partKind = PartKind.other
+    private var partCount: Int64 = -1
+    private var tier = ServiceTier.standard
+    private var isFast = false
+    private var isRegional = false
+    private var isPartial = false
+    private var hasOwnKey = false
+    private(set) var images: Int64 = 0
+    // Of a body that is a row of frames: see AnswerReader+Frames.
+    var frame = EventFrame()
+    /// What the answer's head says.
+    private var headUsage: (prompt: Int64, completion: Int64)?
     /// Of all so far.
     var report = UsageFields()
     var reportIsAside = false
     /// The report is Anthropic's first, with what went in.
     var reportIsBeginning = false
+    /// The report is Anthropic's last.
+    var reportIsDelta = false
     var modelLength: UInt8 = 0
     var model: InlineArray<64, UInt8> = .init(repeating: 0)
 
@@ -97,7 +112,36 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     @usableFromInline var servedModelBytes: (InlineArray<64, UInt8>, Int) { (model, Int(modelLength)) }
 
     /// What the provider has reported so far.
-    public var reported: TokenUsage? { report.usage }
+    public var reported: TokenUsage? {
+        guard var usage = report.usage ?? headUsage.map({ TokenUsage(prompt: $0.prompt, completion: $0.completion) })
+        else { return nil }
+        describe(&usage)
+        return usage
+    }
+
+    /// The head of the answer tells what it used (Bedrock's `x-amzn-bedrock-…-token-count`): counts where the body does not.
+    public mutating func noteHead(prompt: Int64, completion: Int64) {
+        guard prompt >= 0, completion >= 0, prompt <= TokenUsage.limit, completion <= TokenUsage.limit else { return }
+        headUsage = (prompt, completion)
+    }
+
+    /// What holds from the event on that says it, in one number.
+    var standing: UInt8 {
+        tier.rawValue << 4 | (isFast ? 1 : 0) | (isRegional ? 2 : 0) | (isPartial ? 4 : 0) | (hasOwnKey ? 8 : 0)
+    }
+
+    /// What stands beside the report, and what the endpoint makes of it.
+    private func describe(_ usage: inout TokenUsage) {
+        (usage.tier, usage.isFast, usage.isRegional, usage.isPartial) = (tier, isFast, isRegional, isPartial)
+        // With a key of the caller's own at the provider behind it, that is not all of it.
+        if hasOwnKey { usage.statedMicros = -1 }
+        if endpoint == .images {
+            usage.images = images
+            if !report.hasOutputParts { usage.outputImage = usage.completion }
+        } else if endpoint == .speech, !report.hasOutputParts {
+            usage.outputAudio = usage.completion
+        }
+    }
 
     /// What the exchange is to be accounted at, now that it has ended: what was reported; if that is missing or the answer
     /// broke off before the final report, an estimate, marked so; nil for what used nothing: an error without content, no
@@ -107,7 +151,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     ///   - isWhole: the body ended as HTTP says, not by a reset.
     public func settled(promptEstimate: Int64, isWhole: Bool = true) -> TokenUsage? {
         let written = Int64(min(walk.countedBytes, UInt64(TokenUsage.limit)) &+ 3) / 4
-        if var usage = report.usage {
+        if var usage = reported {
             if isFinished || (isWhole && fault == .none && !reportIsBeginning) { return usage }
             let input = usage.prompt == 0 ? promptEstimate : usage.prompt
             let output = max(usage.completion, written)
@@ -115,7 +159,13 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
             (usage.prompt, usage.completion, usage.estimated) = (input, output, true)
             return usage
         }
-        let answers = endpoint.generates || endpoint == .embeddings || endpoint == .geminiEmbed
+        if fault == .none, isFinished, report.hasUnits || (endpoint == .images && images > 0) {
+            var usage = TokenUsage()
+            report.setParts(&usage)
+            describe(&usage)
+            return usage
+        }
+        let answers = endpoint.generates || endpoint.embeds
         guard answers, contentSeen || (documents > 0 && fault == .none) else { return nil }
         return TokenUsage(prompt: promptEstimate, completion: written, estimated: true)
     }
@@ -137,9 +187,11 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
                     let copy = walk.token
                     copy.span.withUnsafeBufferPointer { takeString(found.place, $0.baseAddress!, found.count) }
                 }
-            case .literal: if found.place == UInt8(FG_LLM_DONE), found.value == 1 { eventFinishes = true }
+            case .literal:
+                if found.place == UInt8(FG_LLM_DONE), found.value == 1 { eventFinishes = true }
+                if found.place == UInt8(FG_LLM_OWN_KEY) { hasOwnKey = found.value == 1 }
             case .begin: begin(found.place)
-            case .end: if found.place == UInt8(FG_LLM_SIDE_USAGE) { skipsFields = false }
+            case .end: end(found.place)
             case .array: break
             case .cleared: clear(found.place)
             case .document:
@@ -167,6 +219,13 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         let field = Int(found.place) &- FG_LLM_FIELD
         if field >= 0 {
             if !skipsFields { fields.set(field, found.value) }
+        } else if found.place == UInt8(FG_LLM_PART_COUNT) {
+            partCount = found.value
+        } else if found.place == UInt8(FG_LLM_COST) {
+            fields.set(FG_USAGE_COST, found.value)
+        } else if found.place == UInt8(FG_LLM_COST_TICKS) {
+            // xAI's: 10¹⁰ of them are a dollar.
+            fields.set(FG_USAGE_COST, found.value < 0 ? -1 : (found.value &+ 5000) / 10_000)
         } else if eventFault == .none, found.value >= 0 {
             eventFault = FaultNames.fault(status: Int(found.value))
         }
@@ -181,6 +240,24 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
             if fields.isEmpty { fieldsAreAside = true } else { skipsFields = !fieldsAreAside }
         case FG_LLM_METRICS: fieldsComplete = true
         case FG_LLM_ERROR: eventHasError = true
+        case FG_LLM_PROMPT_PARTS, FG_LLM_CACHED_PARTS, FG_LLM_ANSWER_PARTS, FG_LLM_WRITE_PARTS:
+            (partKind, partCount) = (.other, -1)
+        case FG_LLM_PICTURE: images = min(images &+ 1, 1_000_000)
+        default: break
+        }
+    }
+
+    private mutating func end(_ place: UInt8) {
+        switch Int(place) {
+        case FG_LLM_SIDE_USAGE: skipsFields = false
+        case FG_LLM_PROMPT_PARTS:
+            if partKind == .audio { fields.add(FG_USAGE_INPUT_AUDIO, partCount) }
+            if partKind == .image { fields.add(FG_USAGE_INPUT_IMAGE, partCount) }
+        case FG_LLM_CACHED_PARTS: fields.add(FG_USAGE_CACHED_AUDIO, partKind == .audio ? partCount : 0)
+        case FG_LLM_ANSWER_PARTS:
+            if partKind == .audio { fields.add(FG_USAGE_OUTPUT_AUDIO, partCount) }
+            if partKind == .image { fields.add(FG_USAGE_OUTPUT_IMAGE, partCount) }
+        case FG_LLM_WRITE_PARTS: if partKind == .hour { fields.add(FG_USAGE_CACHE_WRITE_LONG, partCount) }
         default: break
         }
     }
@@ -203,6 +280,11 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
             if n > 0 { setModel(p, n) }
         case FG_LLM_TYPE: event = EventType.named(p, n)
         case FG_LLM_FINISH: eventFinishes = n > 0
+        case FG_LLM_PART_KIND: partKind = PartKind.named(p, n)
+        case FG_LLM_TIER: tier = ServiceTier.named(p, n)
+        case FG_LLM_SPEED: isFast = PartKind.isName("fast", p, n)
+        case FG_LLM_GEO: isRegional = PartKind.isName("us", p, n)
+        case FG_LLM_ITERATION_TYPE: if !PartKind.isName("message", p, n) { isPartial = true }
         case FG_LLM_ROLE: eventHasRole = true
         case FG_LLM_ERROR: if n > 0 { eventHasError = true }
         case FG_LLM_ERROR_CODE, FG_LLM_ERROR_REASON:
@@ -254,15 +336,20 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
             if event == .failed { sawEnd = true }
         }
         if eventFinishes || event == .last { sawEnd = true }
-        guard fields.isReport else { return }
+        guard fields.isReport || (fields.hasUnits && report.isEmpty) else { return }
         if fieldsAreAside {
             if report.isEmpty || reportIsAside { (report, reportIsAside) = (fields, true) }
+        } else if fieldsComplete, reportIsDelta {
+            // Bedrock's own count beside the model's, which it is below where tools were called.
         } else if event == .messageStart || event == .messageDelta || fieldsComplete {
             // Cumulative: what the later one says replaces what the earlier said, the rest stays.
             report.merge(fields)
             reportIsBeginning = event == .messageStart
+            reportIsDelta = event == .messageDelta
         } else {
             (report, reportIsAside, reportIsBeginning) = (fields, false, false)
         }
+        // Bedrock's last event.
+        if framing == .eventStream, fieldsComplete || fields.hasTotal { sawEnd = true }
     }
 }

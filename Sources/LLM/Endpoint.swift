@@ -4,26 +4,29 @@ import Reactor
 /// What an LLM path asks for.
 @frozen public enum Endpoint: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     case chatCompletions, completions, embeddings, responses, messages, countTokens, images, audio, moderations
+    /// Text to sound.
+    case speech
     case geminiGenerate, geminiStream, geminiEmbed, geminiCountTokens
+    /// Cohere's and Ollama's own chat, Ollama's `generate`.
+    case nativeChat
+    /// Cohere's and Ollama's own `embed`.
+    case nativeEmbed
+    case rerank
+    /// Bedrock's `invoke` and `converse`, with or without a stream; Vertex's `rawPredict` and `streamRawPredict`.
+    case modelInvoke
     case models
     /// Another endpoint beside these (files, batches, …), or no LLM path at all.
     case other
 
-    /// The model stands in the path, not in the body.
-    public var hasModelInPath: Bool {
-        switch self {
-        case .geminiGenerate, .geminiStream, .geminiEmbed, .geminiCountTokens: true
-        default: false
-        }
-    }
-
-    /// Its requests have a body with a `model` (or, Gemini's, a path with one) that a provider can be chosen by.
+    /// Its requests have a body or a path with a model that a provider can be chosen by.
     public var namesModel: Bool { self != .models && self != .other }
 
     /// It generates text: an answer without usage is estimated.
     public var generates: Bool {
         switch self {
-        case .chatCompletions, .completions, .responses, .messages, .geminiGenerate, .geminiStream: true
+        case .chatCompletions, .completions, .responses, .messages, .geminiGenerate, .geminiStream, .nativeChat,
+            .modelInvoke:
+            true
         default: false
         }
     }
@@ -34,17 +37,20 @@ import Reactor
     /// The format that requests to it are written in; nil where several APIs share the path.
     public var apiType: APIType? {
         switch self {
-        case .chatCompletions, .completions, .embeddings, .responses, .images, .audio, .moderations: .openai
+        case .chatCompletions, .completions, .embeddings, .responses, .images, .audio, .moderations, .speech: .openai
         case .messages, .countTokens: .anthropic
         case .geminiGenerate, .geminiStream, .geminiEmbed, .geminiCountTokens: .gemini
-        case .models, .other: nil
+        case .models, .other, .nativeChat, .nativeEmbed, .rerank, .modelInvoke: nil
         }
     }
 
+    /// What it reads is all that it is paid for.
+    public var embeds: Bool { self == .embeddings || self == .geminiEmbed || self == .nativeEmbed }
+
     /// What `path` (without query) asks for.
     ///
-    /// The segments after the first version segment (`v1`, `v1beta`, …) decide, without a version the first ones; `openai`
-    /// and `deployments/{name}` are passed over. A Gemini model may hold slashes, percent-encoded or not; what stands
+    /// The segments after the first version segment (`v1`, `v1beta`, …) decide, without a version the first ones; `openai`,
+    /// `api` and `deployments/{model}` are passed over. A Gemini model may hold slashes, percent-encoded or not; what stands
     /// before `models/` in it (`publishers/google/`) is not part of it.
     public static func of(path: Bytes) -> EndpointMatch {
         guard let p = path.pointer else { return EndpointMatch(endpoint: .other) }
@@ -52,15 +58,25 @@ import Reactor
         var hasVersion = false
         while !hasVersion, let segment = nextSegment(p, path.count, &cursor) { hasVersion = isVersion(p, segment) }
         if !hasVersion { cursor = 0 }
+        var deployment = 0..<0
         while let segment = nextSegment(p, path.count, &cursor) {
             if isVersion(p, segment) || equals(p, segment, "openai") { continue }
-            if equals(p, segment, "deployments") || equals(p, segment, "publishers") || equals(p, segment, "projects")
-                || equals(p, segment, "locations")
+            if !hasVersion && equals(p, segment, "api") { continue }
+            if equals(p, segment, "deployments") {
+                deployment = nextSegment(p, path.count, &cursor) ?? deployment
+                continue
+            }
+            if equals(p, segment, "publishers") || equals(p, segment, "projects") || equals(p, segment, "locations")
+                || equals(p, segment, "endpoints")
             {
                 _ = nextSegment(p, path.count, &cursor)
                 continue
             }
-            return EndpointMatch.of(p, path.count, segment, next: cursor)
+            var match = EndpointMatch.of(p, path.count, segment, next: cursor)
+            if match.endpoint.namesModel, !match.hasModelInPath {
+                (match.modelStart, match.modelEnd) = (deployment.lowerBound, deployment.upperBound)
+            }
+            return match
         }
         return EndpointMatch(endpoint: .other)
     }
@@ -96,7 +112,7 @@ import Reactor
 /// An endpoint, and where in the path its model stands.
 @frozen public struct EndpointMatch: BitwiseCopyable, Equatable, Sendable {
     public var endpoint: Endpoint
-    /// Offsets in the path of Gemini's `{model}`, still percent-encoded; empty where the body names the model.
+    /// Offsets in the path of its `{model}` or deployment, still percent-encoded; empty where the body names the model.
     public var modelStart: Int
     public var modelEnd: Int
 
@@ -106,6 +122,9 @@ import Reactor
         self.modelEnd = modelEnd
     }
 
+    /// The model stands in the path, and what the body calls it does not matter.
+    public var hasModelInPath: Bool { modelEnd > modelStart }
+
     /// `first` is the segment that decides, `next` where the rest begins.
     static func of(
         _ p: UnsafePointer<UInt8>, _ n: Int, _ first: Range<Int>, next: Int
@@ -114,7 +133,8 @@ import Reactor
         let second = Endpoint.nextSegment(p, n, &cursor)
         let isLast = second == nil
         if Endpoint.equals(p, first, "chat") {
-            guard let second, Endpoint.equals(p, second, "completions") else { return Self(endpoint: .other) }
+            guard let second else { return Self(endpoint: .nativeChat) }
+            guard Endpoint.equals(p, second, "completions") else { return Self(endpoint: .other) }
             return Self(endpoint: .chatCompletions)
         }
         if Endpoint.equals(p, first, "messages") {
@@ -130,12 +150,47 @@ import Reactor
             return Self(endpoint: Endpoint.equals(p, second, "compact") ? .responses : .other)
         }
         if Endpoint.equals(p, first, "images") { return Self(endpoint: .images) }
-        if Endpoint.equals(p, first, "audio") { return Self(endpoint: .audio) }
+        if Endpoint.equals(p, first, "audio") {
+            guard let second, Endpoint.equals(p, second, "speech") else { return Self(endpoint: .audio) }
+            return Self(endpoint: .speech)
+        }
         if Endpoint.equals(p, first, "moderations") { return Self(endpoint: .moderations) }
+        if Endpoint.equals(p, first, "generate") { return Self(endpoint: isLast ? .nativeChat : .other) }
+        if Endpoint.equals(p, first, "embed") { return Self(endpoint: isLast ? .nativeEmbed : .other) }
+        if Endpoint.equals(p, first, "rerank") { return Self(endpoint: isLast ? .rerank : .other) }
+        if Endpoint.equals(p, first, "fim") {
+            // Mistral's.
+            guard let second, Endpoint.equals(p, second, "completions") else { return Self(endpoint: .other) }
+            return Self(endpoint: .completions)
+        }
+        if Endpoint.equals(p, first, "model") { return bedrock(p, n, second, next: cursor) }
+        if Endpoint.equals(p, first, "models"), let second {
+            // Azure AI's.
+            if Endpoint.equals(p, second, "chat") {
+                guard let third = Endpoint.nextSegment(p, n, &cursor), Endpoint.equals(p, third, "completions") else {
+                    return Self(endpoint: .other)
+                }
+                return Self(endpoint: .chatCompletions)
+            }
+            if Endpoint.equals(p, second, "embeddings") { return Self(endpoint: .embeddings) }
+        }
         if Endpoint.equals(p, first, "models") || Endpoint.equals(p, first, "tunedModels") {
             return models(p, n, next)
         }
         return Self(endpoint: .other)
+    }
+
+    /// `model/{model}/invoke` and its like.
+    private static func bedrock(
+        _ p: UnsafePointer<UInt8>, _ n: Int, _ model: Range<Int>?, next: Int
+    ) -> EndpointMatch {
+        var cursor = next
+        guard let model, let verb = Endpoint.nextSegment(p, n, &cursor), Endpoint.nextSegment(p, n, &cursor) == nil,
+            Endpoint.equals(p, verb, "invoke") || Endpoint.equals(p, verb, "converse")
+                || Endpoint.equals(p, verb, "invoke-with-response-stream")
+                || Endpoint.equals(p, verb, "converse-stream")
+        else { return Self(endpoint: .other) }
+        return Self(endpoint: .modelInvoke, modelStart: model.lowerBound, modelEnd: model.upperBound)
     }
 
     /// `models/…`: a verb after the last colon runs the model.
@@ -171,6 +226,8 @@ import Reactor
             endpoint = .geminiEmbed
         } else if Endpoint.equals(p, range, "countTokens") {
             endpoint = .geminiCountTokens
+        } else if Endpoint.equals(p, range, "rawPredict") || Endpoint.equals(p, range, "streamRawPredict") {
+            endpoint = .modelInvoke
         } else {
             return Self(endpoint: .models)
         }

@@ -65,12 +65,14 @@ extension AnswerReader {
 
     private func suits(_ shape: EventShape) -> Bool {
         let length = Int(modelLength)
-        return model.span.withUnsafeBufferPointer { fg_shape_suits(shape.memory, $0.baseAddress!, length) != 0 }
+        return model.span.withUnsafeBufferPointer {
+            fg_shape_suits(shape.memory, standing, $0.baseAddress!, length) != 0
+        }
     }
 
     /// Reads one event, and learns from it if all it does is to add content.
     private mutating func learn(_ p: UnsafePointer<UInt8>, _ n: Int, _ shape: EventShape) {
-        let before = (documents: documents, counted: walk.countedBytes)
+        let before = (documents: documents, counted: walk.countedBytes, images: images)
         fg_shape_clear(shape.draft)
         walk.trace(shape.draft, from: p)
         feed(p, n)
@@ -78,11 +80,12 @@ extension AnswerReader {
         let counted = walk.countedBytes &- before.counted
         guard documents == before.documents &+ 1, counted > 0, fault == .none, !sawEnd, lastEvent == .other,
             !lastHasFields,
+            images == before.images,
             isBetweenEvents
         else { return }
         let length = lastNamesModel ? Int(modelLength) : 0
         model.span.withUnsafeBufferPointer {
-            fg_shape_keep(shape.memory, shape.draft, p, n, counted, $0.baseAddress!, length)
+            fg_shape_keep(shape.memory, shape.draft, p, n, counted, standing, $0.baseAddress!, length)
         }
     }
 }

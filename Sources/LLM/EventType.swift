@@ -25,10 +25,14 @@ enum EventType: UInt8, BitwiseCopyable, Sendable {
         case 13:
             if isName("message_start") { return .messageStart }
             return isName("message_delta") ? .messageDelta : .other
+        case 17: return isName("speech.audio.done") ? .last : .other
+        case 26: return isName("image_generation.completed") ? .last : .other
         case 15: return isName("response.failed") ? .failed : .other
         case 18: return isName("response.completed") ? .last : .other
         case 19: return isName("response.incomplete") ? .last : .other
-        case 20: return isName("interaction.complete") ? .last : .other
+        case 20:
+            return isName("interaction.complete") || isName("transcript.text.done") || isName("image_edit.completed")
+                ? .last : .other
         case 21: return isName("interaction.completed") ? .last : .other
         default: return .other
         }

@@ -9,6 +9,8 @@ import Reactor
     case sse
     /// A JSON value a line.
     case ndjson
+    /// Amazon's frames, a JSON value each.
+    case eventStream
 
     /// The framing that a Content-Type names; JSON if it names none that is known. A reader looks at the first byte as
     /// well, since some name the wrong one.
@@ -23,7 +25,7 @@ import Reactor
         {
             return .ndjson
         }
-        return .json
+        return equalsIgnoringCase(p, n, "application/vnd.amazon.eventstream") ? .eventStream : .json
     }
 
     private static func equalsIgnoringCase(_ p: UnsafePointer<UInt8>, _ n: Int, _ lower: StaticString) -> Bool {

@@ -132,7 +132,7 @@ struct JSONWalk: BitwiseCopyable, Sendable {
                 if !number.isComplete { return fail() }
                 phase = .afterValue
                 if wants & UInt8(FG_WANT_NUMBER) != 0 {
-                    return WalkEvent(kind: .number, place: place, value: number.count ?? -1)
+                    return WalkEvent(kind: .number, place: place, value: numberValue)
                 }
             case .literal:
                 repeat {
@@ -303,7 +303,11 @@ struct JSONWalk: BitwiseCopyable, Sendable {
             }
         default:
             wanted = UInt8(FG_WANT_NUMBER)
-            let digits = c != UInt8(ascii: "0") && c &- UInt8(ascii: "0") < 10 ? plainDigits(c, p, n, i) : 0
+            // Seconds and money have a scale of their own.
+            let isPlain =
+                wants & wanted == 0
+                || (place >= UInt8(FG_LLM_FIELD) && place < UInt8(FG_LLM_FIELD + FG_USAGE_SECONDS))
+            let digits = isPlain && c != UInt8(ascii: "0") && c &- UInt8(ascii: "0") < 10 ? plainDigits(c, p, n, i) : 0
             if digits > 0 {
                 if draft != 0, wants & wanted == 0 {
                     holeStart = UInt(bitPattern: p + (i &- 1))
@@ -364,6 +368,15 @@ struct JSONWalk: BitwiseCopyable, Sendable {
             i &+= 4
         }
         return true
+    }
+
+    /// What the number in this place counts: tokens, milliseconds, micro-units; -1 if it is no such count.
+    @inline(__always)
+    private var numberValue: Int64 {
+        if place >= UInt8(FG_LLM_FIELD + FG_USAGE_SECONDS) {
+            return number.scaled(place == UInt8(FG_LLM_FIELD + FG_USAGE_COST) ? 6 : 3) ?? -1
+        }
+        return (place == UInt8(FG_LLM_COST) ? number.scaled(6) : number.count) ?? -1
     }
 
     /// The innermost container ends.

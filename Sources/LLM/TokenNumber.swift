@@ -85,6 +85,25 @@ struct TokenNumber: BitwiseCopyable, Sendable {
         }
     }
 
+    /// The number times 10^`power`, half up; nil if it is negative or beyond `TokenUsage.limit`.
+    func scaled(_ power: Int16) -> Int64? {
+        if digits == 0 { return isTooLong ? nil : 0 }
+        if isNegative || isTooLong { return nil }
+        var value = digits
+        var scale = (exponentIsNegative ? 0 &- exponent : exponent) &- places &+ power
+        while scale > 0 {
+            if value > UInt64(TokenUsage.limit) { return nil }
+            value &*= 10
+            scale &-= 1
+        }
+        while scale < -1, value > 0 {
+            value /= 10
+            scale &+= 1
+        }
+        if scale < 0 { value = (value &+ 5) / 10 }
+        return value > UInt64(TokenUsage.limit) ? nil : Int64(value)
+    }
+
     /// The count, or nil.
     var count: Int64? {
         if digits == 0 { return isTooLong ? nil : 0 }

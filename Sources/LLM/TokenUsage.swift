@@ -15,6 +15,36 @@
     /// The provider did not report all of it: what is missing was estimated from the size of the texts.
     public var estimated: Bool
 
+    // What may have a price of its own.
+
+    /// The part of `cacheWrite` that stays in the cache for an hour.
+    public var cacheWriteLong: Int64 = 0
+    /// The parts of `prompt` that were sound and pictures, where the provider tells.
+    public var inputAudio: Int64 = 0
+    public var inputImage: Int64 = 0
+    /// The part of `cached` that was sound; -1: the provider does not tell.
+    public var cachedAudio: Int64 = -1
+    /// The parts of `completion` that were sound and pictures.
+    public var outputAudio: Int64 = 0
+    public var outputImage: Int64 = 0
+    /// What tools put in beside `prompt` (Gemini); in `total` only.
+    public var toolPrompt: Int64 = 0
+    /// Searches in the web, or of a ranking.
+    public var searches: Int64 = 0
+    /// Pictures that were made.
+    public var images: Int64 = 0
+    /// Of sound that was listened to.
+    public var milliseconds: Int64 = 0
+    public var tier = ServiceTier.standard
+    /// Anthropic's fast mode.
+    public var isFast = false
+    /// It had to stay in one region (Anthropic's `inference_geo`).
+    public var isRegional = false
+    /// The report leaves out what other models had to do with it: no price can be told.
+    public var isPartial = false
+    /// What the provider itself says that it costs, in millionths of a US dollar; -1: nothing.
+    public var statedMicros: Int64 = -1
+
     @inlinable
     public init(
         prompt: Int64 = 0, completion: Int64 = 0, cached: Int64 = 0, cacheWrite: Int64 = 0, reasoning: Int64 = 0,

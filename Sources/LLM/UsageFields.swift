@@ -2,7 +2,7 @@ import CScan
 
 /// The numbers of a usage report as the provider gave them, and what they mean together.
 struct UsageFields: BitwiseCopyable, Sendable {
-    private var values: InlineArray<16, Int64> = .init(repeating: 0)
+    private var values: InlineArray<27, Int64> = .init(repeating: 0)
     /// A bit for each of `values` that is there.
     private(set) var present: UInt32 = 0
 
@@ -18,6 +18,12 @@ struct UsageFields: BitwiseCopyable, Sendable {
 
     var isReport: Bool { present & Self.telling != 0 }
     var isEmpty: Bool { present == 0 }
+    /// There is no count of tokens, but one of something else that has a price.
+    var hasUnits: Bool {
+        present & (Self.bit(FG_USAGE_SEARCHES) | Self.bit(FG_USAGE_SECONDS) | Self.bit(FG_USAGE_DURATION)) != 0
+    }
+
+    var hasTotal: Bool { present & Self.bit(FG_USAGE_TOTAL) != 0 }
 
     @inline(__always)
     mutating func removeAll() { present = 0 }
@@ -25,7 +31,7 @@ struct UsageFields: BitwiseCopyable, Sendable {
     /// - Parameter value: negative: it was no count of tokens, so there is none.
     @inline(__always)
     mutating func set(_ field: Int, _ value: Int64) {
-        guard field >= 0, field < 16 else { return }
+        guard field >= 0, field < FG_USAGE_FIELDS else { return }
         if value < 0 {
             present &= ~Self.bit(field)
         } else {
@@ -37,7 +43,7 @@ struct UsageFields: BitwiseCopyable, Sendable {
     /// Takes over what `other` has; what it lacks stays.
     mutating func merge(_ other: UsageFields) {
         var k = 0
-        while k < 16 {
+        while k < FG_USAGE_FIELDS {
             if other.present & Self.bit(k) != 0 { values[k] = other.values[k] }
             k &+= 1
         }
@@ -76,8 +82,31 @@ struct UsageFields: BitwiseCopyable, Sendable {
 
         // A total alone is what an embedding or a ranking says of what it read.
         if prompt == nil, let reportedTotal { prompt = max(0, reportedTotal &- (completion ?? 0)) }
-        return TokenUsage(
+        var usage = TokenUsage(
             prompt: prompt ?? 0, completion: completion ?? 0, cached: cached ?? 0, cacheWrite: cacheWrite ?? 0,
             reasoning: reasoning ?? 0, total: reportedTotal)
+        setParts(&usage)
+        return usage
+    }
+
+    /// What is told beside the tokens' sums.
+    func setParts(_ usage: inout TokenUsage) {
+        usage.cacheWriteLong = get(FG_USAGE_CACHE_WRITE_LONG) ?? 0
+        usage.inputAudio = get(FG_USAGE_INPUT_AUDIO) ?? 0
+        usage.inputImage = get(FG_USAGE_INPUT_IMAGE) ?? 0
+        usage.cachedAudio = get(FG_USAGE_CACHED_AUDIO) ?? -1
+        usage.outputAudio = get(FG_USAGE_OUTPUT_AUDIO) ?? 0
+        usage.outputImage = get(FG_USAGE_OUTPUT_IMAGE) ?? 0
+        usage.toolPrompt = get(FG_USAGE_TOOL_PROMPT) ?? 0
+        usage.searches = get(FG_USAGE_SEARCHES) ?? 0
+        usage.milliseconds = get(FG_USAGE_SECONDS) ?? get(FG_USAGE_DURATION) ?? 0
+        usage.statedMicros = get(FG_USAGE_COST) ?? -1
+    }
+
+    var hasOutputParts: Bool { present & (Self.bit(FG_USAGE_OUTPUT_IMAGE) | Self.bit(FG_USAGE_OUTPUT_AUDIO)) != 0 }
+
+    /// Adds to a number that is told in parts.
+    mutating func add(_ field: Int, _ value: Int64) {
+        set(field, min((get(field) ?? 0) &+ max(value, 0), TokenUsage.limit))
     }
 }

@@ -50,7 +50,8 @@ extension TLSServerOptions {
     init(_ tls: Settings.TLS) {
         self.init(
             certificates: tls.allCertificates.map {
-                TLSCertificate(certificateFile: $0.certificateFile, keyFile: $0.keyFile, names: $0.names)
+                TLSCertificate(
+                    certificateFile: $0.certificateFile, keyFile: $0.keyFile, names: $0.names, ocspFile: $0.ocspFile)
             }, minimumVersion: tls.minimumVersion, clientAuthorityFile: tls.clientAuthorityFile,
             clientAuthentication: TLSClientAuthentication(rawValue: tls.clientAuthentication.rawValue) ?? .none)
     }

@@ -12,6 +12,11 @@ struct HeaderRewrite: BitwiseCopyable, @unchecked Sendable {
     var added: Bytes
     var addsUserAgent: Bool
     var addsHost: Bool
+    /// Upstreams get the host that the client asked for (`strip_headers` leaves it out), not the route's own.
+    var passesHost: Bool
+    /// A field in which clients may send their key to us is forwarded (`strip_headers` leaves it out): the one that did
+    /// carry the key must be found and dropped.
+    var passesKeyFields: Bool
 
     @inline(__always)
     func drops(_ field: Field, _ base: UnsafePointer<UInt8>) -> Bool {
@@ -69,9 +74,13 @@ struct HeaderRewrite: BitwiseCopyable, @unchecked Sendable {
             if compiled.id.rawValue != 0 { mask.insert(compiled.id) } else { others.append(compiled.lowercased) }
         }
         let addedNames = add.map { $0.name.lowercased() }
+        let passesHost = !mask.contains(.host)
+        // A request has one Host, and we write it.
+        mask.insert(.host)
         return HeaderRewrite(
             dropped: mask, droppedOthers: arena.store(others),
             added: arena.store(add.map { "\($0.name): \($0.value)\r\n" }.joined()),
-            addsUserAgent: addedNames.contains("user-agent"), addsHost: addedNames.contains("host"))
+            addsUserAgent: addedNames.contains("user-agent"), addsHost: addedNames.contains("host"),
+            passesHost: passesHost, passesKeyFields: !mask.contains(.authorization) || !mask.contains(.xAPIKey))
     }
 }

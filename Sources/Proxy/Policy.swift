@@ -75,9 +75,13 @@ struct Policy: BitwiseCopyable, Sendable {
 }
 
 extension Settings {
-    /// Request headers that are never forwarded. What says whom a client's certificate names can only come from us.
+    /// Request headers that are never forwarded: those configured, and those that only we may set. Forwarded (RFC 7239)
+    /// says what X-Forwarded-For does.
     var headersToStrip: [String] {
-        tls.clientAuthentication != .none ? proxy.stripHeaders + [ClientSubject.headerName] : proxy.stripHeaders
+        var names = proxy.stripHeaders + ["forwarded"]
+        if proxy.forwardClientIP { names += ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"] }
+        if tls.clientAuthentication != .none { names.append(ClientSubject.headerName) }
+        return names
     }
 }
 

@@ -4,6 +4,9 @@ import Store
 
 /// Checks routes and providers without a running gateway.
 public enum RouteCheck {
+    /// What a compiler wants to have; nobody serves from it. One for all checks, since its cells are never freed.
+    private static let registry = Registry()
+
     /// Whether a gateway with these settings could serve the route; nil if so.
     ///
     /// Variables in header values (`${NAME}`) are taken to be set: it is the gateway's environment that counts, not this
@@ -26,7 +29,7 @@ public enum RouteCheck {
     public static func problem(_ provider: ProviderRecord, settings: Settings) -> RouteProblem? {
         var provider = provider
         provider.headers = provider.headers.map(withVariablesSet)
-        let compiler = ProviderCompiler(arena: Arena(), settings: settings, registry: Registry())
+        let compiler = ProviderCompiler(arena: Arena(), settings: settings, registry: registry)
         do throws(RouteFailure) {
             _ = try ProviderCompiler.address(try ProviderCompiler.baseURL(provider))
             _ = try compiler.rewrite(provider, .openai, nil)
@@ -36,19 +39,25 @@ public enum RouteCheck {
         }
     }
 
-    /// Which of the routes would take a request of a gateway with these settings, as `GatewayControl.explain` says it.
+    /// Which of the routes, or which provider, would take a request of a gateway with these settings that has just been
+    /// started, as `GatewayControl.explain` says it.
     public static func explain(
-        routes: [RouteRecord], settings: Settings, method: String, path: String, headers: [(String, String)],
-        body: [UInt8]?
+        keys: [KeyRecord], routes: [RouteRecord], providers: ProviderSet, settings: Settings, method: String,
+        path: String, headers: [(String, String)], body: [UInt8]?, keyID: String?
     ) -> RouteExplanation {
         let routes = routes.map { record in
             var route = record
             route.addHeaders = route.addHeaders.map(withVariablesSet)
             return route
         }
-        let snapshot = Snapshot(keys: [], routes: routes, settings: settings, version: "", registry: Registry())
+        var providers = providers
+        for i in providers.providers.indices {
+            providers.providers[i].headers = providers.providers[i].headers.map(withVariablesSet)
+        }
+        let snapshot = Snapshot(
+            keys: keys, routes: routes, providers: providers, settings: settings, version: "", registry: registry)
         return Explanation.make(
-            snapshot: snapshot, routes: routes, method: method, path: path, headers: headers, body: body)
+            snapshot: snapshot, routes: routes, method: method, path: path, headers: headers, body: body, keyID: keyID)
     }
 
     private static func withVariablesSet(_ headers: JSONValue) -> JSONValue {

@@ -61,7 +61,8 @@ final class Snapshot: Sendable {
         view = UnsafePointer(memory)
         self.arena = arena
         self.problems = problems + providerCompiler.problems
-        retained = compiler.retained + [names] + (tls.map { [$0] } ?? [])
+        // The registry's cells are what keys and providers are pointed at.
+        retained = compiler.retained + [names, registry] + (tls.map { [$0] } ?? [])
     }
 }
 

@@ -14,6 +14,9 @@ extension Worker {
         c.pointee.headHasBegun = false
         c.pointee.deadline = noDeadline
         c.pointee.exchange = Exchange()
+        // There are as many as clients, and a client has one exchange.
+        c.pointee.exchange.request = requests.pointer(requests.allocate().unsafelyUnwrapped)
+        c.pointee.exchange.request.unsafelyUnwrapped.initialize(to: RequestState())
         c.pointee.exchange.snapshot = current
         c.pointee.exchange.snapshotHolder = currentHolder
         holders.pointer(currentHolder).pointee.openCount += 1
@@ -119,7 +122,6 @@ extension Worker {
             let error = judgeOddPath(c, path)
             if error != .none { return error }
         }
-        if head.known.contains(.expect) && !head.expectsContinue { return .expectationFailed }
         let isPreflight =
             head.method == .options && head.known.contains(.accessControlRequestMethod) && head.known.contains(.origin)
         if isPreflight { return .none }
@@ -137,9 +139,10 @@ extension Worker {
         if !key.pointee.allows(path: path, scratch: patternScratch) { return .notPermitted }
         if c.pointee.exchange.pathIsAmbiguous && !allowsOtherReading(key, path) { return .notPermitted }
         if policy.limitsRates && key.pointee.requestsPerMinute > 0 {
-            return takeRate(c, key)
+            let refusal = takeRate(c, key)
+            if refusal != .none { return refusal }
         }
-        return .none
+        return key.pointee.hasLimits ? enterLimits(c, key) : .none
     }
 
     private mutating func takeRate(
@@ -168,7 +171,7 @@ extension Worker {
 
     /// The key that the request carries: `Authorization: Bearer`, then the other headers, then `?key=`.
     @inline(__always)
-    private func presentedKey(_ base: UnsafePointer<UInt8>) -> PresentedKey? {
+    func presentedKey(_ base: UnsafePointer<UInt8>) -> PresentedKey? {
         if head.known.intersects(Self.keyFields) {
             if head.known.contains(.authorization), let field = firstField(.authorization) {
                 let value = bytes(field, base)

@@ -39,19 +39,23 @@ extension Worker {
     }
 
     func requestID(_ c: UnsafeMutablePointer<ClientConnection>) -> Bytes {
-        let offset = MemoryLayout<ClientConnection>.offset(of: \.exchange.requestID).unsafelyUnwrapped
-        let p = (UnsafeRawPointer(c) + offset).assumingMemoryBound(to: UInt8.self)
+        let offset = MemoryLayout<RequestState>.offset(of: \.requestID).unsafelyUnwrapped
+        let state = UnsafeRawPointer(c.pointee.exchange.request.unsafelyUnwrapped)
+        let p = (state + offset).assumingMemoryBound(to: UInt8.self)
         return Bytes(p, Int(c.pointee.exchange.requestIDLength))
     }
 
-    /// Sends an answer of ours whose body stands at `ownBodyOffset`, and ends the exchange.
-    mutating func answer(_ index: UInt32, status: UInt16, contentType: StaticString, _ bodyCount: Int) {
+    /// Sends an answer of ours whose body stands at `ownBodyOffset`, or elsewhere if it is too long for that, and ends the
+    /// exchange.
+    mutating func answer(
+        _ index: UInt32, status: UInt16, contentType: StaticString, _ bodyCount: Int, body: Bytes = .empty
+    ) {
         let c = clients.pointer(index)
         settleRequest(c)
         c.pointee.exchange.status = status
         c.pointee.exchange.responseStarted = true
         c.pointee.exchange.canReplay = false
-        c.pointee.exchange.firstResponseTime = realtime
+        c.pointee.exchange.firstResponseTime = recordedNow(c)
         if !c.pointee.exchange.requestIsComplete || isDraining { c.pointee.exchange.keepsAlive = false }
         describeForAudit(index)
         var writer = HeadWriter(out, capacity: Self.ownBodyOffset)
@@ -76,12 +80,14 @@ extension Worker {
         let start = Self.ownBodyOffset - writer.count
         memmove(out + start, out, writer.count)
         var count = writer.count
-        if c.pointee.exchange.method != .head && status != 204 {
-            count += bodyCount
+        let hasBody = c.pointee.exchange.method != .head && status != 204
+        if hasBody {
+            if body.isEmpty { count += bodyCount }
             c.pointee.exchange.responseBytes = UInt64(bodyCount)
         }
         c.pointee.exchange.phase = .flushing
         guard sendToClient(index, out + start, count) else { return }
+        if hasBody, let p = body.pointer, !sendToClient(index, p, body.count) { return }
         if c.pointee.outbound.isEmpty { return finishExchange(index) }
         keepAuditDescription(index)
     }
@@ -100,6 +106,15 @@ extension Worker {
     /// A head that is no valid request: no exchange opens, the connection ends.
     mutating func refuseMalformed(_ index: UInt32, _ failure: HTTPFailure) {
         refuseWithoutExchange(index, status: failure.status, code: "malformed_request", message: failure.code.message)
+    }
+
+    /// A client speaks plain HTTP to a port that speaks TLS: told so, in the only language that it understands.
+    mutating func refusePlainHTTP(_ index: UInt32) {
+        let c = clients.pointer(index)
+        c.pointee.tls?.free()
+        c.pointee.tls = nil
+        refuseWithoutExchange(
+            index, status: 400, code: "plain_http_on_tls_port", message: "This port speaks TLS: use https.")
     }
 
     /// Answers a connection that has no exchange, and ends it.

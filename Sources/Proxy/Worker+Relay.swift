@@ -250,6 +250,7 @@ extension Worker {
     mutating func watchWritable(_ client: UInt32) {
         let c = clients.pointer(client)
         if c.pointee.watchesWritable { return }
+        watch(client)
         c.pointee.watchesWritable = true
         _ = poller.modify(
             c.pointee.fd,

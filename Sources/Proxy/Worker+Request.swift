@@ -64,7 +64,7 @@ extension Worker {
             readRequest(index)
         case .wantRead: if c.pointee.hasHungUp { closeClient(index) }
         case .wantWrite: watchWritable(index)
-        case .failed: closeClient(index)
+        case .failed: tls.metPlainHTTP ? refusePlainHTTP(index) : closeClient(index)
         }
     }
 
@@ -182,6 +182,7 @@ extension Worker {
         c.pointee.tls?.closeNotify()
         Socket.shutdownWrite(c.pointee.fd)
         c.pointee.state = .lingering
+        watch(index)
         c.pointee.isReadable = true
         setDeadline(client: index, now + Self.lingerMilliseconds)
         linger(index)

@@ -119,6 +119,7 @@ extension Worker {
                 // The wait for the first byte may have been a longer one: its timer is too late for what follows.
                 if u.pointee.deadline < u.pointee.timerAt { setDeadline(upstream: upstream, u.pointee.deadline) }
             }
+            if reads == 1 && c.pointee.exchange.isStream { streamWasRead(u) }
             if isFresh {
                 let used = handleResponse(upstream, scratch, got)
                 guard used >= 0 else { return }
@@ -226,7 +227,10 @@ extension Worker {
         c.pointee.exchange.canReplay = false
         var writer = HeadWriter(out, capacity: Self.outBytes)
         writeStatusLine(response, p, &writer)
-        for i in 0..<Int(response.fieldCount) where !Self.responseDropped.contains(responseFields[i].id) {
+        // No body follows: a length would only mislead (RFC 9110 §8.6).
+        let dropped = Self.responseDropped.inserting(.contentLength)
+        for i in 0..<Int(response.fieldCount) where !dropped.contains(responseFields[i].id) {
+            if response.connectionNamesOther && isNamedInConnection(responseFields[i], p, response) { continue }
             let name = p + Int(responseFields[i].nameOffset)
             if OwnField.isOne(name, Int(responseFields[i].nameLength)) { continue }
             writeField(responseFields[i], p, &writer)
@@ -312,7 +316,7 @@ extension Worker {
         c.pointee.exchange.phase = .relaying
         c.pointee.exchange.responseStarted = true
         c.pointee.exchange.status = response.status
-        c.pointee.exchange.firstResponseTime = realtime
+        c.pointee.exchange.firstResponseTime = recordedNow(c)
         c.pointee.exchange.responseFraming = response.framing
         u.pointee.staysOpen = response.keepAlive
         let isModern = c.pointee.exchange.clientMinorVersion > 0
@@ -355,6 +359,7 @@ extension Worker {
     /// Takes the request out of the inbound buffer and gives back what else held it.
     @inline(__always)
     mutating func consumeRequest(_ c: UnsafeMutablePointer<ClientConnection>) {
+        guard c.pointee.exchange.request != nil else { return }
         if c.pointee.exchange.headLength > 0 {
             var length = Int(c.pointee.exchange.headLength)
             if !c.pointee.exchange.usesDecodedBody && !c.pointee.exchange.streamsRequest {

@@ -12,6 +12,13 @@ extension Worker {
     /// An exchange is measured if these bits of its number are 1: the first of each worker is.
     static var timedMask: UInt32 { 15 }
 
+    /// The moment that goes into an exchange's record: its beginning by the machine's clock, and what has passed since. So
+    /// a clock that is set meanwhile neither turns its times around nor adds hours to what it took.
+    @inline(__always)
+    func recordedNow(_ c: UnsafeMutablePointer<ClientConnection>) -> UInt64 {
+        c.pointee.exchange.requestTime &+ (nowNanoseconds &- c.pointee.exchange.startedAt)
+    }
+
     /// Adds the time since this turn began.
     @inline(never)
     mutating func noteTime(_ index: UInt32) {

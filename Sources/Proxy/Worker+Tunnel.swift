@@ -17,17 +17,19 @@ extension Worker {
             return -1
         }
         c.pointee.exchange.phase = .tunnel
+        watch(client)
         c.pointee.exchange.responseStarted = true
         c.pointee.exchange.canReplay = false
         c.pointee.exchange.keepsAlive = false
         c.pointee.exchange.status = 101
-        c.pointee.exchange.firstResponseTime = realtime
+        c.pointee.exchange.firstResponseTime = recordedNow(c)
         targetStates[Int(upstreams.pointer(upstream).pointee.stableTarget)].health.succeeded()
         describeForAudit(client, p, response)
         var writer = HeadWriter(out, capacity: Self.outBytes)
         writer.append("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n")
         for i in 0..<Int(response.fieldCount) {
             let field = responseFields[i]
+            if field.id == .contentLength { continue }
             if field.id != .upgrade && Self.responseDropped.contains(field.id) { continue }
             let start = Int(field.nameOffset)
             writer.append(p + start, Int(field.valueOffset) + Int(field.valueLength) - start)
@@ -37,8 +39,8 @@ extension Worker {
         writeCommonFields(client, &writer, hasOwnCORS: true)
         c.pointee.exchange.keepsAlive = false
         writer.append("\r\n")
-        keepAuditDescription(client)
         consumeRequest(c)
+        keepAuditDescription(client)
         let rest = n - Int(response.headLength)
         guard sendToClient(client, out, writer.count) else { return -1 }
         if rest > 0 {

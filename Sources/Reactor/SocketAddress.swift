@@ -64,6 +64,15 @@ public struct SocketAddress: BitwiseCopyable, Equatable, Hashable, Sendable, Cus
     /// What one network has in common, as a number to count by: an IPv4 address, an IPv6 /64.
     @inlinable public var networkPrefix: UInt64 { word0 }
 
+    /// The same as text: `192.0.2.1`, `2001:db8::/64`.
+    public var network: String {
+        guard isIPv6 else { return host }
+        var prefix = self
+        prefix.word1 = 0
+        prefix.scope = 0
+        return prefix.host + "/64"
+    }
+
     /// 127.0.0.0/8 or ::1: what is sent there never leaves the machine.
     @inlinable public var isLoopback: Bool {
         var address = c

@@ -9,11 +9,14 @@ public struct TLSCertificate: Sendable, Equatable {
     public var keyFile: String
     /// The names that clients ask for it by; `*.example.org` stands for one label. Empty = those in the certificate.
     public var names: [String]
+    /// DER: an OCSP response about it, which is stapled. Empty = none.
+    public var ocspFile: String
 
-    public init(certificateFile: String, keyFile: String, names: [String] = []) {
+    public init(certificateFile: String, keyFile: String, names: [String] = [], ocspFile: String = "") {
         self.certificateFile = certificateFile
         self.keyFile = keyFile
         self.names = names
+        self.ocspFile = ocspFile
     }
 }
 
@@ -88,6 +91,9 @@ extension TLSContext {
         }
         guard fg_ctx_set_server_ciphers(tls.context) == 1 else { throw .last("cipher suites") }
         try tls.use(certificate.certificateFile, certificate.keyFile)
+        if !certificate.ocspFile.isEmpty {
+            try TLSStaple(file: certificate.ocspFile, for: tls.context).attach(to: tls.context)
+        }
         try tls.askClients(options)
         fg_ctx_select_http1(tls.context)
         fg_ctx_set_ticket_callback(tls.context, ticketKeyCallback)
@@ -118,7 +124,7 @@ extension TLSContext {
         return SHA256.digest(text)
     }
 
-    private static func contents(_ path: String) throws(TLSError) -> [UInt8] {
+    static func contents(_ path: String) throws(TLSError) -> [UInt8] {
         let fd = open(path, O_RDONLY | O_CLOEXEC)
         guard fd >= 0 else { throw TLSError("\(path): \(SystemError.text(errno))") }
         defer { close(fd) }

@@ -97,3 +97,12 @@ def upstream():
     upstream = Upstream()
     yield upstream
     upstream.close()
+
+
+@pytest.fixture
+def loads():
+    """Collects what `harness.load` starts, so that it ends with the test."""
+    running = []
+    yield running
+    for load in running:
+        load.over.set()

@@ -74,6 +74,10 @@ REQUESTS = {
         line(b"GET / HTTP/01.1"),
         line(b"GET / HTTP/1"),
         line(b"GET / ICE/1.1"),
+        line(b"GET / HTTP/1.1\0"),
+        line(b" / HTTP/1.1"),
+        line(b"GET /?a b HTTP/1.1"),
+        line(b"GET /\x7f HTTP/1.1"),
         b"\r\n\r\nGET / HTTP/1.1\r\n" + HOST + b"@@\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ],
@@ -90,6 +94,12 @@ REQUESTS = {
         line(b"GET /\xc3\xa4 HTTP/1.1"),
         line(b"GET http://u:p@gateway.test/ HTTP/1.1"),
         line(b"GET http:///a HTTP/1.1"),
+        line(b"GET ws://gateway.test/ HTTP/1.1"),
+        line(b"OPTIONS *?a HTTP/1.1"),
+        line(b"CONNECT gateway.test:99999 HTTP/1.1"),
+        line(b"CONNECT :443 HTTP/1.1"),
+        line(b"GET http://gateway.test:99999/ HTTP/1.1"),
+        line(b"GET http://gateway.test:/\\ HTTP/1.1"),
     ],
     "method": [line(b"CONNECT gateway.test:443 HTTP/1.1"), line(b"TRACE / HTTP/1.1")],
     "method-long": [b"A" * 4000],
@@ -120,7 +130,7 @@ REQUESTS = {
             b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n@@\r\n"
             for host in (
                 b"", b"a/b", b"a b", b"u@a", b"a, b", b"a:x", b"a:99999", b":80", b"a:80:80", b"[::1", b"a\\b", b"a?b",
-                b"\xc3\xa4", b"a#b", b"a:-1",
+                b"\xc3\xa4", b"a#b", b"a:-1", b"<a>", b'a"b', b"[fe80::1%25eth0]", b"[::1]a", b"[::g]", b"a:+80", b"a;b@c",
             )  # fmt: skip
         ],
     ],
@@ -129,11 +139,11 @@ REQUESTS = {
         length(value)
         for value in (
             b"", b"-5", b"+5", b"0x5", b"5,", b"5, 5", b"5;5", b"5 5", b'"5"', b"5.0", b"1e1", b"\xef\xbc\x95", b"five",
-            b"5\t5",
+            b"5\t5", b"1_0", b"5\xa0", b"5L", b"0b101", b"\xe2\x80\x8b5", b"5e0", b"NaN",
         )  # fmt: skip
     ],
     "length-twice": [length(b"5", b"5"), length(b"5", b"6"), length(b"0", b"5"), length(b"5", b"")],
-    "length-huge": [length(value) for value in (b"9" * 23, b"18446744073709551621", b"9223372036854775808", b"99999999999")],
+    "length-huge": [length(value) for value in (b"0" * 1000 + b"5", b"9" * 23, b"18446744073709551621", b"9223372036854775808", b"99999999999")],
     "length-and-coding": [
         POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n@@\r\n0\r\n\r\n",
         POST + b"Transfer-Encoding: chunked\r\nContent-Length: 0\r\n@@\r\n0\r\n\r\n",
@@ -151,14 +161,17 @@ REQUESTS = {
         coding(value)
         for value in (
             b"xchunked", b"gzip", b"gzip, chunked", b"identity", b"cow", b'"chunked"', b"chunked;q=1", b"chunke d",
-            b"\xc2\xa0chunked", b"chunked chunked",
+            b"\xc2\xa0chunked", b"chunked chunked", b"chunked;", b"chunk", b"chunkeds", b"'chunked'", b"chunked=1",
         )  # fmt: skip
     ],
     "chunk-size": [
         CHUNKED + size + b"\r\nhello\r\n0\r\n\r\n"
-        for size in (b"xyz", b"-5", b"+5", b"0x5", b"", b" 5", b"5 ", b"5 5", b"5_", b"5,5", b"\xef\xbc\x95", b"5\0", b"0" * 17 + b"5")
+        for size in (b"xyz", b"-5", b"+5", b"0x5", b"", b" 5", b"5 ", b"5 5", b"5_", b"5,5", b"\xef\xbc\x95", b"5\0", b"0" * 17 + b"5", b"0" * 1000 + b"5", b"0X5", b"0o5", b"5h", b"\t5", b"5\x0b", b"5 \t", b"5L", b"5.")
     ],
-    "chunk-huge": [CHUNKED + size + b"\r\nhello\r\n0\r\n\r\n" for size in (b"ffffffffffffffff", b"8000000000000000")],
+    "chunk-huge": [
+        CHUNKED + size + b"\r\nhello\r\n0\r\n\r\n"
+        for size in (b"ffffffffffffffff", b"8000000000000000", b"FFFFFFFFFFFFFFFB;a", b"FFFFFFFFFFFFFFFB")
+    ],
     "chunk-extension": [
         CHUNKED + b"5" + extension + b"\r\nhello\r\n0\r\n\r\n"
         for extension in (
@@ -194,7 +207,14 @@ REQUESTS = {
         field(b"Content-Type: application/json", b"content-type: text/plain"),
         field(b"Range: bytes=0-1", b"Range: bytes=2-3"),
     ],
-    "expectation": [field(b"Expect: banana"), field(b"Expect: 100-continue, x"), field(b"Expect: 100-continue", b"Expect: x")],
+    "expectation": [
+        field(*lines)
+        for lines in (
+            (b"Expect: banana",), (b"Expect: 100-continue, x",), (b"Expect: 100-continue", b"Expect: x"), (b"Expect:",),
+            (b"Expect: y 100-continue",), (b"Expect: 100-continue, 100-continue",), (b"Expect: 100-continue;q=1",),
+            (b"Expect: 100-continue", b"Expect: 100-continue"), (b"Expect: =100-continue",),
+        )  # fmt: skip
+    ],
     "head-long": [field(b"X-A: " + b"a" * 70_000), field(*[b"X-%d: 1" % i for i in range(200)]), field(b"X" * 2000 + b": 1")],
     "target-long": [line(b"GET /" + b"a" * 17_000 + b" HTTP/1.1"), line(b"GET /?" + b"a" * 17_000 + b" HTTP/1.1")],
     # Forwarded, but not as it came
@@ -221,6 +241,28 @@ REQUESTS = {
     "chunked-once-more": [
         POST + b"Transfer-Encoding: " + value + b"\r\n@@\r\n5;stolen;b=c;d=\"e\\\"\"\r\nhello\r\n0000\r\n\r\n"
         for value in (b"Chunked", b"\tchunked \t", b"CHUNKED")
+    ],
+    "expectation-idle": [
+        field(b"Expect: 100-continue"),
+        POST + b"Expect: 100-Continue\r\nContent-Length: 0\r\n@@\r\n",
+        b"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 5\r\n@@\r\nhello",
+        b"GET / HTTP/1.0\r\nExpect: stolen\r\n@@\r\n",
+    ],
+    "forwarded": [
+        field(b"Forwarded: for=stolen", b"X-Real-IP: stolen", b"X-Forwarded-For: stolen"),
+        field(b"Forwarded: for=a;host=b", b"forwarded: for=stolen"),
+    ],
+    "upgrade-body": [
+        field(b"Connection: Upgrade", b"Upgrade: stolen", b"Content-Length: 5") + b"hello",
+        field(b"Connection: Upgrade", b"Upgrade: stolen", b"Transfer-Encoding: chunked") + b"5\r\nhello\r\n0\r\n\r\n",
+        b"GET / HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: stolen\r\n@@\r\n",
+        field(b"Upgrade: stolen"),
+        field(b"Connection: Upgrade", b"Upgrade: websocket", b"Upgrade: stolen"),
+    ],
+    "trailer-stripped": [
+        trailer(line, b"X-Sum: 1")
+        for line in (b"User-Agent: stolen", b"X_Forwarded_For: stolen", b"X_Api_Key: stolen", b"Content_Length: 3",
+                     b"x_source_path: stolen")  # fmt: skip
     ],
     "blank-line": [b"\r\n" + GET + b"@@\r\n"],
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import ADMIN_TOKEN, wait_until
+from harness import ADMIN_TOKEN, Connection, wait_until
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d")
 
@@ -528,3 +528,60 @@ def test_dashboard(gateway, path):
 def test_health(gateway):
     status, body = gateway.health(gateway.admin_port)
     assert status == 200 and body["status"] == "ok"
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/", "/admin/dashboard", "/admin/session"])
+def test_a_page_that_rebinds_its_name_reads_nothing(make_gateway, path):
+    """Under a name of its own a page from anywhere would reach a loopback address, and read what needs no token."""
+    gateway = make_gateway({"admin": {"hosts": ["gate.example.org"]}})
+
+    def status(host, **more):
+        return gateway.admin_raw("GET", path, headers={"Host": host}, token=None, **more)[0]
+
+    for host in ("evil.example", f"evil.example:{gateway.admin_port}", "127.0.0.1.evil.example", "localhost.evil.example", "a.b."):
+        assert status(host) == 421, host
+    for host in ("127.0.0.1", f"127.0.0.1:{gateway.admin_port}", "localhost", "LOCALHOST:1", "a.localhost", "[::1]:8515", "gateway",
+                 "gate.example.org", "GATE.example.org:80"):  # fmt: skip
+        assert status(host) == 200, host
+    # What asks for the token needs no such check, and neither does health.
+    assert gateway.admin_raw("GET", "/admin/keys", headers={"Host": "evil.example"})[0] == 200
+    assert gateway.admin_raw("GET", "/health", headers={"Host": "evil.example"}, token=None)[0] == 200
+
+
+def test_heads_that_trickle_do_not_keep_the_operator_out(make_gateway):
+    gateway = make_gateway({"limits": {"header_timeout": 60}})
+    slow = []
+    try:
+        for _ in range(300):  # there is room for 256
+            connection = Connection(gateway.admin_port)
+            connection.send(b"GET /admin/keys HTTP/1.1\r\nX-")
+            slow.append(connection)
+        assert gateway.admin("GET", "/admin/keys")["total"] == 0
+    finally:
+        for connection in slow:
+            connection.close()
+
+
+def test_a_new_session_is_a_new_secret(gateway):
+    """A cookie that somebody planted before the sign-in is worth nothing after it."""
+    name = f"fastgate_session_{gateway.admin_port}"
+    headers = {"x-fastgate-dashboard": "1", "Cookie": f"{name}={'0' * 64}"}
+    status, answer, _ = gateway.admin_raw("POST", "/admin/session", {"token": ADMIN_TOKEN}, headers, token=None)
+    assert status == 201
+    cookie = answer["set-cookie"].split(";")[0]
+    assert cookie != f"{name}={'0' * 64}" and len(cookie.split("=")[1]) == 64
+    assert gateway.admin_raw("GET", "/admin/keys", headers=headers, token=None)[0] == 401
+    assert gateway.admin_raw("GET", "/admin/keys", headers={"Cookie": cookie}, token=None)[0] == 200
+    # Signing in again ends the session that came with it.
+    headers["Cookie"] = cookie
+    assert gateway.admin_raw("POST", "/admin/session", {"token": ADMIN_TOKEN}, headers, token=None)[0] == 201
+    assert gateway.admin_raw("GET", "/admin/keys", headers={"Cookie": cookie}, token=None)[0] == 401
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null"])
+def test_other_sites_get_no_answer_to_read(gateway, origin):
+    """The admin port gives no other origin leave to anything (CORS)."""
+    for method in ("GET", "OPTIONS"):
+        headers = {"Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+        _, answer, _ = gateway.admin_raw(method, "/admin/keys", headers=headers, token=None)
+        assert not [name for name in answer if name.lower().startswith("access-control-")]

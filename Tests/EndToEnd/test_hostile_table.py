@@ -84,6 +84,7 @@ def test_requests(site, row, split):
             response = connection.read_response()
             if status == "forwarded":
                 assert response.status == 200, (number, case, response)
+                assert site.upstream.wait_requests() is not None
                 assert b"stolen" not in site.upstream.raw.lower(), (number, case)
                 assert (b"Cookie: kept" in case) == (b"Cookie: kept" in site.upstream.raw), (number, case)
                 continue

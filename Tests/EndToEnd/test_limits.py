@@ -1,5 +1,6 @@
 """Everything is bounded: connections, memory, rates, descriptors; what meets a bound says so, and what is open is served."""
 
+import re
 import resource
 import signal
 import socket
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from harness import Truncated, wait_until
 from harness.client import Connection
+from harness.gateway import ROOT
 
 ALONE = "127.0.0.7"  # an address of the test's own, which no health check uses
 
@@ -412,3 +414,21 @@ def test_idle_upstreams_are_closed_in_time(make_site):
     site.route()
     assert site.call().status == 200
     site.upstream.wait(lambda u: u.connections[0].ended)
+
+
+def test_every_limit_has_a_test():
+    """Each key of `limits`, and each timeout, is named in some test's configuration or beside its test here."""
+    elsewhere = {
+        "max_trailer_bytes": "test_hostile_table.py",  # trailer-long, at the default
+        "max_chunk_extension_bytes": "test_hostile_table.py",
+        "max_target_bytes": "test_hostile_table.py",
+        "max_header_bytes": "test_hostile_table.py",
+        "max_headers": "test_hostile_table.py",
+    }
+    text = (ROOT / "config.yaml").read_text()
+    limits = re.findall(r"^  (\w+):", text.split("\nlimits:\n", 1)[1], re.M)
+    assert len(limits) > 15
+    timeouts = ["drain_timeout", "replace_timeout", "connect_timeout", "default_timeout", "tunnel_idle_timeout"]
+    tests = "".join(file.read_text() for file in (ROOT / "Tests" / "EndToEnd").glob("test_*.py"))
+    for key in limits + timeouts:
+        assert f'"{key}": ' in tests or key in elsewhere, f"no test sets {key}"

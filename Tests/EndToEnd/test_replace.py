@@ -303,6 +303,17 @@ def test_an_old_process_that_is_killed_leaves_its_rows_to_the_new_one(make_site)
     assert site.gateway.audit(done.request_id)["status_code"] == 200
 
 
+def test_an_old_process_ends_what_outlasts_replace_timeout(make_site):
+    site = make_site({"app": {"replace_timeout": 0.5}})
+    streams = Streams(site)
+    site.route()
+    stream = streams.open()
+    before = site.gateway.replace()
+    before.wait(20)
+    assert site.gateway.audit(stream.request_id)["error_message"]
+    assert site.call().status == 200
+
+
 def test_sigterm_ends_an_old_process_within_drain_timeout(make_site):
     site = make_site({"app": {"drain_timeout": 0.5}})
     streams = Streams(site)

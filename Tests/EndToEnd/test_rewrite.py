@@ -101,6 +101,19 @@ def test_nothing_of_the_client_goes_upstream(site):
     assert not {"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"} & set(request.names)
 
 
+def test_host_passes_if_it_is_not_stripped(make_site):
+    """Once, whatever way the client named it."""
+    site = make_site({"proxy": {"strip_headers": ["authorization"]}})
+    site.route()
+    assert site.call().status == 200
+    assert site.upstream.requests[-1].header("host") == "gateway.test"
+    assert site.call(target="http://absolute.test/x").status == 200
+    assert site.upstream.requests[-1].header("host") == "absolute.test"
+    with site.connect() as connection:
+        assert connection.request("GET", "/", site.headers(without=("host",)), version="HTTP/1.0").status == 200
+    assert site.upstream.requests[-1].header("host") == site.upstream.host
+
+
 def test_forward_client_ip(make_site):
     site = make_site({"proxy": {"forward_client_ip": True}})
     site.route()

@@ -84,17 +84,131 @@ def test_exchanges_over_tls(site, certificates, version):
     assert site.upstream.requests[-1].body == body
 
 
-def test_old_versions_and_plain_http_are_refused(site, certificates):
+def test_old_versions_are_refused(site, certificates):
     old = trust(certificates)
     with warnings.catch_warnings(action="ignore"):
         old.maximum_version = ssl.TLSVersion.TLSv1_1
         old.minimum_version = ssl.TLSVersion.TLSv1
     with pytest.raises((ssl.SSLError, OSError)):
         Connection(site.gateway.port, tls=old)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "PUT", "CONNECT"])
+def test_plain_http_is_told_to_speak_tls(site, method):
+    before = len(site.upstream.requests)
     with Connection(site.gateway.port) as plain:
-        plain.send_if_open(site.bytes("GET", "/"))
-        plain.wait_closed()
-        assert b"200 OK" not in plain.received
+        plain.send_if_open(site.bytes(method, "/"))
+        response = plain.read_response("GET")
+        assert response.status == 400 and "https" in response.json()["error"]["message"]
+        assert plain.wait_closed()
+    assert len(site.upstream.requests) == before
+
+
+@pytest.mark.parametrize("junk", [b"DELETE / HTTP/1.1\r\n\r\n", b"SSH-2.0-x\r\n", b"\0" * 100, b"\x16\x03\x01\0\x04\x01\xff\xff\xff"])
+def test_what_is_no_hello_is_closed(site, junk):
+    with Connection(site.gateway.port) as connection:
+        connection.send_if_open(junk)
+        connection.socket.shutdown(socket.SHUT_WR)
+        while connection._fill():
+            pass
+        assert b"HTTP/1.1 2" not in connection.received
+
+
+@pytest.mark.parametrize("piece", [1, 7, 100])
+@pytest.mark.parametrize("how", ["records", "segments"])
+def test_a_hello_in_pieces(site, certificates, piece, how):
+    """Cut into records of their own (RFC 8446, 5.1) or into TCP segments, it is the same hello."""
+    site.route()
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = trust(certificates).wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with Connection(site.gateway.port) as connection:
+        first = True
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                data = outgoing.read()
+                if first and how == "records":
+                    kind, payload = data[:3], data[5:]
+                    parts = [payload[i : i + piece] for i in range(0, len(payload), piece)]
+                    data = b"".join(kind + len(part).to_bytes(2, "big") + part for part in parts)
+                for start in range(0, len(data), piece if first else len(data) or 1):
+                    connection.send(data[start : start + (piece if first else len(data))])
+                first = False
+                incoming.write(connection.socket.recv(65536))
+        tls.write(site.bytes("GET", "/"))
+        connection.send(outgoing.read())
+        while True:
+            incoming.write(connection.socket.recv(65536))
+            try:
+                assert tls.read(65536).startswith(b"HTTP/1.1 200")
+                break
+            except ssl.SSLWantReadError:
+                pass
+
+
+# Stapled OCSP responses
+
+
+def ocsp_response(folder, name, *, status="V", days="1"):
+    """Has the authority say of a certificate what state it is in."""
+    number = subject_of(folder, name)
+    (folder / "index.txt").write_text(f"{status}\t401231235959Z\t{'250101000000Z' if status == 'R' else ''}\t{number}\tunknown\t/CN={name}\n")
+    file = folder / f"{name}-{status}-{days}.der"
+    # A response that is out of date: its time is set, not waited for.
+    when = ["-nmin", "1"] if days == "0" else ["-ndays", days]
+    command = ["openssl", "ocsp", "-index", "index.txt", "-rsigner", "ca.pem", "-rkey", "ca.key", "-CA", "ca.pem",
+               "-issuer", "ca.pem", "-cert", f"{name}.pem", "-respout", file.name, *when]  # fmt: skip
+    subprocess.run(command, cwd=folder, capture_output=True, check=True)
+    return file
+
+
+def stapled(gateway, name):
+    """What a client that asks for the certificate's state is told."""
+    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{gateway.port}", "-servername", name, "-status"]
+    text = subprocess.run(command, input="", capture_output=True, text=True, timeout=20).stdout
+    if "OCSP response: no response sent" in text:
+        return None
+    assert "OCSP Response Status: successful" in text, text[:3000]
+    return text.split("Cert Status: ")[1].split()[0]
+
+
+def test_ocsp_responses_are_stapled_and_renewed(make_gateway, certificates, tmp_path):
+    for file in ("ca.pem", "ca.key", "first.pem", "first.key", "second.pem", "second.key"):
+        shutil.copy(certificates / file, tmp_path)
+    response = ocsp_response(tmp_path, "second")
+    tls = pair(tmp_path, "first", check_interval=0.1)
+    tls["certificates"] = [pair(tmp_path, "second", ocsp_response=str(response))]
+    gateway = make_gateway({"tls": tls})
+    assert stapled(gateway, "second.test") == "good"
+    assert stapled(gateway, "first.test") is None, "each certificate has its own"
+    # A renewed file counts; one that says something else is refused, and what was there stays.
+    shutil.copy(ocsp_response(tmp_path, "second", days="2"), tmp_path / "new")
+    os.replace(tmp_path / "new", response)
+    wait_until(lambda: "the certificates were read again" in gateway.log, "the renewal is noticed")
+    assert stapled(gateway, "second.test") == "good"
+    shutil.copy(ocsp_response(tmp_path, "second", status="R"), tmp_path / "new")
+    os.replace(tmp_path / "new", response)
+    wait_until(lambda: "does not call the certificate good" in gateway.log, "the refusal is logged")
+    assert stapled(gateway, "second.test") == "good"
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda folder: ocsp_response(folder, "third"), "about another certificate"),
+        (lambda folder: ocsp_response(folder, "second", status="R"), "does not call the certificate good"),
+        (lambda folder: folder / "second.pem", "no OCSP response"),
+        (lambda folder: folder / "nothing.der", "No such file"),
+    ],
+)
+def test_ocsp_responses_that_cannot_be_used(make_gateway, certificates, make, says):
+    tls = pair(certificates, "second", ocsp_response=str(make(certificates)))
+    gateway = make_gateway({"tls": tls}, start=False)
+    gateway.write_config()
+    result = subprocess.run([str(binary()), "check", "--config", str(gateway.config_file)], capture_output=True, text=True)
+    assert result.returncode == 78 and says in result.stdout + result.stderr, result
 
 
 @pytest.mark.parametrize(
@@ -344,8 +458,18 @@ def test_admin_port_over_tls(admin_gateway, certificates):
         assert response.status in (201, 422), response.body
     with Connection(admin_gateway.admin_port) as plain:
         plain.send_if_open(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-        plain.wait_closed()
-        assert b"200 OK" not in plain.received
+        response = plain.read_response()
+        assert response.status == 400 and "https" in response.json()["error"]["message"]
+        assert plain.wait_closed()
+
+
+def test_the_sessions_cookie_goes_over_tls_only(admin_gateway, certificates):
+    with Connection(admin_gateway.admin_port, tls=trust(certificates)) as connection:
+        headers = [("Host", "localhost"), ("Content-Type", "application/json"), ("x-fastgate-dashboard", "1")]
+        body = json.dumps({"token": ADMIN_TOKEN}).encode()
+        cookie = connection.request("POST", "/admin/session", headers, body).header("set-cookie")
+        for flag in ("; Secure", "; HttpOnly", "; SameSite=Strict", "; Path=/"):
+            assert flag in cookie, cookie
 
 
 def test_admin_export_over_tls_is_whole(admin_gateway):

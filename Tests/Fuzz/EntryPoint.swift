@@ -7,6 +7,9 @@ private let targets: [String: @Sendable (Input) -> Void] = [
     "response-head": fuzzResponseHead,
     "chunked": fuzzChunked,
     "answer": fuzzAnswer,
+    "closing-event": fuzzClosingEvent,
+    "fault": fuzzFault,
+    "inflate": fuzzInflate,
     "usage-filter": fuzzUsageFilter,
     "llm-request": fuzzLLMRequest,
     "prices": fuzzPrices,
@@ -17,8 +20,15 @@ private let targets: [String: @Sendable (Input) -> Void] = [
     "config": fuzzConfig,
     "ring": fuzzRing,
     "audit": fuzzAudit,
+    "recorded": fuzzRecorded,
+    "logs": fuzzLogs,
+    "timestamp": fuzzTimestamp,
+    "admin-request": fuzzAdminRequest,
+    "admin": fuzzAdmin,
     "path-pattern": fuzzPathPattern,
     "target-path": fuzzTargetPath,
+    "model-path": fuzzModelPath,
+    "query-key": fuzzQueryKey,
 ]
 
 private let chosen: @Sendable (Input) -> Void = {

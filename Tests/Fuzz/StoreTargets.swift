@@ -4,7 +4,8 @@ import Glibc
 @testable import Reactor
 @testable import Store
 
-private let folder: String = {
+/// Where the targets keep files: in memory, gone with the process.
+let storeFolder: String = {
     let path = "/dev/shm/fastgate-fuzz-\(getpid())"
     mkdir(path, 0o700)
     atexit { _ = system("rm -rf /dev/shm/fastgate-fuzz-\(getpid())") }
@@ -17,7 +18,7 @@ private let areaBytes = 4096
 /// checksums are put right, so that the input gets beyond them.
 private func image(of input: Input) -> [UInt8] {
     guard input.choice & 1 == 1 else { return input.body }
-    let path = folder + "/fresh.ring"
+    let path = storeFolder + "/fresh.ring"
     unlink(path)
     guard (try? MappedRing.open(path: path, capacity: areaBytes)) != nil else { fatalError("no ring at \(path)") }
     var bytes = contents(of: path)
@@ -65,7 +66,7 @@ private func write(_ bytes: [UInt8], to path: String) {
 
 /// Whatever a ring file holds, it is refused or emptied, and what is written into it afterwards is read.
 func fuzzRing(_ input: Input) {
-    let path = folder + "/audit.ring"
+    let path = storeFolder + "/audit.ring"
     unlink(path)
     write(image(of: input), to: path)
     guard let ring = try? MappedRing.open(path: path, capacity: areaBytes) else { return }
@@ -129,12 +130,14 @@ private final class Sink {
     let ring: MappedRing
 
     init() {
-        for file in ["fastgate.db", "fastgate.db-wal", "fastgate.db-shm", "sink.ring"] { unlink("\(folder)/\(file)") }
+        for file in ["fastgate.db", "fastgate.db-wal", "fastgate.db-shm", "sink.ring"] {
+            unlink("\(storeFolder)/\(file)")
+        }
         do {
-            _ = try Database.open(path: folder + "/fastgate.db")
+            _ = try Database.open(path: storeFolder + "/fastgate.db")
             connection = try Connection(
-                path: folder + "/fastgate.db", mode: .readWrite, busyTimeoutMilliseconds: 1000)
-            ring = try MappedRing.open(path: folder + "/sink.ring", capacity: 1 << 18)
+                path: storeFolder + "/fastgate.db", mode: .readWrite, busyTimeoutMilliseconds: 1000)
+            ring = try MappedRing.open(path: storeFolder + "/sink.ring", capacity: 1 << 18)
         } catch { fatalError("\(error)") }
         flusher = AuditFlusher(connection: connection, rings: [ring])
     }

@@ -62,8 +62,11 @@ def exchanges(shared: Path, seeds: Seeds):
                 if text.startswith(("data:", "event:", ":")):
                     seeds.add("answer", text.encode())
                     seeds.add("usage-filter", text.encode())
+                    seeds.add("closing-event", text.encode())
+                    seeds.add("recorded", b"content-type: text/event-stream\r\n\0" + text.encode())
                 elif text.startswith("{"):
                     seeds.add("answer", text.encode())
+                    seeds.add("fault", text.encode())
                     seeds.add("llm-request", text.encode())
                     seeds.add("members", text.encode())
 

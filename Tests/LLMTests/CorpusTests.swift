@@ -5,20 +5,15 @@ import Testing
 
 /// Every answer that real providers gave, cut in many ways, is accounted to the token.
 struct CorpusTests {
-    /// Providers with a format of their own that no provider of the gateway can have: requests to them are signed.
-    static func isForeign(_ exchange: RecordedExchange) -> Bool {
-        exchange.contentType.contains("amazon.eventstream")
-    }
-
     @Test func wholeBodies() {
-        for exchange in Corpus.exchanges where !Self.isForeign(exchange) {
+        for exchange in Corpus.exchanges {
             check(exchange, read(exchange, exchange.body) { $0 }, "whole")
         }
     }
 
     @Test func bodiesCutAnywhere() {
         var random = SplitMix(seed: 1)
-        for exchange in Corpus.exchanges where !Self.isForeign(exchange) {
+        for exchange in Corpus.exchanges {
             let longest = [3, 40, 1500][Int(random.next() % 3)]
             let reader = read(exchange, exchange.body) { min($0, 1 + Int(random.next() % UInt64(longest))) }
             check(exchange, reader, "cut")
@@ -47,7 +42,7 @@ struct CorpusTests {
 
     /// An answer that ended as its format says is known to have.
     @Test func wholeAnswersAreKnownToBe() {
-        for exchange in Corpus.exchanges where exchange.usage != nil && !Self.isForeign(exchange) {
+        for exchange in Corpus.exchanges where exchange.usage != nil {
             let reader = read(exchange, exchange.body) { $0 }
             if exchange.id == "syn-anthropic-stream-overloaded" {
                 #expect(!reader.isFinished && reader.fault == .overloaded)
@@ -63,7 +58,7 @@ struct CorpusTests {
 
     /// Served models, as far as they fit.
     @Test func servedModels() {
-        for exchange in Corpus.exchanges where !exchange.model.isEmpty && !Self.isForeign(exchange) {
+        for exchange in Corpus.exchanges where !exchange.model.isEmpty {
             let reader = read(exchange, exchange.body) { $0 }
             #expect(reader.servedModel == exchange.model, "\(exchange.id)")
         }
@@ -73,7 +68,7 @@ struct CorpusTests {
     @Test func everyCut() {
         var seen: [String: Int] = [:]
         for exchange in Corpus.exchanges
-        where !Self.isForeign(exchange) && exchange.usage != nil && exchange.body.count < 2500 {
+        where exchange.usage != nil && exchange.body.count < 2500 {
             let kind = "\(exchange.provider) \(exchange.endpoint) \(exchange.isStream)"
             seen[kind, default: 0] += 1
             if seen[kind]! > 1 { continue }

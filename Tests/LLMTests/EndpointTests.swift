@@ -19,7 +19,14 @@ struct EndpointTests {
             ("/v1/audio/transcriptions", .audio), ("/v1/moderations", .moderations), ("/v1/models", .models),
             ("/v1/models/gpt-4o", .models), ("/v1beta/models", .models), ("/v1/chat/completions/", .chatCompletions),
             ("/v1/threads/t/messages", .other), ("/v1/files", .other), ("/", .other), ("", .other), ("/health", .other),
-            ("/v1/chat", .other), ("/v1/chatx/completions", .other), ("//v1//chat//completions", .chatCompletions),
+            ("/v1/chat", .nativeChat), ("/v2/chat", .nativeChat), ("/api/chat", .nativeChat),
+            ("/api/generate", .nativeChat), ("/api/embed", .nativeEmbed), ("/v2/embed", .nativeEmbed),
+            ("/api/embeddings", .embeddings), ("/v2/rerank", .rerank), ("/v1/fim/completions", .completions),
+            ("/v1/audio/speech", .speech), ("/models/chat/completions", .chatCompletions),
+            ("/models/embeddings", .embeddings), ("/models/chat", .other), ("/api/tags", .other),
+            ("/v1/projects/p/locations/l/endpoints/openapi/chat/completions", .chatCompletions),
+            ("/model/x", .other), ("/model/x/converse/y", .other), ("/model/x/count-tokens", .other),
+            ("/v1/chatx/completions", .other), ("//v1//chat//completions", .chatCompletions),
         ] as [(String, Endpoint)])
     func paths(path: String, endpoint: Endpoint) {
         #expect(withBytes(path) { Endpoint.of(path: $0).endpoint } == endpoint)
@@ -39,6 +46,14 @@ struct EndpointTests {
             "/v1/projects/p/locations/us/publishers/google/models/gemini-2.0:generateContent", .geminiGenerate,
             "gemini-2.0"
         ),
+        ("/model/anthropic.claude-3-5-sonnet-v2%3A0/converse", .modelInvoke, "anthropic.claude-3-5-sonnet-v2%3A0"),
+        ("/model/amazon.nova-lite-v1:0/invoke-with-response-stream", .modelInvoke, "amazon.nova-lite-v1:0"),
+        (
+            "/v1/projects/p/locations/l/publishers/anthropic/models/claude@20250929:streamRawPredict", .modelInvoke,
+            "claude@20250929"
+        ),
+        ("/openai/deployments/my-gpt/chat/completions", .chatCompletions, "my-gpt"),
+        ("/openai/deployments/my-gpt/audio/speech", .speech, "my-gpt"),
         ("/v1beta/models/x:deleteEverything", .models, ""), ("/v1beta/models/:generateContent", .models, ""),
     ])
     func geminisModelStandsInThePath(path: String, endpoint: Endpoint, model: String) {

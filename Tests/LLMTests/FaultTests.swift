@@ -121,7 +121,7 @@ struct FaultTests {
 
     /// Recorded errors: the caller's are the caller's, and nobody's is nobody's.
     @Test func recordedErrors() {
-        for exchange in Corpus.exchanges where !CorpusTests.isForeign(exchange) {
+        for exchange in Corpus.exchanges {
             let fault = exchange.body.withUnsafeBytes {
                 FaultClassifier.classify(exchange.apiType, status: exchange.status, body: .init($0))
             }

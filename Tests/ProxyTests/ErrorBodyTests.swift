@@ -83,7 +83,7 @@ import Testing
     @Test func whatCannotBeTrustedToBeFramedEndsTheConnection() {
         #expect(
             ExchangeError.allCases.filter(\.endsConnection) == [
-                .malformedBody, .conflictingMembers, .malformedRequest, .notImplemented, .expectationFailed,
+                .malformedBody, .conflictingMembers, .malformedRequest, .notImplemented,
                 .trailersTooLarge,
             ])
     }

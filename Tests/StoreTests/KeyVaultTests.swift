@@ -177,7 +177,7 @@ struct KeyVaultTests {
         let record = try addKey(vault)
         let database = try Database.open(path: folder.database)
         let error = storeError { _ = try vault.rotate { body throws(StoreError) in try database.write(body) } }
-        guard case .invalid("master_key", _)? = error else {
+        guard case .invalid("new_key", _)? = error else {
             Issue.record("a key was made up for the environment")
             return
         }
@@ -243,7 +243,7 @@ struct KeyVaultTests {
         _ = shell("rm '\(folder.file("master_key"))'")
         let vault = try folder.vault()
         let database = try Database.open(path: folder.database)
-        let unreadable = try vault.replaceLostKey(environment: nil) { body throws(StoreError) in
+        let unreadable = try vault.replaceLostKey { body throws(StoreError) in
             try database.write(body)
         }
         #expect(unreadable == 1 && vault.state == .ready && vault.open(record) == nil)
@@ -253,8 +253,46 @@ struct KeyVaultTests {
         _ = try folder.write { c throws(StoreError) in try c.updateProviderKey(record.keyID, given, vault: vault) }
         #expect(try folder.vault().open(try stored(record.keyID)) == Self.secret)
         let again = storeError {
-            _ = try vault.replaceLostKey(environment: nil) { b throws(StoreError) in try database.write(b) }
+            _ = try vault.replaceLostKey { b throws(StoreError) in try database.write(b) }
         }
         #expect(again == .conflict(field: "master_key", message: "is not lost"))
+    }
+
+    @Test func aMasterKeyThatIsPutBackIsFoundWithoutARestart() throws {
+        let record = try addKey(try folder.vault())
+        let file = folder.file("master_key")
+        _ = shell("mv '\(file)' '\(file).kept'")
+        let vault = try folder.vault()
+        let reader = try ReadConnection(path: folder.database)
+        #expect(reason(vault) != nil && vault.open(record) == nil)
+        #expect(try vault.reread(reader) == false)
+        _ = shell("mv '\(file).kept' '\(file)'")
+        #expect(try vault.reread(reader))
+        #expect(vault.state == .ready && vault.open(record) == Self.secret)
+        #expect(try vault.reread(reader) == false)
+    }
+
+    /// Two processes, one of which rotates: the other one follows.
+    @Test func anothersRotationIsFollowed() throws {
+        let here = try folder.vault()
+        let record = try addKey(here)
+        let database = try Database.open(path: folder.database)
+        _ = try folder.vault().rotate { body throws(StoreError) in try database.write(body) }
+        let reader = try ReadConnection(path: folder.database)
+        #expect(try here.reread(reader))
+        #expect(try here.state == .ready && here.open(stored(record.keyID)) == Self.secret)
+        _ = shell("rm '\(folder.file("master_key"))'")
+        #expect(try here.reread(reader) == false, "what is in memory fits")
+    }
+
+    @Test func aLostKeyOfTheEnvironmentIsReplacedByTheOneThatIsThere() throws {
+        let record = try addKey(try folder.vault(MasterKey.random().text))
+        let new = MasterKey.random()
+        let vault = try folder.vault(new.text)
+        #expect(reason(vault) != nil)
+        let database = try Database.open(path: folder.database)
+        #expect(try vault.replaceLostKey { b throws(StoreError) in try database.write(b) } == 1)
+        #expect(vault.state == .ready && vault.open(record) == nil)
+        #expect(try folder.vault(new.text).state == .ready)
     }
 }

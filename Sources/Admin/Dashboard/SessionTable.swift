@@ -62,9 +62,12 @@ struct SessionTable {
 struct SessionCookie: Sendable, Equatable {
     /// Browsers keep one jar for all ports of a host: the port keeps two gateways on one machine apart.
     let name: String
+    /// Sent over TLS only: where the admin port speaks TLS.
+    let isSecure: Bool
 
-    init(port: UInt16) {
+    init(port: UInt16, isSecure: Bool = false) {
         name = "fastgate_session_\(port)"
+        self.isSecure = isSecure
     }
 
     /// The secret in a Cookie header (RFC 6265 §5.4).
@@ -78,8 +81,10 @@ struct SessionCookie: Sendable, Equatable {
 
     /// Kept until the browser ends; no script can read it and no other site can have it sent.
     func set(_ secret: String) -> HeaderLine {
-        HeaderLine("set-cookie", "\(name)=\(secret); Path=/; HttpOnly; SameSite=Strict")
+        HeaderLine("set-cookie", "\(name)=\(secret); Path=/; HttpOnly; SameSite=Strict\(isSecure ? "; Secure" : "")")
     }
 
-    var cleared: HeaderLine { HeaderLine("set-cookie", "\(name)=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict") }
+    var cleared: HeaderLine {
+        HeaderLine("set-cookie", "\(name)=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict\(isSecure ? "; Secure" : "")")
+    }
 }

@@ -19,6 +19,7 @@ typedef struct {
     uint8_t holes;
     uint8_t overflowed;
     uint8_t model_length;  ///< 0: the event names none
+    uint8_t state;  ///< of the reader after it, as far as an event sets it
     uint32_t counted;  ///< bytes that count beside those in holes
     struct {
         uint16_t start, end;
@@ -86,7 +87,7 @@ static inline void fg_shape_clear(void *shape) { memset(shape, 0, offsetof(fg_sh
 
 /// Takes over the holes in `draft` with the event p[0 ..< n] that they were found in.
 static inline void fg_shape_keep(
-    void *shape, const void *draft, const uint8_t *p, size_t n, uint64_t counted, const uint8_t *model,
+    void *shape, const void *draft, const uint8_t *p, size_t n, uint64_t counted, uint8_t state, const uint8_t *model,
     size_t model_length
 ) {
     fg_shape *s = (fg_shape *)shape;
@@ -98,16 +99,17 @@ static inline void fg_shape_keep(
     }
     s->holes = d->holes;
     s->counted = (uint32_t)counted;
+    s->state = state;
     s->model_length = (uint8_t)model_length;
     memcpy(s->model, model, model_length);
     memcpy(s->event, p, n);
     s->length = (uint16_t)n;
 }
 
-/// Whether an event of this shape leaves a reader's model as it is.
-static inline int fg_shape_suits(const void *shape, const uint8_t *model, size_t length) {
+/// Whether an event of this shape leaves a reader's model and state as they are.
+static inline int fg_shape_suits(const void *shape, uint8_t state, const uint8_t *model, size_t length) {
     const fg_shape *s = (const fg_shape *)shape;
-    if (s->length == 0) { return 0; }
+    if (s->length == 0 || s->state != state) { return 0; }
     return s->model_length == 0 || (s->model_length == length && fg_shape_equal(s->model, model, length));
 }
 

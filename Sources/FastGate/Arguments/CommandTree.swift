@@ -6,7 +6,7 @@ enum CommandTree {
     static let commands: [Command] = [
         ServeCommand.command, CheckCommand.command, KeysCommands.group, RoutesCommands.group, LogsCommands.group,
         ProvidersCommands.group, AliasesCommands.group, PricesCommands.group,
-        UsageCommand.command,
+        UsageCommand.command, MasterKeyCommands.group,
         StatusCommand.command, MetricsCommand.command, TopCommand.command, VersionCommand.command,
         CompletionsCommand.command, ManCommand.command,
     ]
@@ -35,6 +35,11 @@ enum CommandTree {
                     ("FASTGATE_CONFIG", "the configuration, where --config names none"),
                     ("FASTGATE_URL, FASTGATE_TOKEN_FILE", "as --url and --token-file"),
                     ("FASTGATE_ADMIN_TOKEN, ADMIN_TOKEN", "the admin token (security.admin_token)"),
+                    (
+                        "FASTGATE_MASTER_KEY",
+                        "the master key that providers' keys are sealed under; else the file master_key beside the "
+                            + "database"
+                    ),
                     (
                         "DATABASE_URL, APP_HOST, APP_PORT, ADMIN_HOST, ADMIN_PORT, LOG_LEVEL",
                         "override their keys of the configuration"

@@ -79,9 +79,9 @@ struct CheckCommand {
     static func exposures(_ loaded: LoadedConfig, environment: [String: String]) -> [String] {
         var warnings: [String] = []
         let settings = loaded.settings
-        let keyFile = settings.tls.keyFile
-        if !keyFile.isEmpty, let mode = othersMay(read: keyFile) {
-            warnings.append("tls.key: \(keyFile): others may read it (mode 0\(mode)); make it 0600")
+        for (key, path) in settings.privateKeyFiles where !path.isEmpty {
+            guard let mode = othersMay(read: path) else { continue }
+            warnings.append("\(key): \(path): others may read it (mode 0\(mode)); make it 0600")
         }
         // A token that a variable holds is not written into the file.
         let token = settings.security.adminToken

@@ -30,11 +30,16 @@ enum StatusCommand {
         if call.asJSON {
             call.print([
                 "status": .string(status), "version": health["version"] ?? .null,
-                "uptime_seconds": health["uptime_seconds"] ?? .null, "admin": .string("\(client.address)"),
+                "uptime_seconds": health["uptime_seconds"] ?? .null, "problems": health["problems"] ?? .array([]),
+                "admin": .string("\(client.address)"),
                 "metrics": metrics,
             ])
         } else {
             call.print(table(client, status, health, config, metrics))
+        }
+        if health["problems"]?.arrayValue?.contains("master_key_locked") == true {
+            call.console.complain(
+                "The keys of providers cannot be read: see \"fastgate master-key show\".")
         }
         if status != "ok" { throw CommandFailure(message: "") }
     }

@@ -39,16 +39,25 @@ struct CertificateWatch {
 }
 
 extension Settings {
+    /// The files with private keys, with the key of the configuration that names each; empty where it is not set.
+    var privateKeyFiles: [(key: String, path: String)] {
+        [("tls.key", tls.keyFile), ("admin.tls.key", admin.keyFile)]
+            + tls.certificates.map { ("tls.certificates", $0.keyFile) }
+            + upstreamTLS.hosts.map { ("upstream_tls.hosts", $0.keyFile) }
+    }
+
     /// Every file that TLS needs, with the key that names it; empty where a key is not set.
     var tlsFiles: [(key: String, path: String)] {
         var files = [
             ("tls.cert", tls.certificateFile), ("tls.key", tls.keyFile), ("tls.client_ca", tls.clientAuthorityFile),
+            ("tls.ocsp_response", tls.ocspFile),
             ("admin.tls.cert", admin.certificateFile), ("admin.tls.key", admin.keyFile),
             ("upstream_tls.ca_file", upstreamTLS.caFile),
         ]
         for certificate in tls.certificates {
             files.append(("tls.certificates", certificate.certificateFile))
             files.append(("tls.certificates", certificate.keyFile))
+            files.append(("tls.certificates", certificate.ocspFile))
         }
         for host in upstreamTLS.hosts {
             for file in [host.caFile, host.certificateFile, host.keyFile] { files.append(("upstream_tls.hosts", file)) }

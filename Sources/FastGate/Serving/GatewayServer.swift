@@ -151,6 +151,7 @@ final class GatewayServer {
         do {
             let reader = try ReadConnection(path: writer.databasePath, timeZoneOffsetMinutes: 0)
             try gateway.publish(keys: reader.activeKeys(), routes: reader.activeRoutes())
+            _ = try vault.reread(reader)
             try gateway.publish(providers: ProviderSet.load(from: reader, vault: vault))
         } catch {
             Logger.shared.error("a change of the successor cannot be taken over: \(error)")
@@ -189,6 +190,10 @@ final class GatewayServer {
         accessLog.isOn = settings.logging.access
         try admin?.apply(settings: settings)
         publishAdminAddress(settings)
+        let reader = try ReadConnection(path: writer.databasePath, timeZoneOffsetMinutes: 0)
+        if let reason = admin?.rereadMasterKey(reader) {
+            Logger.shared.error("the keys of providers cannot be read: \(reason)")
+        }
     }
 
     /// Tells the command line where the admin API listens, and that it speaks TLS if it does.

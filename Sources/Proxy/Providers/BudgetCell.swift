@@ -39,12 +39,15 @@ struct BudgetCell: BitwiseCopyable, @unchecked Sendable {
     private var periodStart: UnsafeMutablePointer<Atomic<Int64>> { words + 4 }
     private var openExchanges: UnsafeMutablePointer<Atomic<Int64>> { words + 5 }
 
-    /// Memory for as long as the process lives.
+    /// Memory until ``deallocate()``.
     init() {
         let raw = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64)
         words = raw.bindMemory(to: Atomic<Int64>.self, capacity: 8)
         for i in 0..<8 { (words + i).initialize(to: Atomic(0)) }
     }
+
+    /// Once no snapshot is left that has it.
+    func deallocate() { UnsafeMutableRawPointer(words).deallocate() }
 
     /// Open exchanges of the same caller.
     var concurrency: ConcurrencyCell { ConcurrencyCell(count: openExchanges) }

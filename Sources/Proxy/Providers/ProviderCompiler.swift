@@ -60,7 +60,7 @@ struct ProviderCompiler {
                             keyID: arena.store(key.record?.keyID ?? ""), provider: Int32(providers.count),
                             weight: Int32(clamping: key.record?.weight ?? 1),
                             isEnabled: key.record.map { $0.isEnabled && key.secret != nil } ?? true,
-                            route: Int32(firstRoute + routes.count - 1), load: cell(of: key.record, record.name)))
+                            route: Int32(firstRoute + routes.count - 1), load: cell(of: key, record.name)))
                 }
                 providers.append(
                     CompiledProvider(
@@ -95,10 +95,11 @@ struct ProviderCompiler {
         return keys.map { UsableKey(record: $0.record, secret: $0.secret) }
     }
 
-    private func cell(of key: ProviderKeyRecord?, _ provider: String) -> LoadCell {
-        guard let key else { return registry.providers.keyless(provider) }
+    private func cell(of key: UsableKey, _ provider: String) -> LoadCell {
+        guard let record = key.record else { return registry.providers.keyless(provider) }
         return registry.providers.key(
-            key, now: Int64(Clock.realtimeNanoseconds() / 1_000_000), monotonicNow: Clock.monotonicMilliseconds())
+            record, secret: key.secret, now: Int64(Clock.realtimeNanoseconds() / 1_000_000),
+            monotonicNow: Clock.monotonicMilliseconds())
     }
 
     static func baseURL(_ record: ProviderRecord) throws(RouteFailure) -> BaseURL {
@@ -136,7 +137,7 @@ struct ProviderCompiler {
             added.append(Self.credential(type, key))
         }
         return HeaderRewrite.compile(
-            strip: settings.proxy.stripHeaders,
+            strip: settings.headersToStrip,
             remove: ["authorization", "x-api-key", "api-key", "x-goog-api-key", "accept-encoding"], add: added,
             in: arena)
     }
@@ -246,7 +247,7 @@ struct ProviderCompiler {
     private func entry(
         _ name: String, isAlias: Bool, _ candidates: [Candidate], _ table: ProviderTable
     ) -> ModelEntry {
-        var candidates = Array(candidates.prefix(ProviderTable.maxCandidates))
+        var candidates = candidates
         for i in candidates.indices {
             let provider = table.providers[Int(candidates[i].provider)].name.string
             var text = "x-fastgate-provider: \(provider)\r\n"

@@ -18,8 +18,6 @@ struct ProviderExchange: BitwiseCopyable {
     var single = Candidate(provider: -1, group: 0, price: -1, metric: 0, model: .empty)
     /// Index of the name's entry; -1: `single` is what it stands for.
     var entry: Int32 = -1
-    /// A bit for each candidate that this request may go to.
-    var allowed: UInt64 = 0
     var attempts = ProviderAttempts()
 
     // The attempt under way.
@@ -36,7 +34,8 @@ struct ProviderExchange: BitwiseCopyable {
 
     // The request.
     var request = RequestReader()
-    var facts = RequestReader.Facts()
+    /// Tokens, see `RequestReader.promptEstimate`.
+    var promptEstimate: Int64 = 0
     var asksForStream: Bool { request.streams || endpoint.endpoint == .geminiStream }
     /// The answer is to report usage although the client did not ask for it.
     var asksForUsage = false
@@ -44,7 +43,6 @@ struct ProviderExchange: BitwiseCopyable {
     // What was taken from the caller's account.
     var reserved = Spending()
     var holdsReservation = false
-    var holdsPlace = false
 
     // The answer.
     var reader = AnswerReader(endpoint: .other, apiType: .openai, framing: .json)

@@ -67,12 +67,22 @@ struct ProviderMetrics: BitwiseCopyable, @unchecked Sendable {
     private let millisecondLimits: UnsafePointer<UInt64>
     private static let blockCount = (ProviderRegistry.maxModels + 1) * Operation.allCases.count
 
-    /// Memory for as long as the process lives.
+    /// Memory until ``deallocate()``.
     init() {
         blocks = .allocate(capacity: Self.blockCount)
         for i in 0..<Self.blockCount { (blocks + i).initialize(to: Atomic(0)) }
         tokenLimits = Self.stored(Self.tokenBounds)
         millisecondLimits = Self.stored(Self.millisecondBounds)
+    }
+
+    /// Once nobody counts or reads any more.
+    func deallocate() {
+        for i in 0..<Self.blockCount {
+            UnsafeMutablePointer<Counter>(bitPattern: blocks[i].load(ordering: .relaxed))?.deallocate()
+        }
+        blocks.deallocate()
+        tokenLimits.deallocate()
+        millisecondLimits.deallocate()
     }
 
     private static func stored(_ bounds: [UInt64]) -> UnsafePointer<UInt64> {

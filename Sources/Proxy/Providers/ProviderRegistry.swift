@@ -8,7 +8,7 @@ final class ProviderRegistry: Sendable {
         var cell: LoadCell
         var isEnabled: Bool
         var stateChangedAtMilliseconds: Int64
-        var sealedKey: [UInt8]
+        var secret: ProviderSecret?
     }
 
     private struct BudgetEntry {
@@ -32,6 +32,17 @@ final class ProviderRegistry: Sendable {
     static let maxModels = 4096
 
     init() { _ = metricLabels.number(for: ModelLabel(provider: "other", model: "other", currency: "USD")) }
+
+    /// Snapshots hold the registry, so that none is left.
+    deinit {
+        state.withLock { state in
+            for cell in state.providers.values { cell.deallocate() }
+            for entry in state.keys.values { entry.cell.deallocate() }
+            for cell in state.models.values { cell.deallocate() }
+            for entry in state.budgets.values { entry.cell.deallocate() }
+        }
+        sharedTurns.deallocate()
+    }
 
     func provider(_ name: String) -> LoadCell {
         state.withLock { state in
@@ -60,14 +71,16 @@ final class ProviderRegistry: Sendable {
     /// key, puts another in its place, or sets its state by hand.
     ///
     /// - Parameters:
+    ///   - secret: what is sealed in the record, which is sealed anew when the master key changes; nil: unreadable.
     ///   - now: Unix milliseconds, of the record's times.
     ///   - monotonicNow: the same moment in the workers' time.
-    func key(_ record: ProviderKeyRecord, now: Int64, monotonicNow: UInt64) -> LoadCell {
+    func key(_ record: ProviderKeyRecord, secret: ProviderSecret?, now: Int64, monotonicNow: UInt64) -> LoadCell {
         state.withLock { state in
+            let known = state.keys[record.keyID]
             var entry =
-                state.keys[record.keyID]
-                ?? KeyEntry(cell: LoadCell(), isEnabled: false, stateChangedAtMilliseconds: .min, sealedKey: [])
-            let isRenewed = record.sealedKey != entry.sealedKey || (record.isEnabled && !entry.isEnabled)
+                known ?? KeyEntry(cell: LoadCell(), isEnabled: false, stateChangedAtMilliseconds: .min, secret: nil)
+            let isOther = secret != nil && entry.secret != nil && secret != entry.secret
+            let isRenewed = known == nil || isOther || (record.isEnabled && !entry.isEnabled)
             let isSet = record.stateChangedAtMilliseconds != entry.stateChangedAtMilliseconds
             var isToBeSet = isRenewed
             // That it cools a worker has written, whose cell this is.
@@ -75,7 +88,7 @@ final class ProviderRegistry: Sendable {
             if isToBeSet { entry.cell.state.set(Self.word(record.state, now: now, monotonicNow: monotonicNow)) }
             entry.isEnabled = record.isEnabled
             entry.stateChangedAtMilliseconds = record.stateChangedAtMilliseconds
-            entry.sealedKey = record.sealedKey
+            entry.secret = secret ?? entry.secret
             state.keys[record.keyID] = entry
             return entry.cell
         }

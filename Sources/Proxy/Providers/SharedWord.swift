@@ -24,8 +24,7 @@ struct SharedWord: BitwiseCopyable, @unchecked Sendable {
     }
 }
 
-/// A cache line of shared words. Made once and kept for as long as the process lives: snapshots come and go, what was
-/// learned stays.
+/// A cache line of shared words. Made once and kept by the registry: snapshots come and go, what was learned stays.
 enum SharedCell {
     static let words = 8
 
@@ -41,7 +40,11 @@ enum SharedCell {
 struct LoadCell: BitwiseCopyable, @unchecked Sendable {
     private let words: UnsafeMutablePointer<Atomic<UInt64>>
 
+    /// Memory until ``deallocate()``.
     init() { words = SharedCell.make() }
+
+    /// Once no snapshot is left that has it.
+    func deallocate() { words.deallocate() }
 
     /// A provider's `Breaker` or a key's `KeyHealth`.
     var state: SharedWord { SharedWord(word: words) }

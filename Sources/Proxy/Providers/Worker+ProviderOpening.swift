@@ -359,7 +359,7 @@ extension ProviderTable {
     ) -> Bool {
         guard attempts.count + 1 < min(settings.maxAttempts, ProviderAttempts.capacity) else { return false }
         var tried = attempts
-        tried.append(ProviderAttempt(candidate: Int16(truncatingIfNeeded: candidate), key: Int32(key)))
+        tried.append(ProviderAttempt(candidate: Int32(truncatingIfNeeded: candidate), key: Int32(key)))
         var i = 0
         while i < set.count {
             if verdict(set, i, tried, now: now) == .usable { return true }

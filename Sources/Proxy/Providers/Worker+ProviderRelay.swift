@@ -88,7 +88,7 @@ extension Worker {
         _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
         _ writer: inout HeadWriter
     ) {
-        let usage = side.pointee.reader.settled(promptEstimate: side.pointee.facts.promptEstimate)
+        let usage = side.pointee.reader.settled(promptEstimate: side.pointee.promptEstimate)
         let cost = usage.flatMap { self.cost(c, side, $0) }
         side.pointee.settled = ProviderExchange.Settled(usage: usage, cost: cost)
         guard let cost else { return }

@@ -22,7 +22,7 @@ extension Worker {
         writer.append(join.base)
         let (lead, start) = join.split(path)
         writer.append(lead)
-        guard match.endpoint.hasModelInPath, match.modelStart >= start else {
+        guard match.hasModelInPath, match.modelStart >= start else {
             writer.append(path.from(start))
             return writeProviderQuery(c, base, &writer)
         }
@@ -64,7 +64,8 @@ extension Worker {
         }
     }
 
-    private func sendsVersion(_ base: UnsafePointer<UInt8>) -> Bool {
+    /// The request says which version of Anthropic's API it means.
+    func sendsVersion(_ base: UnsafePointer<UInt8>) -> Bool {
         let name: StaticString = "anthropic-version"
         for i in 0..<Int(head.fieldCount)
         where Int(fields[i].nameLength) == name.utf8CodeUnitCount
@@ -159,9 +160,9 @@ extension Worker {
     ) -> ExchangeError {
         let body = request.body
         if let p = body.pointer { side.pointee.request.feed(p, body.count) }
-        side.pointee.facts = side.pointee.request.facts
+        side.pointee.promptEstimate = side.pointee.request.promptEstimate
         let match = side.pointee.endpoint
-        if match.endpoint.hasModelInPath {
+        if match.hasModelInPath {
             let text = ModelName.withoutCollection(request.path.from(match.modelStart, to: match.modelEnd))
             guard text.count <= RequestReader.modelCapacity * 3 else { return .modelNotFound }
             side.pointee.endpoint.modelStart = match.modelEnd - text.count
@@ -189,7 +190,7 @@ extension Worker {
         _ candidate: Candidate
     ) {
         pool.give(&c.pointee.exchange.rewrittenBody)
-        if side.pointee.endpoint.endpoint.hasModelInPath { return }
+        if side.pointee.endpoint.hasModelInPath { return }
         let asked = Bytes(side.pointee.name.readPointer, side.pointee.name.count)
         let isOther = !candidate.model.elementsEqual(asked)
         guard isOther || side.pointee.asksForUsage else { return }

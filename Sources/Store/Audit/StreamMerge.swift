@@ -4,6 +4,10 @@ import Reactor
 /// Puts an OpenAI-style event stream together again, as the answer would have been without streaming: role, content,
 /// reasoning, tool calls, finish_reason and usage. Of OpenAI's Responses API the last whole `response` is taken.
 struct StreamMerge {
+    /// Of choices, and of tool calls in each: answers have a few. What comes on top is left out, so that no answer makes
+    /// the writer search long lists for every piece.
+    static let maximumParts = 128
+
     /// The merged answer as JSON text; nil if the stream is of another kind.
     static func merged(_ body: UnsafeRawBufferPointer) -> String? {
         var merge = StreamMerge()
@@ -36,13 +40,12 @@ struct StreamMerge {
         }
         for (position, piece) in list.enumerated() {
             let index = piece["index"]?.intValue ?? position
-            let at =
-                choices.firstIndex { $0.index == index }
-                ?? {
-                    choices.append(Choice(index: index))
-                    return choices.count - 1
-                }()
-            choices[at].add(piece)
+            var at = choices.firstIndex { $0.index == index }
+            if at == nil, choices.count < Self.maximumParts {
+                choices.append(Choice(index: index))
+                at = choices.count - 1
+            }
+            if let at { choices[at].add(piece) }
         }
     }
 
@@ -83,7 +86,7 @@ struct StreamMerge {
 
         mutating func add(_ piece: JSONValue) {
             if let reason = piece["finish_reason"], !reason.isNull { finishReason = reason }
-            if let text = piece["text"]?.stringValue { plainText = (plainText ?? "") + text }
+            if let text = piece["text"]?.stringValue { Self.append(text, to: &plainText) }
             if let delta = piece["delta"], delta.objectValue != nil {
                 addDelta(delta)
             } else if let message = piece["message"], message.objectValue != nil {
@@ -103,22 +106,26 @@ struct StreamMerge {
             }
             for call in delta["tool_calls"]?.arrayValue ?? [] { addToolCall(call) }
             if let call = delta["function_call"], call.objectValue != nil {
-                var merged = functionCall ?? ToolCall()
-                merged.name += call["name"]?.stringValue ?? ""
-                merged.arguments += call["arguments"]?.stringValue ?? ""
-                functionCall = merged
+                if functionCall == nil { functionCall = ToolCall() }
+                functionCall?.name += call["name"]?.stringValue ?? ""
+                functionCall?.arguments += call["arguments"]?.stringValue ?? ""
             }
         }
 
         /// Mostly a string; some send an array of parts.
         private mutating func addContent(_ given: JSONValue?) {
-            if let text = given?.stringValue { content = (content ?? "") + text }
+            if let text = given?.stringValue { Self.append(text, to: &content) }
             for part in given?.arrayValue ?? [] {
-                if let text = part["text"]?.stringValue { content = (content ?? "") + text }
+                if let text = part["text"]?.stringValue { Self.append(text, to: &content) }
                 for thought in part["thinking"]?.arrayValue ?? [] {
                     if let text = thought["text"]?.stringValue { addText("reasoning_content", text) }
                 }
             }
+        }
+
+        /// In place: what is there already is not copied for each piece.
+        private static func append(_ piece: String, to text: inout String?) {
+            if text == nil { text = piece } else { text?.append(piece) }
         }
 
         private mutating func addText(_ name: String, _ text: String) {
@@ -142,18 +149,19 @@ struct StreamMerge {
             } else {
                 at = toolCalls.indices.last
             }
-            if at == nil {
+            if at == nil, toolCalls.count < StreamMerge.maximumParts {
                 toolCalls.append(ToolCall(index: index))
                 at = toolCalls.count - 1
             }
-            if let id { toolCalls[at!].id = id }
-            if let type = call["type"]?.stringValue, !type.isEmpty { toolCalls[at!].type = type }
-            if let name = call["function"]?["name"]?.stringValue, !name.isEmpty, toolCalls[at!].name != name {
-                toolCalls[at!].name += name
+            guard let at else { return }
+            if let id { toolCalls[at].id = id }
+            if let type = call["type"]?.stringValue, !type.isEmpty { toolCalls[at].type = type }
+            if let name = call["function"]?["name"]?.stringValue, !name.isEmpty, toolCalls[at].name != name {
+                toolCalls[at].name += name
             }
             switch call["function"]?["arguments"] {
-            case .string(let text): toolCalls[at!].arguments += text
-            case .object(let object): toolCalls[at!].arguments += JSONValue.object(object).serialized()
+            case .string(let text): toolCalls[at].arguments += text
+            case .object(let object): toolCalls[at].arguments += JSONValue.object(object).serialized()
             default: break
             }
         }

@@ -20,6 +20,8 @@ public final class KeyVault: Sendable {
     public let warning: String?
     /// Nil: the master key is in the environment.
     private let file: MasterKeyFile?
+    /// What the environment gave, whether it fits or not.
+    private let given: MasterKey?
 
     private struct Keys {
         var current: MasterKey?
@@ -30,14 +32,20 @@ public final class KeyVault: Sendable {
 
     private let keys: Mutex<Keys>
 
-    private init(source: String, warning: String?, file: MasterKeyFile?, key: MasterKey?, state: State) {
+    private init(
+        source: String, warning: String?, file: MasterKeyFile?, given: MasterKey?, key: MasterKey?, state: State
+    ) {
         self.source = source
         self.warning = warning
         self.file = file
+        self.given = given
         keys = Mutex(Keys(current: key, next: nil, state: state))
     }
 
     public var state: State { keys.withLock { $0.state } }
+
+    /// Whether the master key comes from the environment, which nobody but its caller can change.
+    public var isFromEnvironment: Bool { file == nil }
 
     /// Finds the master key, or makes its file if the database has never had one.
     ///
@@ -51,8 +59,8 @@ public final class KeyVault: Sendable {
             }
             let state = try enter(key, database, named: "the key in \(MasterKey.environmentName)", file)
             return KeyVault(
-                source: MasterKey.environmentName, warning: nil, file: nil, key: state == .ready ? key : nil,
-                state: state)
+                source: MasterKey.environmentName, warning: nil, file: nil, given: key,
+                key: state == .ready ? key : nil, state: state)
         }
         let check = try database.write { connection throws(StoreError) in try connection.masterKeyCheck() }
         try finishRotation(file, check)
@@ -70,15 +78,22 @@ public final class KeyVault: Sendable {
             state = try enter(made, database, named: "the key in \(file.path)", nil)
             key = made
         case .missing:
-            state = .locked(
-                reason: "\(file.path) is missing and \(MasterKey.environmentName) is not set: the provider keys in "
-                    + "the database cannot be read until the master key they were sealed with is back")
+            state = .locked(reason: missing(file))
             key = nil
         case .unreadable(let text):
             state = .locked(reason: text)
             key = nil
         }
-        return KeyVault(source: file.path, warning: warning, file: file, key: key, state: state)
+        return KeyVault(source: file.path, warning: warning, file: file, given: nil, key: key, state: state)
+    }
+
+    private static func missing(_ file: MasterKeyFile) -> String {
+        "\(file.path) is missing and \(MasterKey.environmentName) is not set: the provider keys in the database cannot "
+            + "be read until the master key they were sealed with is back"
+    }
+
+    private static func mismatch(_ name: String) -> String {
+        "\(name) is not the master key that the provider keys in the database were sealed with"
     }
 
     /// Compares a key with the database's check value, and leaves one there if it has none.
@@ -92,7 +107,7 @@ public final class KeyVault: Sendable {
             return check
         }
         if key.fits(check) { return .ready }
-        var reason = "\(name) is not the master key that the provider keys in the database were sealed with"
+        var reason = mismatch(name)
         if let other, case .key(let found) = other.read(), found.fits(check) {
             reason += "; the one in \(other.path) is"
         }
@@ -106,6 +121,33 @@ public final class KeyVault: Sendable {
             try file.adoptNext()
         } else if case .key(let present) = file.read(), let check, present.fits(check) {
             file.removeNext()
+        }
+    }
+
+    /// Looks once more for the master key: the operator may have put it back, another process may have changed it. A key
+    /// in the environment stays what it was at the start.
+    ///
+    /// - Returns: whether anything is different now.
+    public func reread(_ reader: ReadConnection) throws(StoreError) -> Bool {
+        guard let check = try reader.masterKeyCheck() else { return false }
+        var found: [MasterKey] = given.map { [$0] } ?? []
+        var reason = Self.mismatch("the key in \(source)")
+        if let file {
+            for content in [file.read(), file.readNext()] { if case .key(let key) = content { found.append(key) } }
+            switch file.read() {
+            case .key: break
+            case .missing: reason = Self.missing(file)
+            case .unreadable(let text): reason = text
+            }
+        }
+        let fitting = found.first { $0.fits(check) }
+        return keys.withLock { keys in
+            // A change that this process makes itself comes to its end by itself.
+            if keys.next != nil || (keys.current?.fits(check) ?? false) { return false }
+            let before = keys
+            keys.state = fitting == nil ? .locked(reason: reason) : .ready
+            if let fitting { keys.current = fitting }
+            return keys.state != before.state || keys.current != before.current
         }
     }
 
@@ -152,7 +194,7 @@ public final class KeyVault: Sendable {
     /// - Returns: how many keys could not be opened and were left as they were.
     public func rotate(to new: MasterKey? = nil, write: Write) throws(StoreError) -> Int {
         guard let key = new ?? (file == nil ? nil : .random()) else {
-            throw .invalid(field: "master_key", message: "must be given, for it comes from \(source)")
+            throw .invalid(field: "new_key", message: "must be given, for the present one comes from \(source)")
         }
         return try change(to: key, mustBeReady: true, write) { connection throws(StoreError) in
             var unreadable = 0
@@ -171,29 +213,21 @@ public final class KeyVault: Sendable {
     /// For a master key that is lost for good: the one in the environment or file, or a new one, becomes the
     /// database's. Keys that were sealed with the lost one stay unreadable until they are given anew.
     ///
-    /// - Parameter environment: as for `open`.
     /// - Returns: how many keys cannot be read.
-    public func replaceLostKey(environment: String?, write: Write) throws(StoreError) -> Int {
+    public func replaceLostKey(write: Write) throws(StoreError) -> Int {
         guard case .locked = state else {
             throw .conflict(field: "master_key", message: "is not lost")
         }
-        var key = MasterKey.random()
-        if let file {
-            switch file.read() {
-            case .key(let found): key = found
-            case .missing: break
-            case .unreadable(let text): throw .locked(text)
-            }
-        } else {
-            guard let given = environment.flatMap({ MasterKey($0) }) else {
-                throw .invalid(field: MasterKey.environmentName, message: "must be 32 bytes in hex or base64")
-            }
-            key = given
+        var adopted = given ?? MasterKey.random()
+        switch file?.read() {
+        case .key(let found): adopted = found
+        case .missing, nil: break
+        case .unreadable(let text): throw .locked(text)
         }
-        let adopted = key
-        return try change(to: adopted, mustBeReady: false, write) { connection throws(StoreError) in
+        let key = adopted
+        return try change(to: key, mustBeReady: false, write) { connection throws(StoreError) in
             try connection.providerKeys().count {
-                adopted.open($0.sealedKey, Self.context($0.provider, $0.keyID)) == nil
+                key.open($0.sealedKey, Self.context($0.provider, $0.keyID)) == nil
             }
         }
     }
@@ -259,13 +293,24 @@ extension MasterKey {
     func fits(_ check: [UInt8]) -> Bool { open(check, Self.checkContext) == Self.checkText }
 }
 
-extension WriteConnection {
-    borrowing func masterKeyCheck() throws(StoreError) -> [UInt8]? {
-        let select = try connection.statement("SELECT value FROM store_secrets WHERE name = 'master_key_check'")
+extension Connection {
+    /// Nil: the database has never had a master key.
+    func masterKeyCheck() throws(StoreError) -> [UInt8]? {
+        let select = try statement("SELECT value FROM store_secrets WHERE name = 'master_key_check'")
         defer { select.reset() }
         guard try select.step(), case .blob(let bytes) = select.value(0) else { return nil }
         return bytes
     }
+}
+
+extension ReadConnection {
+    func masterKeyCheck() throws(StoreError) -> [UInt8]? {
+        try read { connection throws(StoreError) in try connection.masterKeyCheck() }
+    }
+}
+
+extension WriteConnection {
+    borrowing func masterKeyCheck() throws(StoreError) -> [UInt8]? { try connection.masterKeyCheck() }
 
     borrowing func setMasterKeyCheck(_ check: [UInt8]) throws(StoreError) {
         let upsert = try connection.statement(

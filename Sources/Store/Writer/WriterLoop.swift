@@ -15,6 +15,8 @@ final class WriterLoop {
     private let flusher: AuditFlusher
     private var options: WriterOptions
     private var priority = WriterPriorityPolicy()
+    private var quiet = QuietWatch()
+    private let pace = WriterPace()
     private var retryDelayMilliseconds = 0
     /// Refused records of the process before.
     private var recoveredRefusals = 0
@@ -22,6 +24,8 @@ final class WriterLoop {
     private var failureTold: String?
     private var nextFlush: UInt64 = 0
     private var nextRetention: UInt64 = 0
+    private var retentionClock = RetentionClock()
+    private var hasLookedAtClock = false
     /// Rings of ended processes that are not yet empty.
     private var adopted: [AbandonedRings] = []
 
@@ -55,7 +59,8 @@ final class WriterLoop {
             return $0.options
         }
         connection = try Connection(
-            path: databasePath, mode: .readWrite, busyTimeoutMilliseconds: Int32(options.busyTimeoutMilliseconds))
+            path: databasePath, mode: .readWrite, busyTimeoutMilliseconds: Int32(options.busyTimeoutMilliseconds),
+            isPaced: true)
         try connection.applySettings()
         flusher = AuditFlusher(connection: connection, rings: rings)
         flusher.configure(options)
@@ -132,11 +137,14 @@ final class WriterLoop {
     // MARK: Turns
 
     private func run() {
+        WriterPace.setOfThisThread(pace)
+        defer { WriterPace.setOfThisThread(nil) }
         adjustPriority(isUrgent: false)
         while true {
             let deletes = options.retentionDays > 0 || options.usageRetentionDays > 0
             let wake = min(nextFlush, deletes ? nextRetention : .max)
             let work = gate.wait(untilMilliseconds: wake)
+            pace.restart()
             adopt(work.options)
             for abandoned in work.abandoned {
                 adopted.append(abandoned)
@@ -152,6 +160,7 @@ final class WriterLoop {
             if now >= nextFlush || (work.isExpedited && retryDelayMilliseconds == 0) { flush() }
             if !adopted.isEmpty { finishAdopted() }
             if options.retentionDays > 0 || options.usageRetentionDays > 0, now >= nextRetention { deleteExpired() }
+            if quiet.isDue(nowMilliseconds: now, events: flusher.committedEvents) { giveBackMemory() }
             adjustPriority(isUrgent: false)
         }
     }
@@ -170,7 +179,9 @@ final class WriterLoop {
 
     private func perform(_ job: WriterJob) -> Result<Void, StoreError> {
         let writable = WriteConnection(connection: connection, timeZoneOffsetMinutes: options.timeZoneOffsetMinutes)
+        defer { try? connection.setDurability(.checkpoints) }
         do throws(StoreError) {
+            try connection.setDurability(.everyCommit)
             try connection.transaction { () throws(StoreError) in try job.body(writable) }
             return .success(())
         } catch {
@@ -181,7 +192,10 @@ final class WriterLoop {
     /// One batch, or the report of why it failed.
     private func flush() {
         let started = Clock.monotonicNanoseconds()
-        flusher.onProgress = { [unowned self] in adjustPriority(isUrgent: false) }
+        flusher.onProgress = { [unowned self] in
+            adjustPriority(isUrgent: false)
+            pace.breathe()
+        }
         do throws(StoreError) {
             let outcome = try flusher.flush()
             retryDelayMilliseconds = 0
@@ -227,6 +241,7 @@ final class WriterLoop {
             $0.statistics.corruptRecords = flusher.corruptRecords
             $0.statistics.rejectedRecords = flusher.rejectedRecords
             $0.statistics.orphanedCompletions = flusher.orphanedCompletions
+            $0.statistics.yields = pace.yields
             if let flushNanoseconds {
                 $0.statistics.isHealthy = true
                 $0.statistics.flushes += 1
@@ -236,10 +251,18 @@ final class WriterLoop {
         }
     }
 
+    /// The heap is locked meanwhile: nobody must be kept waiting because this thread is not let run.
+    private func giveBackMemory() {
+        adjustPriority(isUrgent: true)
+        flusher.giveBackMemory()
+        Heap.giveBack()
+    }
+
     /// Deletes some of the rows that are too old; comes back at once while there are more.
     private func deleteExpired() {
         nextRetention = Clock.monotonicMilliseconds() + Self.retentionPauseMilliseconds
         do throws(StoreError) {
+            guard try mayDelete() else { return }
             let audit = try deleteExpired("audit_logs", olderThanDays: options.retentionDays)
             let usage = try deleteExpired("usage_records", olderThanDays: options.usageRetentionDays)
             if max(audit, usage) == Self.retentionRows { nextRetention = Clock.monotonicMilliseconds() + 10 }
@@ -251,6 +274,29 @@ final class WriterLoop {
         } catch {
             gate.withLock { $0.statistics.lastError = error.description }
         }
+    }
+
+    /// Whether the machine's clock can be trusted with what is old.
+    private func mayDelete() throws(StoreError) -> Bool {
+        let now = Int64(Clock.realtimeNanoseconds() / 1_000_000)
+        let monotonicNow = Clock.monotonicMilliseconds()
+        let verdict: RetentionClock.Verdict
+        if hasLookedAtClock {
+            verdict = retentionClock.look(now: now, monotonicNow: monotonicNow)
+        } else {
+            hasLookedAtClock = true
+            let newest = try connection.statement("SELECT max(id) FROM audit_logs")
+            defer { newest.reset() }
+            let id = try newest.step() ? AuditID(newest.text(0)) : nil
+            verdict = retentionClock.begin(
+                now: now, monotonicNow: monotonicNow, newestRow: id.map { Int64($0.unixMilliseconds) },
+                days: max(options.retentionDays, options.usageRetentionDays))
+        }
+        guard case .jumped(let milliseconds) = verdict else { return verdict == .steady }
+        Logger.shared.warn(
+            "the machine's clock jumped, or stood far off at the last record: nothing is deleted for its age for a day",
+            [("hours", .init(Int(milliseconds / 3_600_000)))])
+        return false
     }
 
     /// - Parameter days: 0: for ever.
@@ -285,7 +331,9 @@ final class WriterLoop {
 
     private func adjustPriority(isUrgent: Bool) {
         let raise = isUrgent || !options.yieldsToWorkers
-        guard let isRaised = priority.update(fill: flusher.ringFill, isUrgent: raise) else { return }
+        let fill = flusher.ringFill
+        pace.set(fill: fill, isUrgent: raise)
+        guard let isRaised = priority.update(fill: fill, isUrgent: raise) else { return }
         ThreadPriority.setRaised(isRaised)
         gate.withLock { $0.statistics.isRaised = isRaised }
     }

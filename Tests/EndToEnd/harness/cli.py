@@ -13,6 +13,7 @@ import termios
 import time
 
 from .gateway import Gateway, binary
+from .patience import PATIENCE, patient
 
 
 def command_line(gateway: Gateway, *arguments: str, env=None, stdin: str | None = None, config=True, timeout=30):
@@ -25,7 +26,7 @@ def command_line(gateway: Gateway, *arguments: str, env=None, stdin: str | None 
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=patient(timeout),
     )
 
 
@@ -63,6 +64,7 @@ class Terminal:
 
     def expect(self, text: str, seconds: float = 15.0, since: int = 0) -> int:
         """Waits until the text was written after a position; returns the position behind it."""
+        seconds *= PATIENCE
         deadline = time.monotonic() + seconds
         while (at := self.screen.find(text.encode(), since)) < 0:
             alive = self.read()
@@ -81,6 +83,7 @@ class Terminal:
 
     def wait(self, seconds: float = 15.0) -> int:
         """The exit code; negative for a signal."""
+        seconds *= PATIENCE
         deadline = time.monotonic() + seconds
         while True:
             self.read(0.01)

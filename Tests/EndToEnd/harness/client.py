@@ -10,6 +10,8 @@ import socket
 import ssl
 from dataclasses import dataclass, field
 
+from .patience import patient
+
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9]\d\d)(?: ([\x20-\x7e\x80-\xff\t]*))?\r\n")
 FIELD_LINE = re.compile(rb"(" + TOKEN + rb"):[ \t]*((?:[\x20-\x7e\x80-\xff\t]*[\x21-\x7e\x80-\xff])?)[ \t]*\r\n")
@@ -72,7 +74,7 @@ class Connection:
         server_name: str = "localhost",
     ):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self.socket.settimeout(timeout)
+        self.socket.settimeout(patient(timeout))
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         if source:

@@ -15,9 +15,11 @@ import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 
+from .patience import PATIENCE, patient
+
 ROOT = Path(__file__).resolve().parents[3]
 ADMIN_TOKEN = "e2e-admin-token-4d1c6a"
-START_SECONDS = 20.0
+START_SECONDS = patient(20.0)
 STOP_SECONDS = 20.0
 
 
@@ -41,6 +43,7 @@ def free_port() -> int:
 
 def wait_until(condition: Callable[[], object], what: str = "condition", seconds: float = 10.0):
     """Polls until the condition is truthy and returns its value."""
+    seconds *= PATIENCE
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
@@ -146,7 +149,7 @@ class Gateway:
 
     def start(self) -> "Gateway":
         self.launch()
-        wait_until(self._is_ready, "gateway answers /health on both ports", START_SECONDS)
+        wait_until(self._is_ready, "gateway answers /health on both ports", 20)
         return self
 
     def _is_ready(self) -> bool:
@@ -160,7 +163,7 @@ class Gateway:
         # Never through TLS: tests that give the data plane a certificate look at the admin port.
         if port == self.port and self.config.get("tls", {}).get("cert"):
             port = self.admin_port
-        connection = self._http(port, timeout=5)
+        connection = self._http(port, timeout=patient(5))
         try:
             connection.request("GET", "/health")
             response = connection.getresponse()
@@ -191,7 +194,7 @@ class Gateway:
         before.send_signal(signal.SIGUSR2)
         wait_until(
             lambda: self.lock_pid != before.pid and self.log.count(" serves address=") > ready,
-            "a successor serves", START_SECONDS,
+            "a successor serves", 20,
         )  # fmt: skip
         self.process = Adopted(self.lock_pid)
         return before
@@ -201,7 +204,7 @@ class Gateway:
 
     def wait_exit(self, seconds: float = STOP_SECONDS) -> int:
         try:
-            return self.process.wait(seconds)
+            return self.process.wait(patient(seconds))
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -248,7 +251,7 @@ class Gateway:
         token: str | None = ADMIN_TOKEN,
         source: str | None = None,
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
-        connection = self._http(self.admin_port, timeout=20, source_address=(source, 0) if source else None)
+        connection = self._http(self.admin_port, timeout=patient(20), source_address=(source, 0) if source else None)
         try:
             sent = dict(headers or {})
             if token is not None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from .gateway import ROOT, Gateway, free_port
+from .patience import patient
 
 SHARED = ROOT.parent / "shared" / "wire"
 
@@ -47,7 +48,7 @@ class Judge:
         target.write_bytes(lzma.open(SHARED / f"{corpus}.jsonl.xz").read())
         return target
 
-    def finish(self, seconds=240):
+    def finish(self, seconds=patient(240)):
         self.process.wait(seconds)
         self.output.seek(0)
         return self.output.read()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .client import Connection, Response
 from .gateway import Gateway, binary, wait_until
+from .patience import patient
 from .upstream import Exchange, Upstream
 
 EVENT_STREAM = [("Content-Type", "text/event-stream"), ("Transfer-Encoding", "chunked")]
@@ -30,7 +31,7 @@ class Providers:
     def command(self, *words: str, stdin: str = "", fails: bool = False) -> str:
         done = subprocess.run(
             [str(binary()), *words, "--config", str(self.gateway.config_file)],
-            input=stdin, capture_output=True, text=True, env=self.gateway.env, cwd=self.gateway.folder, timeout=30,
+            input=stdin, capture_output=True, text=True, env=self.gateway.env, cwd=self.gateway.folder, timeout=patient(30),
         )
         assert (done.returncode != 0) == fails, f"{words}: {done.returncode} {done.stdout} {done.stderr}"
         return done.stdout if not fails else done.stderr

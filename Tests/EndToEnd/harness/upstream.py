@@ -17,8 +17,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .client import chunked_bytes
+from .patience import patient
 
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = patient(10.0)
 REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e\x80-\xff]+) HTTP/1\.([01])\r\n")
 
 

@@ -1,0 +1,258 @@
+import Testing
+
+@testable import LLM
+
+/// Usage as providers document it where no recording shows it.
+struct UsageFormatTests {
+    /// One exchange's usage, whole and cut at every byte.
+    private func usage(
+        _ text: String, _ endpoint: Endpoint, _ framing: Framing = .json,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) -> TokenUsage? {
+        let bytes = Array(text.utf8)
+        let whole = reading(text, endpoint: endpoint, framing: framing).settled(promptEstimate: 77)
+        for cut in 1..<bytes.count {
+            var reader = AnswerReader(endpoint: endpoint, apiType: .openai, framing: framing)
+            var isFirst = true
+            feed(&reader, bytes) { rest in
+                defer { isFirst = false }
+                return isFirst ? cut : rest
+            }
+            #expect(reader.settled(promptEstimate: 77) == whole, "cut at \(cut)", sourceLocation: sourceLocation)
+        }
+        return whole
+    }
+
+    private func changed(_ usage: TokenUsage, _ change: (inout TokenUsage) -> Void) -> TokenUsage {
+        var usage = usage
+        change(&usage)
+        return usage
+    }
+
+    @Test func picturesOfOpenAI() {
+        let text = """
+            {"created":1,"data":[{"b64_json":"AAAA"},{"b64_json":"BBBB"}],"usage":{"total_tokens":100,"input_tokens":50,
+            "output_tokens":50,"input_tokens_details":{"text_tokens":10,"image_tokens":40}}}
+            """
+        let wanted = changed(TokenUsage(prompt: 50, completion: 50)) {
+            ($0.inputImage, $0.outputImage, $0.images) = (40, 50, 2)
+        }
+        #expect(usage(text, .images) == wanted)
+        let event =
+            #"data: {"type":"image_generation.completed","b64_json":"A","usage":{"total_tokens":9,"input_tokens":4,"output_tokens":5,"output_tokens_details":{"image_tokens":3,"text_tokens":2}}}"#
+        let streamed = changed(TokenUsage(prompt: 4, completion: 5)) { $0.outputImage = 3 }
+        #expect(usage(event + "\n\n", .images, .sse) == streamed)
+        #expect(reading(event + "\n\n", endpoint: .images).isFinished)
+        // Pictures alone have no tokens, but a price.
+        #expect(usage(#"{"data":[{"url":"u"}]}"#, .images) == changed(TokenUsage()) { $0.images = 1 })
+    }
+
+    @Test func soundOfOpenAI() {
+        let tokens = """
+            {"text":"hi","usage":{"type":"tokens","input_tokens":14,"input_token_details":{"text_tokens":0,"audio_tokens":14},
+            "output_tokens":45,"total_tokens":59}}
+            """
+        #expect(usage(tokens, .audio) == changed(TokenUsage(prompt: 14, completion: 45)) { $0.inputAudio = 14 })
+        let seconds = #"{"text":"hi","duration":8.47,"usage":{"type":"duration","seconds":9}}"#
+        #expect(usage(seconds, .audio) == changed(TokenUsage()) { $0.milliseconds = 9000 })
+        #expect(usage(#"{"text":"hi","duration":8.4704}"#, .audio) == changed(TokenUsage()) { $0.milliseconds = 8470 })
+        let done =
+            "data: {\"type\":\"transcript.text.delta\",\"delta\":\"h\"}\n\ndata: {\"type\":\"transcript.text.done\",\"text\":\"hi\",\"usage\":{\"type\":\"tokens\",\"input_tokens\":14,\"input_token_details\":{\"audio_tokens\":13,\"text_tokens\":1},\"output_tokens\":2,\"total_tokens\":16}}\n\n"
+        #expect(usage(done, .audio, .sse) == changed(TokenUsage(prompt: 14, completion: 2)) { $0.inputAudio = 13 })
+        let speech =
+            "data: {\"type\":\"speech.audio.done\",\"usage\":{\"input_tokens\":14,\"output_tokens\":101,\"total_tokens\":115}}\n\n"
+        #expect(
+            usage(speech, .speech, .sse) == changed(TokenUsage(prompt: 14, completion: 101)) { $0.outputAudio = 101 })
+    }
+
+    @Test func soundInAChat() {
+        let text = """
+            {"choices":[{"message":{"content":null,"audio":{"data":"AAAA"}},"finish_reason":"stop"}],"service_tier":"default",
+            "usage":{"prompt_tokens":30,"completion_tokens":20,"total_tokens":50,"prompt_tokens_details":{"audio_tokens":10,
+            "cached_tokens":0,"text_tokens":20},"completion_tokens_details":{"audio_tokens":15,"text_tokens":5}}}
+            """
+        let wanted = changed(TokenUsage(prompt: 30, completion: 20)) { ($0.inputAudio, $0.outputAudio) = (10, 15) }
+        #expect(usage(text, .chatCompletions) == wanted)
+    }
+
+    @Test(arguments: [
+        ("flex", ServiceTier.flex), ("priority", .priority), ("default", .standard), ("auto", .standard),
+        ("on_demand", .standard), ("scale", .other), ("provisioned", .other), ("batch", .batch),
+    ])
+    func serviceTiers(name: String, tier: ServiceTier) {
+        let report = #""usage":{"prompt_tokens":1,"completion_tokens":2}"#
+        #expect(usage("{\"service_tier\":\"\(name)\",\(report)}", .chatCompletions)?.tier == tier)
+        #expect(usage("{\(report),\"serviceTier\":{\"type\":\"\(name)\"}}", .modelInvoke)?.tier == tier)
+        let inUsage = "{\"usage\":{\"input_tokens\":1,\"output_tokens\":2,\"service_tier\":\"\(name)\"}}"
+        #expect(usage(inUsage, .messages)?.tier == tier)
+        let gemini = "{\"usageMetadata\":{\"promptTokenCount\":1,\"serviceTier\":\"\(name)\"}}"
+        #expect(usage(gemini, .geminiGenerate)?.tier == tier)
+        // The later word counts: a response begins with what was asked for.
+        let stream = """
+            data: {"type":"response.created","response":{"service_tier":"auto","usage":null}}
+
+            data: {"type":"response.completed","response":{"service_tier":"\(name)","usage":{"input_tokens":1,"output_tokens":2}}}
+
+
+            """
+        #expect(usage(stream, .responses, .sse)?.tier == tier)
+    }
+
+    @Test func anthropicsCachesAndExtras() {
+        let text = """
+            {"type":"message","content":[{"type":"text","text":"x"}],"stop_reason":"end_turn","usage":{"input_tokens":10,
+            "cache_creation_input_tokens":70,"cache_read_input_tokens":5,"cache_creation":{"ephemeral_5m_input_tokens":30,
+            "ephemeral_1h_input_tokens":40},"output_tokens":7,"service_tier":"standard","inference_geo":"us","speed":"fast",
+            "server_tool_use":{"web_search_requests":3,"web_fetch_requests":1}}}
+            """
+        let wanted = changed(TokenUsage(prompt: 85, completion: 7, cached: 5, cacheWrite: 70)) {
+            ($0.cacheWriteLong, $0.isRegional, $0.isFast, $0.searches) = (40, true, true, 3)
+        }
+        #expect(usage(text, .messages) == wanted)
+        let iterations =
+            #"{"usage":{"input_tokens":1,"output_tokens":2,"iterations":[{"type":"message"},{"type":"T"}]}}"#
+        #expect(usage(iterations.replacing("T", with: "message"), .messages)?.isPartial == false)
+        #expect(usage(iterations.replacing("T", with: "compaction"), .messages)?.isPartial == true)
+    }
+
+    @Test func geminisModalities() {
+        let text = """
+            {"candidates":[{"content":{"parts":[{"text":"x"}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":300,
+            "candidatesTokenCount":40,"totalTokenCount":350,"toolUsePromptTokenCount":10,"cachedContentTokenCount":60,
+            "promptTokensDetails":[{"modality":"TEXT","tokenCount":100},{"tokenCount":150,"modality":"AUDIO"},
+            {"modality":"IMAGE","tokenCount":50}],"cacheTokensDetails":[{"modality":"AUDIO","tokenCount":25},
+            {"modality":"TEXT","tokenCount":35}],"candidatesTokensDetails":[{"modality":"IMAGE","tokenCount":39},
+            {"modality":"IMAGE","tokenCount":1}],"trafficType":"ON_DEMAND_PRIORITY"}}
+            """
+        let wanted = changed(TokenUsage(prompt: 300, completion: 40, cached: 60, total: 350)) {
+            ($0.inputAudio, $0.inputImage, $0.cachedAudio, $0.outputImage) = (150, 50, 25, 40)
+            ($0.toolPrompt, $0.tier) = (10, .priority)
+        }
+        #expect(usage(text, .geminiGenerate) == wanted)
+        #expect(usage("[" + text + "]", .geminiStream) == wanted)
+    }
+
+    @Test func whatTheProviderSaysItCosts() {
+        func stated(_ usage: String) -> Int64? {
+            self.usage("{\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2,\(usage)}}", .chatCompletions)?
+                .statedMicros
+        }
+        #expect(stated(#""cost":0.0012345"#) == 1235)
+        #expect(stated(#""cost":1.4e-05"#) == 14)
+        #expect(stated(#""cost":0"#) == 0)
+        #expect(stated(#""cost":null"#) == -1)
+        #expect(stated(#""cost":-1"#) == -1)
+        #expect(stated(#""cost":"0.1""#) == -1)
+        #expect(stated(#""cost":0.5,"is_byok":true"#) == -1)
+        #expect(stated(#""cost":{"request_cost":0.005,"total_cost":0.0061}"#) == 6100)
+        #expect(stated(#""cost_in_usd_ticks":37756000"#) == 3776)
+        #expect(stated(#""seconds":1"#) == -1)
+    }
+
+    @Test func rankingsAreCountedBySearches() {
+        let cohere =
+            #"{"id":"r","results":[{"index":0,"relevance_score":0.9}],"meta":{"billed_units":{"search_units":2}}}"#
+        #expect(usage(cohere, .rerank) == changed(TokenUsage()) { $0.searches = 2 })
+        let voyage = #"{"object":"list","data":[{"index":0,"relevance_score":0.4}],"usage":{"total_tokens":26}}"#
+        #expect(usage(voyage, .rerank) == TokenUsage(prompt: 26))
+    }
+
+    @Test func otherProviders() {
+        let dashscope = (1...3).map {
+            "data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}],\"usage\":{\"prompt_tokens\":22,\"completion_tokens\":\($0),\"total_tokens\":\(22 + $0)}}\n\n"
+        }
+        #expect(
+            usage(dashscope.joined() + "data: [DONE]\n\n", .chatCompletions, .sse)
+                == TokenUsage(prompt: 22, completion: 3))
+        let llama = """
+            data: {"choices":[{"delta":{},"finish_reason":"stop","index":0}],"timings":{"cache_n":6,"prompt_n":5,"prompt_ms":12.5,"predicted_n":9,"predicted_ms":88}}
+
+            data: [DONE]
+
+
+            """
+        #expect(usage(llama, .chatCompletions, .sse) == TokenUsage(prompt: 11, completion: 9, cached: 6))
+        let both =
+            #"{"choices":[{"finish_reason":"stop"}],"usage":{"prompt_tokens":4,"completion_tokens":5},"timings":{"prompt_n":1,"predicted_n":5}}"#
+        #expect(usage(both, .chatCompletions) == TokenUsage(prompt: 4, completion: 5))
+        let moonshot = """
+            data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop","usage":{"prompt_tokens":8,"completion_tokens":3,"total_tokens":11}}]}
+
+            data: [DONE]
+
+
+            """
+        #expect(usage(moonshot, .chatCompletions, .sse) == TokenUsage(prompt: 8, completion: 3))
+        let cohere = """
+            data: {"type":"content-delta","index":0,"delta":{"message":{"content":{"text":"hi"}}}}
+
+            data: {"type":"message-end","delta":{"finish_reason":"COMPLETE","usage":{"billed_units":{"input_tokens":3,"output_tokens":4},"tokens":{"input_tokens":71,"output_tokens":5}}}}
+
+
+            """
+        #expect(usage(cohere, .nativeChat, .sse) == TokenUsage(prompt: 71, completion: 5))
+        let ollama = """
+            {"model":"m","message":{"role":"assistant","content":"hi"},"done":false}
+            {"model":"m","message":{"content":""},"done":true,"total_duration":5043500667,"prompt_eval_count":26,"eval_count":9}
+
+            """
+        #expect(usage(ollama, .nativeChat, .ndjson) == TokenUsage(prompt: 26, completion: 9))
+        let azure = """
+            data: {"choices":[],"created":0,"id":"","model":"","object":"","prompt_filter_results":[{"prompt_index":0,"content_filter_results":{"hate":{"filtered":false}}}]}
+
+            data: {"choices":[{"delta":{"content":"x"},"index":0}],"usage":null}
+
+            data: {"choices":[],"usage":{"prompt_tokens":2,"completion_tokens":1,"total_tokens":3}}
+
+            data: [DONE]
+
+
+            """
+        #expect(usage(azure, .chatCompletions, .sse) == TokenUsage(prompt: 2, completion: 1))
+        let converse = """
+            {"output":{"message":{"content":[{"text":"x"}]}},"stopReason":"end_turn","usage":{"inputTokens":8,"outputTokens":3,
+            "totalTokens":41,"cacheReadInputTokens":10,"cacheWriteInputTokens":20,"cacheDetails":[{"ttl":"1h","inputTokens":15},
+            {"inputTokens":5,"ttl":"5m"}]}}
+            """
+        let wanted = changed(TokenUsage(prompt: 38, completion: 3, cached: 10, cacheWrite: 20, total: 41)) {
+            $0.cacheWriteLong = 15
+        }
+        #expect(usage(converse, .modelInvoke) == wanted)
+    }
+
+    /// What looks like usage but stands in what was generated, or where nobody reports it.
+    @Test func contentDoesNotReport() {
+        let own = #""usage":{"prompt_tokens":4,"completion_tokens":5}"#
+        let fake = #"{\"usage\":{\"prompt_tokens\":900,\"completion_tokens\":900}}"#
+        for content in [
+            "{\"choices\":[{\"message\":{\"content\":\"\(fake)\"},\"finish_reason\":\"stop\"}],\(own)}",
+            "{\"choices\":[{\"message\":{\"tool_calls\":[{\"function\":{\"name\":\"usage\",\"arguments\":\"\(fake)\"}}]}}],\(own)}",
+            "{\"choices\":[{\"message\":{\"parsed\":{\"usage\":{\"prompt_tokens\":900}}}}],\(own)}",
+            "{\"tools\":[{\"parameters\":{\"properties\":{\"usage\":{\"prompt_tokens\":900}}}}],\(own)}",
+            "{\"choices\":[{\"logprobs\":{\"usage\":{\"prompt_tokens\":900}}}],\(own)}",
+            "{\"data\":[{\"usage\":{\"prompt_tokens\":900}}],\(own)}",
+            "{\"metadata\":{\"usage\":{\"prompt_tokens\":900}},\(own)}",
+        ] {
+            #expect(usage(content, .chatCompletions) == TokenUsage(prompt: 4, completion: 5), "\(content)")
+        }
+        let escaped = #"{"us\u0061ge":{"prompt\u005ftokens":4,"completion_tokens":5}}"#
+        #expect(usage(escaped, .chatCompletions) == TokenUsage(prompt: 4, completion: 5))
+    }
+
+    @Test func theHeadTellsWhereTheBodyDoesNot() {
+        var reader = reading(#"{"embedding":[0.1]}"#, endpoint: .modelInvoke, framing: .json)
+        reader.noteHead(prompt: 12, completion: 0)
+        #expect(reader.settled(promptEstimate: 1) == TokenUsage(prompt: 12))
+        var told = reading(#"{"usage":{"input_tokens":3,"output_tokens":4}}"#, endpoint: .modelInvoke, framing: .json)
+        told.noteHead(prompt: 12, completion: 0)
+        #expect(told.settled(promptEstimate: 1) == TokenUsage(prompt: 3, completion: 4))
+    }
+
+    @Test func brokenFramesEndTheReading() {
+        var reader = AnswerReader(endpoint: .modelInvoke, apiType: .openai, framing: .eventStream)
+        for bytes in [[0, 0, 0, 1], [0xFF, 0xFF, 0xFF, 0xFF]] as [[UInt8]] {
+            feed(&reader, bytes + Array(repeating: 7, count: 40)) { min($0, 3) }
+        }
+        #expect(reader.reported == nil && reader.documents == 0 && reader.frame.isBroken)
+    }
+}
