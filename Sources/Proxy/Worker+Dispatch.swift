@@ -58,6 +58,8 @@ extension Worker {
             if refusal != .none { return refuse(index, refusal) }
         }
         c.pointee.exchange.routeIndex = Int32(chosen)
+        var request = request
+        if request.isUnread { readMembers(c, &request) }
         if !c.pointee.exchange.requestIsComplete {
             let table = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.table
             c.pointee.exchange.watchedMembers = table.decidingMembers(upTo: chosen, request, scratch: patternScratch)

@@ -217,13 +217,13 @@ struct ProviderCompiler {
                     candidates += grouped(providers, served, stored, table, &group)
                 }
             }
-            entries.append(entry(alias.name, isAlias: true, candidates))
+            entries.append(entry(alias.name, isAlias: true, candidates, table))
         }
         for model in order {
             var group: Int32 = 0
             let stored = arena.store(model)
             let candidates = grouped(listed[model] ?? [], served, stored, table, &group)
-            entries.append(entry(model, isAlias: false, candidates))
+            entries.append(entry(model, isAlias: false, candidates, table))
         }
         return entries
     }
@@ -244,10 +244,18 @@ struct ProviderCompiler {
         return candidates
     }
 
-    private func entry(_ name: String, isAlias: Bool, _ candidates: [Candidate]) -> ModelEntry {
-        ModelEntry(
-            name: arena.store(name), isAlias: isAlias,
-            candidates: arena.store(candidates),
+    private func entry(
+        _ name: String, isAlias: Bool, _ candidates: [Candidate], _ table: ProviderTable
+    ) -> ModelEntry {
+        var candidates = candidates
+        for i in candidates.indices {
+            let provider = table.providers[Int(candidates[i].provider)].name.string
+            var text = "x-fastgate-provider: \(provider)\r\n"
+            if Worker.isPlain(candidates[i].model) { text += "x-fastgate-model: \(candidates[i].model.string)\r\n" }
+            candidates[i].answerFields = arena.store(text)
+        }
+        return ModelEntry(
+            name: arena.store(name), isAlias: isAlias, candidates: arena.store(candidates),
             turns: registry.providers.turns(ofModel: name))
     }
 

@@ -43,6 +43,8 @@ struct Candidate: BitwiseCopyable, @unchecked Sendable {
     /// Place in the workers' counters of models.
     var metric: Int32
     var model: Bytes
+    /// The fields of an answer that name provider and model; empty: to be written each time.
+    var answerFields: Bytes = .empty
 }
 
 /// What a name stands for: a plain model name or an alias.

@@ -42,7 +42,7 @@ extension Worker {
             return true
         }
         let side = providerExchanges.pointer(slot)
-        side.initialize(to: ProviderExchange())
+        side.initialize(from: freshProviderExchange, count: 1)
         side.pointee.endpoint = match
         c.pointee.exchange.provider = Int32(slot)
         let refusal = admit(c, side, request)
@@ -181,6 +181,7 @@ extension Worker {
         resetAnswer(side)
         providers.providers.pointer(Int(chosen.provider)).pointee.load.began()
         providers.keys.pointer(key).pointee.load.began()
+        side.pointee.shape = eventShapes[Int(chosen.metric)]
         rewriteForProvider(c, side, chosen)
     }
 
@@ -200,7 +201,8 @@ extension Worker {
         }
         let outcome: AttemptOutcome =
             switch failure {
-            case .connect, .connectTimeout, .dns, .tls: .connectFailed
+            case .connect, .connectTimeout, .dns: .connectFailed
+            case .tls: .tlsFailed
             case .closed, .status: .cutOff
             case .responseTimeout: .timedOut
             case .malformedResponse: .malformed

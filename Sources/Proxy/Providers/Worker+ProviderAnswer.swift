@@ -30,6 +30,7 @@ extension Worker {
         side.pointee.isFiltering = false
         side.pointee.isCompressed = false
         side.pointee.readAhead = 0
+        side.pointee.settled = nil
         side.pointee.run = OpeningRun()
         side.pointee.hasStarted = false
         side.pointee.roles = 0
@@ -124,7 +125,12 @@ extension Worker {
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
         let key = providers.keys.pointer(Int(side.pointee.key))
         let apiType = providers.providers.pointer(Int(key.pointee.provider)).pointee.apiType
-        side.pointee.reader = AnswerReader(
+        if side.pointee.hasRead {
+            side.pointee.reader = freshProviderExchange.pointee.reader
+            side.pointee.filter = freshProviderExchange.pointee.filter
+        }
+        side.pointee.hasRead = true
+        side.pointee.reader.begin(
             endpoint: side.pointee.endpoint.endpoint, apiType: apiType, framing: side.pointee.framing)
         side.pointee.isReading = MediaType.isReadable(type)
         setCoding(side, responseValue(.contentEncoding, p, response))
@@ -134,7 +140,6 @@ extension Worker {
             // Without a chunk to take out, only so that another provider's stream can be added to it.
             && (side.pointee.asksForUsage || side.pointee.bodyLeft != .max)
         if side.pointee.isFiltering {
-            side.pointee.filter = UsageChunkFilter()
             if !side.pointee.hold.isAllocated {
                 side.pointee.hold = pool.take(atLeast: UsageChunkFilter.holdCapacity)
             }
@@ -229,7 +234,12 @@ extension Worker {
     /// Body bytes without their framing, to the reader.
     mutating func feed(_ side: UnsafeMutablePointer<ProviderExchange>, _ p: UnsafePointer<UInt8>, _ n: Int) {
         if n <= 0 { return }
-        guard side.pointee.isCompressed else { return side.pointee.reader.feed(p, n) }
+        guard side.pointee.isCompressed else {
+            if side.pointee.framing == .sse, let shape = side.pointee.shape {
+                return side.pointee.reader.feed(p, n, shape)
+            }
+            return side.pointee.reader.feed(p, n)
+        }
         var consumed = 0
         while true {
             let made = side.pointee.inflater.next(
@@ -391,6 +401,8 @@ extension Worker {
 extension MediaType {
     /// JSON or a stream of it: what usage can be read from.
     static func isReadable(_ value: Bytes) -> Bool {
+        let usual: StaticString = "application/json"
+        if value.count >= 16, bytesEqual(value.pointer, usual.utf8Start, 16) { return true }
         if value.isEmpty || isEventStream(value) { return true }
         guard let p = value.pointer else { return false }
         var n = 0

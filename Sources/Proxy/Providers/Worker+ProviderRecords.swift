@@ -19,11 +19,16 @@ extension Worker {
         let error = c.pointee.exchange.error
         if side.pointee.isUnderWay { endAttempt(c, side, outcome(error), retryAfter: nil) }
         var usage: TokenUsage?
+        var cost: Cost?
         if side.pointee.isReading && side.pointee.isAnswered {
-            usage = side.pointee.reader.settled(
-                promptEstimate: side.pointee.request.promptEstimate, isWhole: error == .none)
+            if error == .none, let settled = side.pointee.settled {
+                (usage, cost) = (settled.usage, settled.cost)
+            } else {
+                usage = side.pointee.reader.settled(
+                    promptEstimate: side.pointee.promptEstimate, isWhole: error == .none)
+                cost = usage.flatMap { self.cost(c, side, $0) }
+            }
         }
-        let cost = usage.flatMap { self.cost(c, side, $0) }
         settleAccount(c, side, usage, cost)
         if side.pointee.attempts.count > 0 { record(c, side, usage, cost) }
         pool.give(&side.pointee.name)

@@ -160,6 +160,7 @@ extension Worker {
     ) -> ExchangeError {
         let body = request.body
         if let p = body.pointer { side.pointee.request.feed(p, body.count) }
+        side.pointee.promptEstimate = side.pointee.request.promptEstimate
         let match = side.pointee.endpoint
         if match.hasModelInPath {
             let text = ModelName.withoutCollection(request.path.from(match.modelStart, to: match.modelEnd))

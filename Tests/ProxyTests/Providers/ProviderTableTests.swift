@@ -97,6 +97,24 @@ struct ProviderTableTests {
                 == .attempt(candidate: 1, key: 1, isProbe: false, pauseMilliseconds: 0))
     }
 
+    @Test func anotherIsLeftIfACandidateOrKeyIsUntriedAndUsable() throws {
+        let table = table(
+            ProviderSet(
+                providers: [provider("a") { $0.priority = 1 }, provider("b") { $0.priority = 2 }],
+                keys: [key("a", "1"), key("a", "2"), key("b", "3")]))
+        let set = try set(table, "m")
+        var attempts = ProviderAttempts()
+        #expect(table.hasOther(set, than: 0, key: 0, after: attempts, now: 1))
+        attempts.append(attempted(0, 0, .keyInvalid))
+        attempts.append(attempted(0, 1, .keyInvalid))
+        #expect(!table.hasOther(set, than: 1, key: 2, after: attempts, now: 1))
+        table.keys[2].load.updateHealth { _ = $0.disable(.invalid) }
+        #expect(table.hasOther(set, than: 0, key: 0, after: ProviderAttempts(), now: 1), "its other key")
+        var failed = ProviderAttempts()
+        failed.append(attempted(0, 0, .serverError))
+        #expect(!table.hasOther(set, than: 0, key: 1, after: failed, now: 1))
+    }
+
     @Test func aKeysFaultTriesTheNextKeyOfTheSameProvider() throws {
         let table = table(
             ProviderSet(
