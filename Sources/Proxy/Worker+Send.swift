@@ -457,8 +457,9 @@ extension Worker {
         _ c: UnsafeMutablePointer<ClientConnection>, _ p: UnsafePointer<UInt8>, _ n: Int, _ writer: inout HeadWriter
     ) {
         let rewrite = route(c).pointee.rewrite
-        TrailerSection.forEachField(p, n) { field in
-            if rewrite.drops(field, p) || rewrite.dropsOdd(field, p) { return }
+        var fields = TrailerFields(p, n)
+        while let field = fields.next() {
+            if rewrite.drops(field, p) || rewrite.dropsOdd(field, p) { continue }
             let start = Int(field.nameOffset)
             writer.append(p + start, Int(field.valueOffset) + Int(field.valueLength) - start)
             writer.append("\r\n")
