@@ -43,11 +43,22 @@ public struct RequestReader: BitwiseCopyable, Sendable {
     private(set) var includeUsageSpan: Span?
 
     private var walk = JSONWalk(root: FG_LLM_REQUEST)
+    /// What it asks to be served as; `.standard` unless it asks for another.
+    public private(set) var tier = ServiceTier.standard
+    /// Anthropic's fast mode is asked for.
+    public private(set) var isFast = false
+
     private var maxPlain: Int64?
     private var maxCompletion: Int64?
+    private var maxOutput: Int64?
+    private var maxNested: Int64?
     private var count: Int64 = 1
     private var bestOf: Int64 = 1
     private var mediaCount: Int64 = 0
+    private var media = PromptMedia()
+    private var textCount: Int64 = 0
+    private var textLists: Int64 = 0
+    private var hasTools = false
     private var modelLength: UInt8 = 0
     private var model: InlineArray<128, UInt8> = .init(repeating: 0)
 
@@ -56,12 +67,45 @@ public struct RequestReader: BitwiseCopyable, Sendable {
     /// The most tokens to generate for one choice, if limited: the greater of `max_tokens` (`max_output_tokens`,
     /// `generationConfig.maxOutputTokens`) and `max_completion_tokens`.
     public var maxTokens: Int64? {
-        guard let maxPlain else { return maxCompletion }
-        return max(maxPlain, maxCompletion ?? 0)
+        Self.greater(Self.greater(maxPlain, maxCompletion), Self.greater(maxOutput, maxNested))
     }
 
-    /// How many choices are generated: the greater of `n` (`candidateCount`) and `best_of`, at least 1.
-    public var choices: Int64 { max(1, count, bestOf) }
+    /// The same, of those members only that the endpoint's API has: another one would be overlooked there.
+    public func maxTokens(at endpoint: Endpoint) -> Int64? {
+        switch endpoint {
+        case .chatCompletions, .completions: Self.greater(maxPlain, maxCompletion)
+        case .responses: maxOutput
+        case .messages: maxPlain
+        case .geminiGenerate, .geminiStream: maxNested
+        default: maxTokens
+        }
+    }
+
+    private static func greater(_ a: Int64?, _ b: Int64?) -> Int64? {
+        guard let a, let b else { return a ?? b }
+        return max(a, b)
+    }
+
+    /// How many choices are generated: the greater of `n` (`candidateCount`) and `best_of`, at least 1, of each text that
+    /// `prompt` holds.
+    public var choices: Int64 { max(1, count, bestOf) &* max(1, textCount &+ max(0, textLists &- 1)) }
+
+    /// The most tokens that the model can have to read: one for every byte of text, which no tokenizer goes beyond; for
+    /// pictures, sound and files see `PromptMedia`; no more than its context holds.
+    /// - Parameters:
+    ///   - pictureTokens: of one picture at most, see `PromptMedia.pictureTokens`.
+    ///   - context: tokens that the model takes in; 0: not known.
+    public func promptBound(pictureTokens: Int64, context: Int64) -> Int64 {
+        let counted = walk.countedBytes
+        var bound = Int64(clamping: bytesSeen &- min(counted, bytesSeen))
+        var media = media
+        media.close(counted)
+        bound &+= media.tokens(pictureTokens: pictureTokens)
+        // Anthropic's own instructions for tools are below this.
+        if hasTools { bound &+= 1000 }
+        if media.isElsewhere { bound &+= max(context, PromptMedia.unknownTokens) }
+        return min(bound, context > 0 ? context : TokenUsage.limit)
+    }
 
     /// Tokens the model will read, guessed from the body's size: four bytes each; a picture, sound or file counts 1,000 and
     /// one for every 1,000 bytes of it.
@@ -106,7 +150,15 @@ public struct RequestReader: BitwiseCopyable, Sendable {
                     includeUsageSpan = Span(start: walk.valueStart, end: end)
                 }
             case .string:
-                guard found.place == UInt8(FG_LLM_REQUEST_MODEL) else { continue }
+                guard found.place == UInt8(FG_LLM_REQUEST_MODEL) else {
+                    if found.start >= 0 {
+                        takeString(found.place, p + found.start, found.count)
+                    } else {
+                        let copy = walk.token
+                        copy.span.withUnsafeBufferPointer { takeString(found.place, $0.baseAddress!, found.count) }
+                    }
+                    continue
+                }
                 let span = Span(start: walk.valueStart, end: end)
                 if found.start >= 0 {
                     setModel(p + found.start, found.count, span)
@@ -116,7 +168,10 @@ public struct RequestReader: BitwiseCopyable, Sendable {
                     copy.span.withUnsafeBufferPointer { setModel($0.baseAddress!, length, span) }
                 }
             case .cleared: clear(found.place)
-            case .array, .end: break
+            case .array:
+                if found.place == UInt8(FG_LLM_TEXTS) { textLists &+= 1 }
+                if found.place == UInt8(FG_LLM_TOOLS) { hasTools = true }
+            case .end: break
             }
         }
     }
@@ -129,7 +184,28 @@ public struct RequestReader: BitwiseCopyable, Sendable {
         case FG_LLM_STREAM_OPTIONS:
             optionsOpening = end
             (optionsValue, includeUsage, includeUsageSpan) = (nil, nil, nil)
-        case FG_LLM_MEDIA: mediaCount = min(mediaCount &+ 1, 1_000_000)
+        case FG_LLM_MEDIA: beginMedia(.file)
+        case FG_LLM_IMAGE: beginMedia(.picture)
+        case FG_LLM_SOUND: beginMedia(.sound)
+        case FG_LLM_SOURCE: beginMedia(media.nextIsPicture ? .picture : .file)
+        case FG_LLM_ELSEWHERE, FG_LLM_TEXTS: media.isElsewhere = true
+        default: break
+        }
+    }
+
+    private mutating func beginMedia(_ kind: PromptMedia.Kind) {
+        mediaCount = min(mediaCount &+ 1, 1_000_000)
+        media.begin(kind, walk.countedBytes)
+    }
+
+    private mutating func takeString(_ place: UInt8, _ p: UnsafePointer<UInt8>, _ n: Int) {
+        switch Int(place) {
+        case FG_LLM_TEXTS: textCount = min(textCount &+ 1, 1_000_000)
+        case FG_LLM_ELSEWHERE: if n > 0 { media.isElsewhere = true }
+        case FG_LLM_PROMPT_TYPE: media.nextIsPicture = PartKind.isName("image", p, n)
+        case FG_LLM_SOURCE_TYPE: media.setType(p, n)
+        case FG_LLM_REQUEST_TIER: tier = ServiceTier.named(p, n)
+        case FG_LLM_REQUEST_SPEED: isFast = PartKind.isName("fast", p, n)
         default: break
         }
     }
@@ -139,6 +215,8 @@ public struct RequestReader: BitwiseCopyable, Sendable {
         switch Int(found.place) {
         case FG_LLM_MAX_TOKENS: maxPlain = value
         case FG_LLM_MAX_COMPLETION_TOKENS: maxCompletion = value
+        case FG_LLM_MAX_OUTPUT_TOKENS: maxOutput = value
+        case FG_LLM_MAX_NESTED_TOKENS: maxNested = value
         case FG_LLM_COUNT: count = value ?? 1
         case FG_LLM_BEST_OF: bestOf = value ?? 1
         default: break
@@ -159,6 +237,10 @@ public struct RequestReader: BitwiseCopyable, Sendable {
         case FG_LLM_INCLUDE_USAGE: (includeUsage, includeUsageSpan) = (nil, nil)
         case FG_LLM_MAX_TOKENS: maxPlain = nil
         case FG_LLM_MAX_COMPLETION_TOKENS: maxCompletion = nil
+        case FG_LLM_MAX_OUTPUT_TOKENS: maxOutput = nil
+        case FG_LLM_MAX_NESTED_TOKENS: maxNested = nil
+        case FG_LLM_REQUEST_TIER: tier = .standard
+        case FG_LLM_REQUEST_SPEED: isFast = false
         case FG_LLM_COUNT: count = 1
         case FG_LLM_BEST_OF: bestOf = 1
         default: break

@@ -258,11 +258,12 @@ public final class Gateway: GatewayControl {
     }
 
     public func explain(
-        method: String, path: String, headers: [(String, String)], body: [UInt8]?
+        method: String, path: String, headers: [(String, String)], body: [UInt8]?, keyID: String? = nil
     ) -> RouteExplanation {
         let (snapshot, routes) = state.withLock { ($0.snapshot, $0.routes) }
         return Explanation.make(
-            snapshot: snapshot, routes: routes, method: method, path: path, headers: headers, body: body)
+            snapshot: snapshot, routes: routes, method: method, path: path, headers: headers, body: body,
+            keyID: keyID)
     }
 
     /// The label by which metrics and log name a route of this number (see `CompletedFields.routeNumber`).

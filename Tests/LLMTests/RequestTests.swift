@@ -137,3 +137,153 @@ struct RequestTests {
         }
     }
 }
+
+/// What is reserved for a prompt before anybody has counted its tokens.
+struct PromptBoundTests {
+    private func bound(_ text: String, context: Int64 = 0, piece: Int = .max) -> Int64 {
+        requestReading(text, piece: piece).promptBound(pictureTokens: 6000, context: context)
+    }
+
+    @Test(arguments: [1, 7, Int.max])
+    func textIsATokenAByte(piece: Int) {
+        for content in ["1234567890", "汉字漢字", "\\u6c49", "aaaa"] {
+            let text = "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"\(content)\"}]}"
+            #expect(bound(text, piece: piece) == Int64(text.utf8.count))
+        }
+        #expect(bound(#"{"prompt":"x"}"#, context: 9, piece: piece) == 9)
+    }
+
+    @Test(arguments: [5, Int.max])
+    func mediaAreNotCountedByTheirSize(piece: Int) {
+        let base64 = String(repeating: "A", count: 160_000)
+        func bound(_ part: String) -> Int64 {
+            let text = "{\"messages\":[{\"content\":[\(part)]}]}"
+            return self.bound(text, piece: piece)
+        }
+        let slack: ClosedRange<Int64> = 0...400
+        for picture in [
+            "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,\(base64)\"}}",
+            "{\"type\":\"input_image\",\"image_url\":\"data:image/png;base64,\(base64)\"}",
+            "{\"type\":\"image\",\"source\":{\"type\":\"base64\",\"media_type\":\"image/png\",\"data\":\"\(base64)\"}}",
+            "{\"type\":\"image\",\"source\":{\"type\":\"url\",\"url\":\"https://example.com/a.png\"}}",
+            "{\"inlineData\":{\"data\":\"\(base64)\",\"mimeType\":\"image/jpeg\"}}",
+        ] {
+            #expect(slack.contains(bound(picture) - 6000), "\(picture.prefix(60))")
+            #expect(slack.contains(bound(picture + "," + picture) - 12_000), "\(picture.prefix(60))")
+        }
+        let sound = "{\"type\":\"input_audio\",\"input_audio\":{\"data\":\"\(base64)\",\"format\":\"mp3\"}}"
+        #expect(slack.contains(bound(sound) - 10_100))
+        let file = "{\"type\":\"file\",\"file\":{\"file_data\":\"data:application/pdf;base64,\(base64)\"}}"
+        #expect(slack.contains(bound(file) - 160_000))
+        let document =
+            "{\"type\":\"document\",\"source\":{\"type\":\"base64\",\"media_type\":\"application/pdf\",\"data\":\"\(base64)\"}}"
+        #expect(slack.contains(bound(document) - 160_000))
+    }
+
+    @Test(arguments: [
+        #"{"previous_response_id":"resp_1","input":"x"}"#, #"{"conversation":{"id":"c"}}"#, #"{"conversation":"c"}"#,
+        #"{"prompt":{"id":"pmpt_1"}}"#, #"{"cachedContent":"c"}"#,
+        #"{"input":[{"content":[{"type":"input_file","file_id":"f"}]}]}"#,
+        #"{"messages":[{"content":[{"type":"file","file":{"file_id":"f"}}]}]}"#,
+        #"{"contents":[{"parts":[{"fileData":{"fileUri":"u"}}]}]}"#,
+        #"{"messages":[{"content":[{"type":"document","source":{"type":"file","file_id":"f"}}]}]}"#,
+    ])
+    func whatIsOnlyNamedCanFillTheContext(text: String) {
+        #expect(bound(text) >= 100_000)
+        #expect(bound(text, context: 8192) == 8192)
+        #expect(bound(text, context: 1_000_000) == 1_000_000)
+    }
+
+    @Test func whatIsNotThereIsNotCounted() {
+        #expect(bound(#"{"previous_response_id":null,"input":"x"}"#) < 100)
+        #expect(bound(#"{"tools":[{"name":"t"}]}"#) == 1024)
+    }
+
+    @Test func limitsAreThoseOfTheEndpoint() {
+        let text = #"{"max_tokens":10,"max_output_tokens":20,"generationConfig":{"maxOutputTokens":30},"options":{}}"#
+        let request = requestReading(text)
+        #expect(request.maxTokens(at: .chatCompletions) == 10 && request.maxTokens(at: .messages) == 10)
+        #expect(request.maxTokens(at: .responses) == 20 && request.maxTokens(at: .geminiStream) == 30)
+        #expect(request.maxTokens(at: .modelInvoke) == 30)
+        #expect(requestReading(#"{"max_output_tokens":1}"#).maxTokens(at: .chatCompletions) == nil)
+        #expect(requestReading(#"{"inferenceConfig":{"maxTokens":5}}"#).maxTokens(at: .modelInvoke) == 5)
+        #expect(requestReading(#"{"options":{"num_predict":7}}"#).maxTokens(at: .nativeChat) == 7)
+        #expect(requestReading(#"{"options":{"num_predict":-1}}"#).maxTokens(at: .nativeChat) == nil)
+    }
+
+    @Test(arguments: [
+        (#"{"prompt":["a","b","c"],"n":2}"#, Int64(6)), (#"{"prompt":"a","n":2}"#, 2), (#"{"prompt":[1,2,3]}"#, 1),
+        (#"{"prompt":[[1,2],[3]],"best_of":3}"#, 6), (#"{"prompt":[]}"#, 1), (#"{"messages":[],"n":4}"#, 4),
+    ])
+    func everyPromptIsAnswered(text: String, choices: Int64) {
+        #expect(requestReading(text).choices == choices)
+    }
+
+    @Test func tiers() {
+        #expect(requestReading(#"{"service_tier":"priority"}"#).tier == .priority)
+        #expect(requestReading(#"{"service_tier":"auto"}"#).tier == .standard)
+        #expect(requestReading(#"{"service_tier":"flex","service_tier":null}"#).tier == .standard)
+        #expect(requestReading(#"{"speed":"fast"}"#).isFast)
+        #expect(PictureTokens.most(model: Bytes("gpt-4o-mini-2024-07-18")) == 50_000)
+        #expect(PictureTokens.most(model: Bytes("gpt-4o")) == 6000)
+    }
+}
+
+struct FormReaderTests {
+    private func form(_ parts: [(String, String)], boundary: String = "b0", end: String = "--\r\n") -> String {
+        parts.map { "--\(boundary)\r\nContent-Disposition: form-data; \($0.0)\r\n\r\n\($0.1)\r\n" }.joined()
+            + "--\(boundary)\(end)"
+    }
+
+    private func read(_ body: String, _ type: String = "multipart/form-data; boundary=b0") -> (FormReader, String?) {
+        var reader = FormReader()
+        let bytes = Array(body.utf8)
+        bytes.withUnsafeBytes { body in withBytes(type) { reader.read(Bytes(body), contentType: $0) } }
+        let model = reader.model.map { String(decoding: bytes[Int($0.start)..<Int($0.end)], as: UTF8.self) }
+        return (reader, model)
+    }
+
+    @Test func theModelOfATranscription() {
+        let file = (#"name="file"; filename="a.mp3""#, "\u{0}--b\r\n--b1\r\n")
+        for parts in [
+            [(#"name="model""#, "whisper-1"), file],
+            [file, (#"name="model""#, "whisper-1"), (#"name="stream""#, "true")],
+        ] {
+            let (reader, model) = read(form(parts))
+            #expect(model == "whisper-1" && reader.isWhole && reader.files == 1 && !reader.modelsDisagree)
+            #expect(reader.streams == (parts.count == 3))
+        }
+    }
+
+    @Test(arguments: [
+        "multipart/form-data; boundary=b0", "Multipart/Form-Data; charset=utf-8; boundary=\"b0\"",
+        "multipart/form-data;boundary=b0; x=y",
+    ])
+    func boundariesAreFound(type: String) {
+        #expect(withBytes(type) { FormReader.isForm(contentType: $0) })
+        #expect(read(form([(#"name="model""#, "m")]), type).1 == "m")
+    }
+
+    @Test func hostileForms() {
+        #expect(read(form([(#"name="model""#, "a"), (#"name="model""#, "b")])).0.modelsDisagree)
+        #expect(!read(form([(#"name="model""#, "a"), (#"name="model""#, "a")])).0.modelsDisagree)
+        #expect(read(form([(#"name="other; name=model""#, "a")])).1 == nil)
+        #expect(read(form([("name=model", "a")])).1 == "a")
+        #expect(!read(form([(#"name="model""#, "a")], end: "")).0.isWhole)
+        #expect(!read(form([(#"name="model""#, "a")], boundary: "b1")).0.isWhole)
+        #expect(read(form([(#"name="model""#, "")])).1 == "")
+        for type in ["multipart/form-data", "multipart/form-data; boundary=", "multipart/mixed; boundary=b0"] {
+            #expect(
+                !withBytes(type) { FormReader.isForm(contentType: $0) }
+                    || !read(form([("name=model", "a")]), type).0.isWhole)
+        }
+        let body = form([(#"name="file"; filename="x""#, "x"), (#"name="model""#, "m")])
+        for cut in 0..<body.utf8.count { _ = read(String(decoding: Array(body.utf8)[..<cut], as: UTF8.self)) }
+        #expect(!read(form(Array(repeating: ("name=a", "b"), count: 300))).0.isWhole)
+    }
+
+    @Test func pictures() {
+        let (reader, _) = read(form([(#"name="n""#, "3"), (#"name="image[]"; filename="a""#, "x")]))
+        #expect(reader.count == 3 && reader.files == 1)
+    }
+}

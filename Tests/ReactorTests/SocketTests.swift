@@ -125,6 +125,35 @@ import Testing
         Socket.close(pair.client)
     }
 
+    @Test func whatWasLookedAtIsStillThere() throws {
+        let pair = try SocketPair()
+        defer { pair.close() }
+        #expect(Socket.unread(pair.client) == 0)
+        #expect(Socket.send(pair.server, Array("hel".utf8), 3, then: Array("lo, you".utf8), 7) == 10)
+        waitFor(pair.client, POLLIN)
+        #expect(Socket.unread(pair.client) == 10)
+        var bytes = [UInt8](repeating: 0, count: 16)
+        #expect(Socket.peek(pair.client, &bytes, 5) == 5)
+        #expect(bytes[..<5] == ArraySlice("hello".utf8))
+        #expect(Socket.unread(pair.client) == 10)
+        #expect(Socket.skip(pair.client, 7) == 7)
+        #expect(Socket.receive(pair.client, &bytes, 16) == 3)
+        #expect(bytes[..<3] == ArraySlice("you".utf8))
+        #expect(Socket.peek(pair.client, &bytes, 16) == -Int(EAGAIN))
+        #expect(Socket.skip(pair.client, 16) == -Int(EAGAIN))
+    }
+
+    @Test func moreThatIsToComeComesAtOnce() throws {
+        let pair = try SocketPair()
+        defer { pair.close() }
+        #expect(Socket.sendMore(pair.server, Array("head ".utf8), 5) == 5)
+        #expect(Socket.send(pair.server, Array("body".utf8), 4) == 4)
+        waitFor(pair.client, POLLIN)
+        var bytes = [UInt8](repeating: 0, count: 16)
+        #expect(Socket.receive(pair.client, &bytes, 16) == 9)
+        #expect(bytes[..<9] == ArraySlice("head body".utf8))
+    }
+
     @Test func idleConnectionsAreAliveUntilSomethingComes() throws {
         let quiet = try SocketPair()
         #expect(Socket.isAliveIdle(quiet.client))

@@ -21,6 +21,13 @@ static inline __m128i cscan_json_special16(const uint8_t *p) {
 }
 #endif
 
+/// A string of which this much is still to come is worth a call.
+#define CSCAN_JSON_LONG 4096
+
+/// Length of the plain blocks at the start of p[0 ..< n], by wider instructions than every machine has; 0 on one that has
+/// not. The byte that ends the run is behind it, or in the next 128.
+size_t cscan_json_plain_blocks(const uint8_t *p, size_t n);
+
 /// Length of the run of plain bytes at the start of p[0 ..< n]: up to the first quote, backslash or control byte
 /// (below 0x20), or n.
 static inline size_t cscan_json_plain_run(const uint8_t *p, size_t n) {
@@ -31,6 +38,7 @@ static inline size_t cscan_json_plain_run(const uint8_t *p, size_t n) {
         const unsigned mask = (unsigned)_mm_movemask_epi8(cscan_json_special16(p + i));
         if (mask) { return i + (size_t)__builtin_ctz(mask); }
     }
+    if (__builtin_expect(n - i >= CSCAN_JSON_LONG, 0)) { i += cscan_json_plain_blocks(p + i, n - i); }
     while (n - i >= 64) {
         const __m128i a = cscan_json_special16(p + i), b = cscan_json_special16(p + i + 16);
         const __m128i c = cscan_json_special16(p + i + 32), d = cscan_json_special16(p + i + 48);

@@ -37,6 +37,7 @@ enum {
     FG_LLM_MODEL,
     FG_LLM_TYPE,
     FG_LLM_FINISH,        ///< `finish_reason` and its like: not null when the end is near
+    FG_LLM_ROLE,          ///< who speaks
     FG_LLM_STATUS,        ///< of a Responses object
     FG_LLM_DONE,
     FG_LLM_ERROR_CODE,
@@ -74,7 +75,20 @@ enum {
     FG_LLM_COUNT,         ///< `n`, `candidateCount`
     FG_LLM_BEST_OF,
     FG_LLM_PROMPT,        ///< what the model will read
-    FG_LLM_MEDIA,         ///< pictures, sound, files within it
+    FG_LLM_MEDIA,         ///< files within it
+    FG_LLM_IMAGE,         ///< pictures within it
+    FG_LLM_SOUND,
+    FG_LLM_SOURCE,        ///< one of these with its type beside it
+    FG_LLM_SOURCE_DATA,
+    FG_LLM_SOURCE_TYPE,
+    FG_LLM_PROMPT_TYPE,   ///< the type of a part of it
+    FG_LLM_ELSEWHERE,     ///< names something that the model reads and that is not here
+    FG_LLM_TEXTS,         ///< `prompt`: one text or several
+    FG_LLM_TOOLS,
+    FG_LLM_MAX_OUTPUT_TOKENS,
+    FG_LLM_MAX_NESTED_TOKENS,
+    FG_LLM_REQUEST_TIER,
+    FG_LLM_REQUEST_SPEED,
 
     FG_LLM_FIELD,         ///< numbers: FG_LLM_FIELD + one of the below
 };
@@ -152,6 +166,7 @@ static inline uint8_t fg_llm_wants(uint8_t place) {
         [FG_LLM_MODEL] = FG_WANT_STRING,
         [FG_LLM_TYPE] = FG_WANT_STRING,
         [FG_LLM_FINISH] = FG_WANT_STRING,
+        [FG_LLM_ROLE] = FG_WANT_STRING,
         [FG_LLM_STATUS] = FG_WANT_STRING,
         [FG_LLM_DONE] = FG_WANT_LITERAL,
         [FG_LLM_ERROR_CODE] = FG_WANT_STRING | FG_WANT_NUMBER,
@@ -188,8 +203,24 @@ static inline uint8_t fg_llm_wants(uint8_t place) {
         [FG_LLM_BEST_OF] = FG_WANT_NUMBER,
         [FG_LLM_PROMPT] = FG_WANT_DESCEND,
         [FG_LLM_MEDIA] = FG_WANT_RAW | FG_WANT_COUNT | FG_WANT_EDGES,
+        [FG_LLM_IMAGE] = FG_WANT_RAW | FG_WANT_COUNT | FG_WANT_EDGES,
+        [FG_LLM_SOUND] = FG_WANT_RAW | FG_WANT_COUNT | FG_WANT_EDGES,
+        [FG_LLM_SOURCE] = FG_WANT_DESCEND | FG_WANT_EDGES,
+        [FG_LLM_SOURCE_DATA] = FG_WANT_COUNT,
+        [FG_LLM_SOURCE_TYPE] = FG_WANT_STRING,
+        [FG_LLM_PROMPT_TYPE] = FG_WANT_STRING,
+        [FG_LLM_ELSEWHERE] = FG_WANT_STRING | FG_WANT_DESCEND | FG_WANT_EDGES,
+        [FG_LLM_TEXTS] = FG_WANT_STRING | FG_WANT_DESCEND | FG_WANT_EDGES,
+        [FG_LLM_TOOLS] = FG_WANT_DESCEND | FG_WANT_EDGES,
+        [FG_LLM_MAX_OUTPUT_TOKENS] = FG_WANT_NUMBER,
+        [FG_LLM_MAX_NESTED_TOKENS] = FG_WANT_NUMBER,
+        [FG_LLM_REQUEST_TIER] = FG_WANT_STRING,
+        [FG_LLM_REQUEST_SPEED] = FG_WANT_STRING,
     };
     return place < FG_LLM_FIELD ? wants[place] : FG_WANT_NUMBER;
 }
+
+/// Where text[0 ..< length] first stands in p[0 ..< n]; null if it does not.
+const void *fg_find_bytes(const void *p, size_t n, const void *text, size_t length);
 
 #include "CScanLLMMembers.h"

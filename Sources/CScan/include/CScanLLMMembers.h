@@ -119,6 +119,7 @@ static inline uint8_t fg_llm_part_member(const uint8_t *p, size_t n) {
     case 4:
         FG_LLM_NAME("text", FG_LLM_PART)
         FG_LLM_NAME("name", FG_LLM_PART)
+        FG_LLM_NAME("role", FG_LLM_ROLE)
         return 0;
     case 5:
         FG_LLM_NAME("parts", FG_LLM_PART)
@@ -290,13 +291,17 @@ static inline uint8_t fg_llm_request_member(const uint8_t *p, size_t n) {
     case 5:
         FG_LLM_NAME("model", FG_LLM_REQUEST_MODEL)
         FG_LLM_NAME("input", FG_LLM_PROMPT)
+        FG_LLM_NAME("tools", FG_LLM_TOOLS)
+        FG_LLM_NAME("speed", FG_LLM_REQUEST_SPEED)
         return 0;
     case 6:
         FG_LLM_NAME("stream", FG_LLM_REQUEST_STREAM)
         FG_LLM_NAME("system", FG_LLM_PROMPT)
+        FG_LLM_NAME("prompt", FG_LLM_TEXTS)
         return 0;
     case 7:
         FG_LLM_NAME("best_of", FG_LLM_BEST_OF)
+        FG_LLM_NAME("options", FG_LLM_GENERATION)
         return 0;
     case 8:
         FG_LLM_NAME("messages", FG_LLM_PROMPT)
@@ -305,16 +310,36 @@ static inline uint8_t fg_llm_request_member(const uint8_t *p, size_t n) {
     case 10:
         FG_LLM_NAME("max_tokens", FG_LLM_MAX_TOKENS)
         return 0;
+    case 11:
+        FG_LLM_NAME("max_gen_len", FG_LLM_MAX_NESTED_TOKENS)
+        FG_LLM_NAME("serviceTier", FG_LLM_REQUEST_TIER)
+        return 0;
+    case 12:
+        FG_LLM_NAME("service_tier", FG_LLM_REQUEST_TIER)
+        FG_LLM_NAME("conversation", FG_LLM_ELSEWHERE)
+        return 0;
+    case 13:
+        FG_LLM_NAME("cachedContent", FG_LLM_ELSEWHERE)
+        return 0;
     case 14:
         FG_LLM_NAME("stream_options", FG_LLM_STREAM_OPTIONS)
+        FG_LLM_NAME("cached_content", FG_LLM_ELSEWHERE)
+        return 0;
+    case 15:
+        FG_LLM_NAME("inferenceConfig", FG_LLM_GENERATION)
         return 0;
     case 16:
         FG_LLM_NAME("generationConfig", FG_LLM_GENERATION)
         return 0;
     case 17:
-        FG_LLM_NAME("max_output_tokens", FG_LLM_MAX_TOKENS)
+        FG_LLM_NAME("max_output_tokens", FG_LLM_MAX_OUTPUT_TOKENS)
         FG_LLM_NAME("generation_config", FG_LLM_GENERATION)
         FG_LLM_NAME("systemInstruction", FG_LLM_PROMPT)
+        return 0;
+    case 20:
+        FG_LLM_NAME("previous_response_id", FG_LLM_ELSEWHERE)
+        FG_LLM_NAME("max_tokens_to_sample", FG_LLM_MAX_NESTED_TOKENS)
+        FG_LLM_NAME("textGenerationConfig", FG_LLM_GENERATION)
         return 0;
     case 21:
         FG_LLM_NAME("max_completion_tokens", FG_LLM_MAX_COMPLETION_TOKENS)
@@ -324,17 +349,54 @@ static inline uint8_t fg_llm_request_member(const uint8_t *p, size_t n) {
 }
 
 static inline uint8_t fg_llm_prompt_member(const uint8_t *p, size_t n) {
+    switch (n) {
+    case 4:
+        FG_LLM_NAME("type", FG_LLM_PROMPT_TYPE)
+        FG_LLM_NAME("file", FG_LLM_MEDIA)
+        FG_LLM_NAME("data", FG_LLM_MEDIA)
+        return 0;
+    case 5:
+        FG_LLM_NAME("parts", FG_LLM_PROMPT)
+        FG_LLM_NAME("image", FG_LLM_IMAGE)
+        FG_LLM_NAME("video", FG_LLM_MEDIA)
+        return 0;
+    case 6:
+        FG_LLM_NAME("source", FG_LLM_SOURCE)
+        FG_LLM_NAME("images", FG_LLM_IMAGE)
+        return 0;
+    case 7:
+        FG_LLM_NAME("content", FG_LLM_PROMPT)
+        FG_LLM_NAME("file_id", FG_LLM_ELSEWHERE)
+        return 0;
+    case 8:
+        FG_LLM_NAME("fileData", FG_LLM_MEDIA)
+        FG_LLM_NAME("file_url", FG_LLM_ELSEWHERE)
+        FG_LLM_NAME("document", FG_LLM_MEDIA)
+        return 0;
+    case 9:
+        FG_LLM_NAME("image_url", FG_LLM_IMAGE)
+        FG_LLM_NAME("file_data", FG_LLM_MEDIA)
+        FG_LLM_NAME("video_url", FG_LLM_MEDIA)
+        return 0;
+    case 10:
+        FG_LLM_NAME("inlineData", FG_LLM_SOURCE)
+        return 0;
+    case 11:
+        FG_LLM_NAME("input_audio", FG_LLM_SOUND)
+        FG_LLM_NAME("inline_data", FG_LLM_SOURCE)
+        return 0;
+    default: return 0;
+    }
+}
+
+static inline uint8_t fg_llm_source_member(const uint8_t *p, size_t n) {
+    FG_LLM_NAME("data", FG_LLM_SOURCE_DATA)
+    FG_LLM_NAME("url", FG_LLM_SOURCE_DATA)
+    FG_LLM_NAME("file_id", FG_LLM_SOURCE_DATA)
     FG_LLM_NAME("content", FG_LLM_PROMPT)
-    FG_LLM_NAME("parts", FG_LLM_PROMPT)
-    FG_LLM_NAME("image_url", FG_LLM_MEDIA)
-    FG_LLM_NAME("input_audio", FG_LLM_MEDIA)
-    FG_LLM_NAME("file", FG_LLM_MEDIA)
-    FG_LLM_NAME("file_data", FG_LLM_MEDIA)
-    FG_LLM_NAME("source", FG_LLM_MEDIA)
-    FG_LLM_NAME("inlineData", FG_LLM_MEDIA)
-    FG_LLM_NAME("inline_data", FG_LLM_MEDIA)
-    FG_LLM_NAME("fileData", FG_LLM_MEDIA)
-    FG_LLM_NAME("data", FG_LLM_MEDIA)
+    FG_LLM_NAME("media_type", FG_LLM_SOURCE_TYPE)
+    FG_LLM_NAME("mimeType", FG_LLM_SOURCE_TYPE)
+    FG_LLM_NAME("mime_type", FG_LLM_SOURCE_TYPE)
     return 0;
 }
 
@@ -456,11 +518,15 @@ static inline uint8_t fg_llm_member(uint8_t place, const uint8_t *p, size_t n) {
         FG_LLM_NAME("include_usage", FG_LLM_INCLUDE_USAGE)
         return 0;
     case FG_LLM_GENERATION:
-        FG_LLM_NAME("maxOutputTokens", FG_LLM_MAX_TOKENS)
-        FG_LLM_NAME("max_output_tokens", FG_LLM_MAX_TOKENS)
+        FG_LLM_NAME("maxOutputTokens", FG_LLM_MAX_NESTED_TOKENS)
+        FG_LLM_NAME("max_output_tokens", FG_LLM_MAX_NESTED_TOKENS)
+        FG_LLM_NAME("maxTokens", FG_LLM_MAX_NESTED_TOKENS)
+        FG_LLM_NAME("maxTokenCount", FG_LLM_MAX_NESTED_TOKENS)
+        FG_LLM_NAME("num_predict", FG_LLM_MAX_NESTED_TOKENS)
         FG_LLM_NAME("candidateCount", FG_LLM_COUNT)
         return 0;
     case FG_LLM_PROMPT: return fg_llm_prompt_member(p, n);
+    case FG_LLM_SOURCE: return fg_llm_source_member(p, n);
     default: return 0;
     }
 }

@@ -98,7 +98,8 @@ struct ProviderCompiler {
     private func cell(of key: UsableKey, _ provider: String) -> LoadCell {
         guard let record = key.record else { return registry.providers.keyless(provider) }
         return registry.providers.key(
-            record, secret: key.secret, now: Int64(Clock.realtimeNanoseconds() / 1_000_000), monotonicNow: Clock.monotonicMilliseconds())
+            record, secret: key.secret, now: Int64(Clock.realtimeNanoseconds() / 1_000_000),
+            monotonicNow: Clock.monotonicMilliseconds())
     }
 
     static func baseURL(_ record: ProviderRecord) throws(RouteFailure) -> BaseURL {
@@ -246,7 +247,7 @@ struct ProviderCompiler {
     private func entry(_ name: String, isAlias: Bool, _ candidates: [Candidate]) -> ModelEntry {
         ModelEntry(
             name: arena.store(name), isAlias: isAlias,
-            candidates: arena.store(Array(candidates.prefix(ProviderTable.maxCandidates))),
+            candidates: arena.store(candidates),
             turns: registry.providers.turns(ofModel: name))
     }
 

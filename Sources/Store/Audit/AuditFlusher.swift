@@ -126,6 +126,14 @@ final class AuditFlusher {
         return isDrained ? .drained : .more
     }
 
+    /// Gives up what a rush has made grow: room for batches, the database's cached pages, the rings' pages. Between two
+    /// flushes.
+    func giveBackMemory() {
+        transaction.batch = AuditBatch()
+        connection.giveBackMemory()
+        for reader in readers { reader.ring.giveBackPages() }
+    }
+
     /// True if the rings hold no more than was read.
     private func read() -> Bool {
         transaction.batch.removeAll()

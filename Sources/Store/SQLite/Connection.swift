@@ -103,6 +103,9 @@ final class Connection {
     /// Rows that the last INSERT, UPDATE or DELETE changed.
     var changes: Int { Int(sqlite3_changes64(handle)) }
 
+    /// Gives up cached pages, as far as no statement uses them.
+    func giveBackMemory() { sqlite3_db_release_memory(handle) }
+
     // MARK: Transactions
 
     /// Runs `body` in a transaction that takes the write lock at once; an error rolls it back.

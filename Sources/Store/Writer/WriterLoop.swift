@@ -15,6 +15,7 @@ final class WriterLoop {
     private let flusher: AuditFlusher
     private var options: WriterOptions
     private var priority = WriterPriorityPolicy()
+    private var quiet = QuietWatch()
     private var retryDelayMilliseconds = 0
     /// Refused records of the process before.
     private var recoveredRefusals = 0
@@ -154,6 +155,7 @@ final class WriterLoop {
             if now >= nextFlush || (work.isExpedited && retryDelayMilliseconds == 0) { flush() }
             if !adopted.isEmpty { finishAdopted() }
             if options.retentionDays > 0 || options.usageRetentionDays > 0, now >= nextRetention { deleteExpired() }
+            if quiet.isDue(nowMilliseconds: now, events: flusher.committedEvents) { giveBackMemory() }
             adjustPriority(isUrgent: false)
         }
     }
@@ -238,6 +240,13 @@ final class WriterLoop {
                 $0.statistics.totalFlushNanoseconds += flushNanoseconds
             }
         }
+    }
+
+    /// The heap is locked meanwhile: nobody must be kept waiting because this thread is not let run.
+    private func giveBackMemory() {
+        adjustPriority(isUrgent: true)
+        flusher.giveBackMemory()
+        Heap.giveBack()
     }
 
     /// Deletes some of the rows that are too old; comes back at once while there are more.

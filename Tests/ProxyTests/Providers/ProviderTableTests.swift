@@ -42,12 +42,12 @@ struct ProviderTableTests {
         let resolution = try #require(table.resolve(kept(name)))
         let entry = try #require(resolution.entry >= 0 ? table.models.pointer(Int(resolution.entry)) : nil)
         return CandidateSet(
-            candidates: entry.pointee.candidates.pointer(0), count: entry.pointee.candidates.count, allowed: ~0,
+            candidates: entry.pointee.candidates.pointer(0), count: entry.pointee.candidates.count,
             turns: entry.pointee.turns)
     }
 
     private func attempted(_ candidate: Int, _ key: Int, _ outcome: AttemptOutcome) -> ProviderAttempt {
-        ProviderAttempt(candidate: Int16(candidate), key: Int32(key), outcome: outcome)
+        ProviderAttempt(candidate: Int32(candidate), key: Int32(key), outcome: outcome)
     }
 
     // MARK: Names
