@@ -119,6 +119,7 @@ enum OpenAPI {
         }
         var failures = Set(endpoint.failures)
         if endpoint.body != nil { failures.insert(413) }
+        if HostCheck.isWanted(endpoint) { failures.insert(421) }
         // A query parameter that is not known is a 400 wherever a token is wanted.
         if endpoint.access == .token { failures.formUnion([400, 401, 403, 429]) }
         if case .reactor = endpoint.handler {} else { failures.formUnion([500, 503]) }

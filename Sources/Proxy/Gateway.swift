@@ -62,7 +62,7 @@ public final class Gateway: GatewayControl {
 
     /// Binds the data plane's address and starts one worker a ring.
     ///
-    /// - Parameter onRingPressure: called from a worker whose ring has filled by half; must return at once.
+    /// - Parameter onRingPressure: called from a worker whose ring has filled by an eighth; must return at once.
     ///
     /// Every worker has a listening socket of its own (SO_REUSEPORT), so the kernel spreads connections over them.
     ///

@@ -10,14 +10,15 @@ extension Worker {
     /// True if the ring has room for this exchange's records and for those that open exchanges still have to write.
     @inline(__always)
     mutating func hasRoomForAudit(headBytes: Int) -> Bool {
-        let free = producer.freeBytes()
-        if isUnderPressure != (free < ringCapacity / 2) { pressureChanged() }
+        if isUnderPressure != producer.isFuller(than: ringCapacity / 8) { pressureChanged() }
         if !current.pointee.policy.waitsForAudit { return true }
+        let free = producer.freeBytes()
         let need = headBytes * 2 + Self.completedReserve * (openExchanges + 2)
         return free >= min(need, ringCapacity / 4)
     }
 
-    /// The ring has filled by half, or emptied again: the writer is told, for on a busy core it may not notice by itself.
+    /// The ring has filled by an eighth, or emptied again: the writer is told, for on a busy core, at idle priority, it may
+    /// not notice by itself.
     @inline(never)
     private mutating func pressureChanged() {
         isUnderPressure.toggle()

@@ -12,7 +12,8 @@ public struct DetachedProcess: ~Copyable {
         program: String, arguments: [String], environment: [String: String], kept: [Int32]
     ) throws(SystemError) {
         var argumentPointers: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
-        var variablePointers: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
+        var variablePointers: [UnsafeMutablePointer<CChar>?] =
+            environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { for text in argumentPointers + variablePointers { free(text) } }
         let pid = fg_start_detached(program, &argumentPointers, &variablePointers, kept, kept.count)
         guard pid > 0 else { throw SystemError(errno: pid, operation: "start \(program)") }

@@ -114,6 +114,7 @@ FAULTS = {
     "error-first": (error_first, "error_in_answer", 200),
     "slow": (slow, None, None),
 }
+RESENT = 'fastgate_resent_requests_total{idempotent="no"}'
 # The key's fault, not the provider's.
 OF_KEY = {"429", "429-retry-after", "401", "402", "403"}
 
@@ -324,6 +325,7 @@ def test_hundreds_of_requests_through_a_storm(pools):
         for provider in ("a", "b"):
             pools.price(f"storm-{api}-{provider}", model)
         site.gateway.admin("POST", "/admin/aliases", {"name": f"alias-{api}", "targets": [f"storm-{api}-a/{model}", model]}, expect=201)
+    before_storm = site.gateway.metrics()[RESENT]
     made = site.gateway.make_key()
     kinds = clients(site, made["key_value"])
     jobs = []
@@ -352,16 +354,24 @@ def test_hundreds_of_requests_through_a_storm(pools):
     assert answers == {id: "Hello" for _, _, _, id in jobs}
 
     # What was written down is what happened.
-    failures = 0
+    failures = resent = 0
     for api, _, _, id in jobs:
         record = site.usage(id)
         assert (record["outcome"], record["total_tokens"], record["cost_micros"]) == ("completed", TOKENS[api], TOKENS[api])
         rows = site.gateway.query("SELECT * FROM usage_attempts WHERE id = ? ORDER BY position", record["id"])
         reasons = [row["reason"] for row in rows if not row["provider"].endswith("-dead")]
-        assert reasons == [told(fault, api) for fault in served[id] if fault and fault != "slow"], (id, served[id], reasons)
+        happened = [fault for fault in served[id] if fault and fault != "slow"]
+        # A kept-alive connection that ends before the first byte may have died of age: the same is sent again at once.
+        missing = len(happened) - len(reasons)
+        assert 0 <= missing <= happened.count("reset"), (id, served[id], reasons)
+        expected = collections.Counter(told(fault, api) for fault in happened)
+        expected["cut_off"] -= missing
+        assert collections.Counter(reasons) == +expected, (id, served[id], reasons)
+        resent += missing
         assert all(row["reason"] == "connect" for row in rows if row["provider"].endswith("-dead"))
         failures += len(rows)
     assert failures > 40, "there was no storm"
+    assert site.gateway.metrics()[RESENT] - before_storm == resent, "what is sent again without a word is counted"
     spent = sum(TOKENS[api] for api, *_ in jobs)
     account = wait_until(lambda: (site.balance(made["key_value"])["tokens"]["spent"] == spent) and site.balance(made["key_value"]), "all is settled")
     assert account["tokens"]["reserved"] == 0 and account["amount"]["spent_micros"] == spent
@@ -397,10 +407,10 @@ def test_where_no_key_is_healthy_the_sdk_gets_one_clear_error(pools):
     assert len(site.upstreams["all-limited"].requests) == 3, "while they rest none is asked"
 
 
-def test_a_pool_of_a_hundred_and_twenty_keys(pools):
+def test_a_pool_of_more_keys_than_fifty(pools):
     """More keys than one would look at by hand: all but the last are refused, one after the other, and the pool serves."""
     site = pools.site
-    count = 120
+    count = 56
 
     def script(exchange, api, key):
         if key == f"{count - 1:03d}":

@@ -5,6 +5,13 @@ import Testing
 @testable import Reactor
 
 @Suite struct SocketAddressTests {
+    @Test func addressesAreCountedByTheirNetwork() throws {
+        func network(_ text: String) throws -> String { try #require(SocketAddress(literal: text, port: 1)).network }
+        #expect(try network("192.0.2.7") == "192.0.2.7")
+        #expect(try network("2001:db8:1:2:3:4:5:6") == "2001:db8:1:2::/64")
+        #expect(try network("2001:db8:1:2::9") == network("2001:db8:1:2:a::"))
+    }
+
     @Test func literals() {
         for (text, host, description) in [
             ("127.0.0.1", "127.0.0.1", "127.0.0.1:80"), ("::1", "::1", "[::1]:80"), ("[::1]", "::1", "[::1]:80"),

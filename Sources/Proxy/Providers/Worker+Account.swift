@@ -61,9 +61,9 @@ extension Worker {
         body.append("},\"concurrency\":{\"limit\":")
         Self.append(account.caller.pointee.maxConcurrent, &body)
         body.append(",\"open\":")
-        Self.append(
-            account.caller.pointee.maxConcurrent.map { _ in account.caller.pointee.budget.concurrency.openCount },
-            &body)
+        // This request, which asks, holds a place itself.
+        let open = account.caller.pointee.budget.concurrency.openCount - 1
+        Self.append(account.caller.pointee.maxConcurrent.map { _ in max(open, 0) }, &body)
         body.append("}}")
         return true
     }

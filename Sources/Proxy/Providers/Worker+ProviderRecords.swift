@@ -98,7 +98,8 @@ extension Worker {
         let requestID = requestID(c)
         let requested = Bytes(side.pointee.name.readPointer, side.pointee.name.count)
         let tokens = usage ?? TokenUsage()
-        let outcome = usageOutcome(c.pointee.exchange.error, isBilled: usage != nil)
+        let outcome = usageOutcome(
+            c.pointee.exchange.error, isBilled: usage != nil, isWhole: side.pointee.reader.isFinished)
         side.pointee.reader.withServedModel { served in
             let attempts = writeAttempts(c, side)
             let fields = UsageFields(
@@ -119,8 +120,10 @@ extension Worker {
             firstByteNanoseconds: side.pointee.firstByteNanoseconds)
     }
 
-    private func usageOutcome(_ error: ExchangeError, isBilled: Bool) -> UsageOutcome {
+    /// - Parameter isWhole: the answer has said that it is: clients may leave then, before the transfer's own end.
+    private func usageOutcome(_ error: ExchangeError, isBilled: Bool, isWhole: Bool) -> UsageOutcome {
         switch error {
+        case .clientGone where isBilled && isWhole: .completed
         case .none: isBilled ? .completed : .failed
         case .clientGone, .sendTimeout: .cancelled
         default: isBilled ? .interrupted : .failed

@@ -16,6 +16,7 @@ final class WriterLoop {
     private var options: WriterOptions
     private var priority = WriterPriorityPolicy()
     private var quiet = QuietWatch()
+    private let pace = WriterPace()
     private var retryDelayMilliseconds = 0
     /// Refused records of the process before.
     private var recoveredRefusals = 0
@@ -58,7 +59,8 @@ final class WriterLoop {
             return $0.options
         }
         connection = try Connection(
-            path: databasePath, mode: .readWrite, busyTimeoutMilliseconds: Int32(options.busyTimeoutMilliseconds))
+            path: databasePath, mode: .readWrite, busyTimeoutMilliseconds: Int32(options.busyTimeoutMilliseconds),
+            isPaced: true)
         try connection.applySettings()
         flusher = AuditFlusher(connection: connection, rings: rings)
         flusher.configure(options)
@@ -135,11 +137,14 @@ final class WriterLoop {
     // MARK: Turns
 
     private func run() {
+        WriterPace.setOfThisThread(pace)
+        defer { WriterPace.setOfThisThread(nil) }
         adjustPriority(isUrgent: false)
         while true {
             let deletes = options.retentionDays > 0 || options.usageRetentionDays > 0
             let wake = min(nextFlush, deletes ? nextRetention : .max)
             let work = gate.wait(untilMilliseconds: wake)
+            pace.restart()
             adopt(work.options)
             for abandoned in work.abandoned {
                 adopted.append(abandoned)
@@ -187,7 +192,10 @@ final class WriterLoop {
     /// One batch, or the report of why it failed.
     private func flush() {
         let started = Clock.monotonicNanoseconds()
-        flusher.onProgress = { [unowned self] in adjustPriority(isUrgent: false) }
+        flusher.onProgress = { [unowned self] in
+            adjustPriority(isUrgent: false)
+            pace.breathe()
+        }
         do throws(StoreError) {
             let outcome = try flusher.flush()
             retryDelayMilliseconds = 0
@@ -233,6 +241,7 @@ final class WriterLoop {
             $0.statistics.corruptRecords = flusher.corruptRecords
             $0.statistics.rejectedRecords = flusher.rejectedRecords
             $0.statistics.orphanedCompletions = flusher.orphanedCompletions
+            $0.statistics.yields = pace.yields
             if let flushNanoseconds {
                 $0.statistics.isHealthy = true
                 $0.statistics.flushes += 1
@@ -322,7 +331,9 @@ final class WriterLoop {
 
     private func adjustPriority(isUrgent: Bool) {
         let raise = isUrgent || !options.yieldsToWorkers
-        guard let isRaised = priority.update(fill: flusher.ringFill, isUrgent: raise) else { return }
+        let fill = flusher.ringFill
+        pace.set(fill: fill, isUrgent: raise)
+        guard let isRaised = priority.update(fill: fill, isUrgent: raise) else { return }
         ThreadPriority.setRaised(isRaised)
         gate.withLock { $0.statistics.isRaised = isRaised }
     }
