@@ -1,4 +1,3 @@
-@testable import Admin
 @testable import JSON
 @testable import LLM
 @testable import Reactor
@@ -105,26 +104,4 @@ func fuzzForm(_ input: Input) {
     again.read(Bytes(GuardedMemory.shared.place(longer), longer.count), contentType: contentType)
     check(
         again.isWhole && again.files == reader.files && again.streams == reader.streams, "with more behind it another")
-}
-
-/// The answer to a question for models is the same however it comes.
-func fuzzModelList(_ input: Input) {
-    let body = input.body
-    func read(_ ends: [Int]) -> ModelListAnswer.Progress {
-        var answer = ModelListAnswer()
-        var from = 0
-        for end in ends where end > from {
-            let progress = answer.take(body[from..<end])
-            if progress != .more { return progress }
-            from = end
-        }
-        return answer.end()
-    }
-    let whole = read([body.count])
-    let halves = read([input.cut, body.count])
-    check(halves == whole, "cut at \(input.cut): \(halves), whole: \(whole)")
-    if body.count < 300 {
-        let bytewise = read(Array(0...body.count))
-        check(bytewise == whole, "byte by byte: \(bytewise), whole: \(whole)")
-    }
 }
