@@ -31,12 +31,17 @@ struct ProviderExchange: BitwiseCopyable {
 
     // The request.
     var request = RequestReader()
+    /// The body is a form, and what it says.
+    var isForm = false
+    var form = FormReader()
     /// The answer is to report usage although the client did not ask for it.
     var asksForUsage = false
 
     // What was taken from the caller's account.
     var reserved = Spending()
     var holdsReservation = false
+    /// When the budget's period began that the exchange belongs to (Unix milliseconds).
+    var budgetPeriod: Int64 = 0
     var holdsPlace = false
 
     // The answer.

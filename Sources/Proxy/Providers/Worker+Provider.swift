@@ -72,7 +72,9 @@ extension Worker {
         guard set.count > 0 else { return .modelNotFound }
         let allowed = usable(c, side, set, name)
         side.pointee.allowed = allowed.usable
-        if allowed.usable == 0 { return allowed.isForbidden ? .modelNotAllowed : .modelNotFound }
+        if allowed.usable == 0 {
+            return allowed.isForbidden ? .modelNotAllowed : allowed.isUnpriced ? .modelNotPriced : .modelNotFound
+        }
         return takeFromAccount(c, side, providers)
     }
 
@@ -82,10 +84,11 @@ extension Worker {
     private func usable(
         _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
         _ set: CandidateSet, _ name: Bytes
-    ) -> (usable: UInt64, isForbidden: Bool) {
+    ) -> (usable: UInt64, isForbidden: Bool, isUnpriced: Bool) {
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
         var usable: UInt64 = 0
         var isForbidden = false
+        var isUnpriced = false
         for i in 0..<set.count {
             let candidate = set.candidates[i]
             let provider = providers.providers.pointer(Int(candidate.provider))
@@ -98,10 +101,17 @@ extension Worker {
                     isForbidden = true
                     continue
                 }
+                // What nobody can price no budget of money can hold.
+                if caller.pointee.limits.maxAmount != nil, !providers.settings.allowsUnpriced,
+                    worstCost(side, providers, candidate, caller, prompt: 0, completion: 0) == nil
+                {
+                    isUnpriced = true
+                    continue
+                }
             }
             usable |= 1 << UInt64(i)
         }
-        return (usable, isForbidden)
+        return (usable, isForbidden, isUnpriced)
     }
 
     /// The candidates of an exchange; the pointer stays valid as long as the exchange is open.
@@ -137,45 +147,17 @@ extension Worker {
             side.pointee.holdsPlace = true
         }
         let worst = worstCase(c, side, providers, caller)
-        let start = caller.pointee.limits.periodStart(Int64(realtime / 1_000_000))
+        // As in the database: an exchange belongs to the period in which it was accepted.
+        let start = caller.pointee.limits.periodStart(Int64(clamping: c.pointee.exchange.auditID.unixMilliseconds))
         switch caller.pointee.budget.reserve(worst, limits: caller.pointee.limits, periodStart: start) {
         case .reserved: break
         case .noTokens: return .outOfTokens
         case .noAmount: return .outOfMoney
         }
         side.pointee.reserved = worst
+        side.pointee.budgetPeriod = start
         side.pointee.holdsReservation = true
         return .none
-    }
-
-    /// What an answer may have at most where nobody says: neither the request nor the price file.
-    static let assumedOutputTokens: Int64 = 4096
-
-    /// The most that the request can come to, with whichever of its candidates.
-    private func worstCase(
-        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
-        _ providers: ProviderTable, _ caller: UnsafePointer<CallerPolicy>
-    ) -> Spending {
-        let set = candidates(c, side)
-        var worst = Spending()
-        for i in 0..<set.count where set.allowed >> UInt64(i) & 1 != 0 {
-            let index = Int(set.candidates[i].price)
-            let known = index >= 0 ? providers.prices[index].maxOutputTokens : 0
-            let usage = TokenUsage(
-                prompt: side.pointee.request.promptEstimate,
-                completion: outputLimit(side, known: known))
-            worst.tokens = max(worst.tokens, usage.total)
-            if index >= 0, providers.prices[index].currency.elementsEqual(caller.pointee.currency) {
-                worst.amount = max(worst.amount, providers.prices[index].price.cost(of: usage))
-            }
-        }
-        return worst
-    }
-
-    private func outputLimit(_ side: UnsafeMutablePointer<ProviderExchange>, known: Int64) -> Int64 {
-        guard side.pointee.endpoint.endpoint.generates else { return 0 }
-        let limit = side.pointee.request.maxTokens ?? (known > 0 ? known : Self.assumedOutputTokens)
-        return min(limit, TokenUsage.limit) &* min(side.pointee.request.choices, 1000)
     }
 
     // MARK: Attempts

@@ -62,8 +62,10 @@ struct UsageSettlement: ~Copyable {
     private static let insertText = """
         INSERT INTO usage_records (id, request_id, key_id, source_path, provider, provider_key_id, model_requested,
             model_served, prompt_tokens, completion_tokens, cached_tokens, cache_write_tokens, reasoning_tokens,
-            total_tokens, cost_micros, currency, estimated, outcome, created_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
+            total_tokens, cost_micros, currency, estimated, outcome, created_at, service_tier,
+            \(UsageParts.columns.map(\.name).joined(separator: ", ")))
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
+            ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)
         ON CONFLICT (id) DO NOTHING
         """
 
@@ -99,6 +101,13 @@ struct UsageSettlement: ~Copyable {
         binder.bindOptionalText(fields.currency.cut(), statement.handle, 16)
         statement.bind(17, fields.isEstimated).bind(18, fields.outcome.name)
         binder.bindTime(max(1, usage.id.unixMilliseconds &* 1_000_000), statement.handle, 19)
+        let parts = fields.parts
+        statement.bind(20, parts.tier.name)
+        statement.bind(21, parts.cacheWriteLong.asTokens).bind(22, parts.inputAudio.asTokens)
+        statement.bind(23, parts.inputImage.asTokens).bind(24, parts.cachedAudio.asTokens)
+        statement.bind(25, parts.outputAudio.asTokens).bind(26, parts.outputImage.asTokens)
+        statement.bind(27, parts.toolPrompt.asTokens).bind(28, parts.searches.asTokens)
+        statement.bind(29, parts.images.asTokens).bind(30, parts.milliseconds.asTokens)
         try statement.run()
         guard connection.changes == 1 else { return false }
         inserted += 1
