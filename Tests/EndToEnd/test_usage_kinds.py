@@ -110,12 +110,19 @@ def test_forms_that_name_no_one_model_are_refused(site, body, code):
 
 def test_the_deployment_in_the_path_decides(site):
     path = "/openai/deployments/deployed/chat/completions?api-version=2024-10-21"
+    site.upstreams["one"].handler = answering(completion("deployed"))
     record, sent = asked(site, {"messages": []}, path)
     assert record["model_requested"] == "deployed" and record["cost_micros"] == 49
     assert sent.target.endswith(path)
     # What the body says besides changes neither way nor permission.
     key = site.gateway.make_key(allowed_models=["plain"])["key_value"]
     assert site.call({"model": "plain", "messages": []}, path, key=key).status == 403
+    site.upstreams["one"].handler = chat
+    # A deployment that nobody lists goes where the body's model is, as it is; both have to be allowed.
+    other = path.replace("deployed", "mine")
+    record, sent = asked(site, {"model": "plain", "messages": []}, other)
+    assert record["model_requested"] == "plain" and sent.target.endswith(other)
+    assert site.call({"model": "plain", "messages": []}, other, key=key).status == 403
     record, sent = asked(site, {"model": "plain", "messages": [], "stream": True}, path)
     assert record["model_requested"] == "deployed" and not record["estimated"]
     assert sent.json()["stream_options"] == {"include_usage": True}

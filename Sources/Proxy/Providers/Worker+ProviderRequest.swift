@@ -178,7 +178,7 @@ extension Worker {
             let count = ModelName.decode(text, into: side.pointee.name.writePointer)
             guard count > 0 else { return .modelNotFound }
             side.pointee.name.produce(count)
-            return .none
+            return match.endpoint.apiType == .openai ? nameDeployment(c, side) : .none
         }
         if side.pointee.isForm {
             let form = side.pointee.form
@@ -198,6 +198,29 @@ extension Worker {
         }
         guard !side.pointee.name.isEmpty else { return .missingModel }
         return .none
+    }
+
+    /// Azure's deployment decides, if a provider has it under that name. Else the body's model tells which provider; the
+    /// path stays as it is, and the key has to be allowed the deployment too.
+    private mutating func nameDeployment(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>
+    ) -> ExchangeError {
+        let request = side.pointee.request
+        let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
+        let deployment = Bytes(side.pointee.name.readPointer, side.pointee.name.count)
+        guard request.isWhole, !request.isMalformed, !request.modelsDisagree, !request.modelIsTooLong,
+            request.modelSpan != nil, providers.resolve(deployment) == nil
+        else { return .none }
+        if c.pointee.exchange.keyIndex >= 0 {
+            let caller = providers.callers.pointer(Int(c.pointee.exchange.keyIndex))
+            guard caller.pointee.allows(asked: deployment, model: deployment, provider: .empty) else {
+                return .modelNotAllowed
+            }
+        }
+        pool.give(&side.pointee.name)
+        request.withModel { pool.append(&side.pointee.name, $0.pointer ?? UnsafePointer(scratch), $0.count) }
+        (side.pointee.endpoint.modelStart, side.pointee.endpoint.modelEnd) = (0, 0)
+        return side.pointee.name.isEmpty ? .missingModel : .none
     }
 
     /// The request's Content-Type if its body is a form, else nothing.
