@@ -42,7 +42,8 @@ struct UsageEventTests {
         (sample.parts.cacheWriteLong, sample.parts.images, sample.parts.milliseconds) = (1, 2, 3)
         (sample.parts.inputAudio, sample.parts.outputImage, sample.parts.tier) = (4, 5, .priority)
         let parts = sample.parts
-        #expect(decoded(sample.encoded) { _, fields in #expect(fields.parts == parts) })
+        let isRead = decoded(sample.encoded) { _, fields in #expect(fields.parts == parts) }
+        #expect(isRead)
     }
 
     /// A ring may hold what an earlier version has left: without parts.
