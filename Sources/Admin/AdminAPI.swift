@@ -167,7 +167,8 @@ extension AdminFailure {
 /// The endpoints and how one is answered.
 enum AdminAPI {
     static let endpoints: [Endpoint] =
-        keyEndpoints + routeEndpoints + providerEndpoints + providerKeyEndpoints + masterKeyEndpoints + modelEndpoints + priceEndpoints
+        keyEndpoints + routeEndpoints + providerEndpoints + providerKeyEndpoints + masterKeyEndpoints + modelEndpoints
+        + priceEndpoints
         + usageEndpoints + logEndpoints + metricsEndpoints + sessionEndpoints
         + systemEndpoints
 

@@ -50,10 +50,10 @@ extension AdminReactor {
             endpoint = found
             current.pathValues = pathValues
         }
-        if endpoint?.access == .open {
-            let allowed = shared.settings.admin.hosts
-            // Health says nothing that a page should not see, and those that check it use what names they like.
-            if shared.isLocal, head.path != "/health", !HostCheck.allows(head.headers["host"], allowed: allowed) {
+        if let endpoint, endpoint.access == .open {
+            if shared.isLocal, HostCheck.isWanted(endpoint),
+                !HostCheck.allows(head.headers["host"], allowed: shared.settings.admin.hosts)
+            {
                 return answer(HostCheck.failure)
             }
         } else {

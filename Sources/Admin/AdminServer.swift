@@ -44,7 +44,8 @@ public final class AdminServer: Sendable {
         let port = SocketAddress.local(of: socket)?.port ?? settings.admin.port
         let shared = AdminShared(
             settings: settings, tls: tls, gateway: gateway, writer: writer, vault: vault, version: version,
-            gatekeeper: Gatekeeper(access: AccessControl(token: adminToken), cookie: SessionCookie(port: port, isSecure: tls != nil)),
+            gatekeeper: Gatekeeper(
+                access: AccessControl(token: adminToken), cookie: SessionCookie(port: port, isSecure: tls != nil)),
             isLocal: SocketAddress.local(of: socket)?.isLoopback ?? false)
         // Compressed now, not while somebody waits.
         _ = DashboardAssets.shared

@@ -27,6 +27,13 @@ struct ObjectShape: Sendable {
     /// JSON Schema of texts without control characters.
     static let plainPattern = #""pattern":"^[^\\u0000-\\u001f\\u007f]*$""#
 
+    /// JSON Schema of one of the given words.
+    static func words(_ words: [String], default value: String? = nil) -> String {
+        let list = words.map { "\"\($0)\"" }.joined(separator: ",")
+        let standard = value.map { #","default":"\#($0)""# } ?? ""
+        return #"{"type":"string","enum":[\#(list)]\#(standard)}"#
+    }
+
     /// The shape with every member optional, for PATCH.
     func partial(named name: String, description: String) -> ObjectShape {
         var shape = ObjectShape(name: name, description: description, fields: fields, exclusive: exclusive)
@@ -110,6 +117,25 @@ struct BodyReader {
             }
             return .value(text)
         }
+    }
+
+    /// One of the given words.
+    func word(_ name: String, _ words: [String]) throws(AdminFailure) -> Given<String> {
+        let given = try string(name, maxLength: 64)
+        if case .value(let text) = given, !words.contains(text) {
+            throw .badField(name, "must be one of \(words.joined(separator: ", "))")
+        }
+        return given
+    }
+
+    /// Three capital letters.
+    func currency(_ name: String) throws(AdminFailure) -> Given<String> {
+        let given = try string(name, maxLength: 64)
+        if case .value(let text) = given, text.utf8.count != 3 || !text.utf8.allSatisfy({ (0x41...0x5A).contains($0) })
+        {
+            throw .badField(name, "must be three capital letters, as in USD")
+        }
+        return given
     }
 
     func int(_ name: String, in range: ClosedRange<Int>) throws(AdminFailure) -> Given<Int> {

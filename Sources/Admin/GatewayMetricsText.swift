@@ -55,6 +55,12 @@ enum GatewayMetricsText {
         for entry in gateway.retries {
             out.sample("fastgate_retries_total", labels: [("route", entry.route)], entry.count)
         }
+        out.family(
+            "fastgate_resent_requests_total", .counter,
+            "Requests sent again at once, as the kept-alive connection they went out on had been closed.")
+        for (idempotent, count) in [("yes", gateway.resentIdempotent), ("no", gateway.resentOther)] {
+            out.sample("fastgate_resent_requests_total", labels: [("idempotent", idempotent)], count)
+        }
         out.family("fastgate_rate_limited_total", .counter, "Requests refused by a rate limit.")
         out.sample("fastgate_rate_limited_total", gateway.rateLimited)
     }

@@ -6,6 +6,9 @@ import Reactor
 /// are then the page's own, and it could read the metrics or guess tokens. What it cannot do is hide that name. Requests
 /// that bring a token need no such check, and a session's cookie belongs to the name under which it was given.
 enum HostCheck {
+    /// Health says nothing that a page must not see, and those that ask for it use what names they like.
+    static func isWanted(_ endpoint: Endpoint) -> Bool { endpoint.access == .open && endpoint.path != "/health" }
+
     /// - Parameters:
     ///   - host: The Host header.
     ///   - allowed: Names that the operator has for this server.

@@ -1,6 +1,5 @@
 import Config
 import Glibc
-import HTTP
 import Proxy
 import Reactor
 
@@ -17,7 +16,7 @@ struct ModelListClient {
         var text: String
     }
 
-    struct Answer {
+    struct Answer: Equatable {
         var status: Int
         var body: [UInt8]
     }
@@ -106,69 +105,31 @@ struct ModelListClient {
             }
         }
         let asked = Clock.monotonicNanoseconds()
-        var answer: [UInt8] = []
+        var answer = ModelListAnswer()
+        var received = 0
         var piece = [UInt8](repeating: 0, count: 64 << 10)
-        while answer.count < Self.answerLimit {
+        while received < Self.answerLimit {
             let count = piece.withUnsafeMutableBufferPointer { channel.read($0.baseAddress!, $0.count) }
+            let progress: ModelListAnswer.Progress
             if count > 0 {
-                if answer.isEmpty { exchange.firstByteMilliseconds = Self.milliseconds(since: asked) }
-                answer += piece[..<count]
-                if let result = Self.whole(answer, isEnded: false) { return result }
+                if received == 0 { exchange.firstByteMilliseconds = Self.milliseconds(since: asked) }
+                received += count
+                progress = answer.take(piece[..<count])
             } else if count == -Int(EAGAIN) {
                 guard TargetProbe.wait(channel.fd, Int16(POLLIN), deadline) else {
                     return .failure(Failure(step: .timeout, text: "no answer in time"))
                 }
+                continue
             } else {
-                return Self.whole(answer, isEnded: true)
-                    ?? .failure(Failure(step: .protocolError, text: "the answer was cut short"))
+                progress = answer.end()
+            }
+            switch progress {
+            case .more: continue
+            case .whole(let answer): return .success(answer)
+            case .broken(let text): return .failure(Failure(step: .protocolError, text: text))
             }
         }
         return .failure(Failure(step: .protocolError, text: "the answer is too long"))
-    }
-
-    /// Status and body of a whole answer; nil while it is not whole.
-    static func whole(_ answer: [UInt8], isEnded: Bool) -> Result<Answer, Failure>? {
-        func broken(_ text: String) -> Result<Answer, Failure> { .failure(Failure(step: .protocolError, text: text)) }
-        let limits = MessageLimits()
-        var fields = [Field](repeating: Field(), count: Int(limits.maxFields))
-        var head = ResponseHead()
-        var scan = HeadScan()
-        return answer.withUnsafeBufferPointer { buffer -> Result<Answer, Failure>? in
-            guard let p = buffer.baseAddress else { return nil }
-            let outcome = ResponseParser.parse(
-                p, buffer.count, scan: &scan, limits: limits, fields: &fields, requestMethod: .get, head: &head)
-            switch outcome {
-            case .incomplete: return nil
-            case .failed: return broken("the answer is not HTTP")
-            case .complete: break
-            }
-            let status = Int(head.status)
-            let start = Int(head.headLength)
-            switch head.framing {
-            case .none: return .success(Answer(status: status, body: []))
-            case .contentLength(let length):
-                guard UInt64(buffer.count - start) >= length else { return nil }
-                return .success(Answer(status: status, body: Array(buffer[start..<start + Int(length)])))
-            case .chunked:
-                var body: [UInt8] = []
-                var decoder = ChunkedDecoder()
-                var position = start
-                while true {
-                    var used = 0
-                    let event = decoder.next(p + position, buffer.count - position, consumed: &used, limits: limits)
-                    switch event {
-                    case .data(let offset, let count):
-                        body += buffer[(position + offset)..<(position + offset + count)]
-                    case .needMore: return nil
-                    case .trailers: break
-                    case .end: return .success(Answer(status: status, body: body))
-                    case .failed: return broken("the answer's framing is broken")
-                    }
-                    position += used
-                }
-            default: return isEnded ? .success(Answer(status: status, body: Array(buffer[start...]))) : nil
-            }
-        }
     }
 
     private static func milliseconds(since started: UInt64) -> Double {

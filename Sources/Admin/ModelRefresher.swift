@@ -83,36 +83,56 @@ final class ModelRefresher: Sendable {
         return now - last >= interval || provider.updatedAtMilliseconds > last
     }
 
-    /// - Returns: what went wrong; nil if nothing did.
-    private func ask(_ provider: ProviderRecord, _ context: HandlerContext) -> String? {
-        guard let vault = shared.vault else { return "no keys can be read" }
-        let keys = (try? context.reader.providerKeys(of: provider.name)) ?? []
-        let usable = keys.filter { key in
-            if case .disabled = key.state { return false }
-            return key.isEnabled
-        }
-        let secret = usable.lazy.compactMap { vault.open($0) }.first
-        if !keys.isEmpty && secret == nil { return "it has no usable key" }
-        let names: [String]
+    /// A key that the provider refuses may be one of several.
+    private static let keysToTry = 3
+
+    private struct Failure: Error {
+        var text: String
+        /// Another key may do.
+        var isOfKey = false
+    }
+
+    private func list(_ provider: ProviderRecord, _ secret: ProviderSecret?) -> Result<[String], Failure> {
         do throws(GatewayError) {
             let request = try ModelListRequest(provider, secret: secret, version: shared.version)
             switch ModelListClient(settings: shared.settings).get(request).outcome {
-            case .failure(let failure): return failure.text
+            case .failure(let failure): return .failure(Failure(text: failure.text))
             case .success(let answer):
-                guard answer.status == 200 else { return "it answered \(answer.status)" }
-                guard let found = ModelListRequest.names(in: answer.body) else {
-                    return "its answer is no list of models"
+                guard answer.status == 200 else {
+                    let isOfKey = [401, 402, 403, 429].contains(answer.status)
+                    return .failure(Failure(text: "it answered \(answer.status)", isOfKey: isOfKey))
                 }
-                names = Array(found.prefix(4096))
+                let names = ModelListRequest.names(in: answer.body)
+                return names.map { .success($0) } ?? .failure(Failure(text: "its answer is no list of models"))
             }
         } catch {
-            return "\(error)"
+            return .failure(Failure(text: "\(error)"))
         }
+    }
+
+    /// - Returns: what went wrong; nil if nothing did.
+    private func ask(_ provider: ProviderRecord, _ context: HandlerContext) -> String? {
+        let keys = (try? context.reader.providerKeys(of: provider.name)) ?? []
+        let status = shared.gateway.providerStatus().first { $0.name == provider.name }
+        var problem = "it has no usable key"
+        var names: [String] = []
+        asking: for secret in AskingKeys.choose(keys, status, shared.vault).prefix(Self.keysToTry) {
+            switch list(provider, secret) {
+            case .success(let found):
+                names = Array(found.prefix(4096))
+                problem = ""
+                break asking
+            case .failure(let failure):
+                problem = failure.text
+                if !failure.isOfKey { break asking }
+            }
+        }
+        if !problem.isEmpty { return problem }
         do throws(AdminFailure) {
-            let name = provider.name
+            let (name, listed) = (provider.name, names)
             try context.exclusivelyProviders { () throws(AdminFailure) in
                 _ = try context.write { connection throws(StoreError) in
-                    try connection.setDiscoveredModels(name, names)
+                    try connection.setDiscoveredModels(name, listed)
                 }
             }
             return nil

@@ -57,32 +57,4 @@ extension BodyReader {
             return .value(micros)
         }
     }
-
-    /// Three capital letters.
-    func currency(_ name: String) throws(AdminFailure) -> Given<String> {
-        let given = try string(name, maxLength: 64)
-        if case .value(let text) = given, text.utf8.count != 3 || !text.utf8.allSatisfy({ (0x41...0x5A).contains($0) })
-        {
-            throw .badField(name, "must be three capital letters, as in USD")
-        }
-        return given
-    }
-
-    /// One of the given words.
-    func word(_ name: String, _ words: [String]) throws(AdminFailure) -> Given<String> {
-        let given = try string(name, maxLength: 64)
-        if case .value(let text) = given, !words.contains(text) {
-            throw .badField(name, "must be one of \(words.joined(separator: ", "))")
-        }
-        return given
-    }
-}
-
-extension ObjectShape {
-    /// JSON Schema of one of the given words.
-    static func words(_ words: [String], default value: String? = nil) -> String {
-        let list = words.map { "\"\($0)\"" }.joined(separator: ",")
-        let standard = value.map { #","default":"\#($0)""# } ?? ""
-        return #"{"type":"string","enum":[\#(list)]\#(standard)}"#
-    }
 }

@@ -119,6 +119,7 @@ enum OpenAPI {
         }
         var failures = Set(endpoint.failures)
         if endpoint.body != nil { failures.insert(413) }
+        if HostCheck.isWanted(endpoint) { failures.insert(421) }
         // A query parameter that is not known is a 400 wherever a token is wanted.
         if endpoint.access == .token { failures.formUnion([400, 401, 403, 429]) }
         if case .reactor = endpoint.handler {} else { failures.formUnion([500, 503]) }
@@ -254,7 +255,8 @@ enum OpenAPISchemas {
     static let all: [(String, String)] = [
         ("Error", error), ("MatchResult", matchResult), ("ProbeResult", probeResult), ("Metrics", metrics),
         ("MetricsSeries", series), ("LogDetail", logDetail), ("ProviderKey", ProviderKeyJSON.schema),
-        ("ProviderKeyList", providerKeyList), ("MasterKey", MasterKeyJSON.schema), ("KeyTestResult", ProviderKeyProbe.schema),
+        ("ProviderKeyList", providerKeyList), ("MasterKey", MasterKeyJSON.schema),
+        ("KeyTestResult", ProviderKeyProbe.schema),
         ("Model", ModelCatalogue.schema), ("Alias", AliasJSON.schema), ("Price", PriceJSON.schema),
         ("PriceFile", priceFile), ("PriceImport", priceImport), ("UsageTotals", UsageJSON.totalsSchema),
         ("UsageReport", UsageJSON.reportSchema), ("UsageRecord", UsageJSON.recordSchema),
@@ -292,13 +294,25 @@ enum OpenAPISchemas {
         """
 
     static let matchResult = """
-        {"type":"object","required":["matched","route_id","route_name","target_url","error","candidates"],\
+        {"type":"object","required":["matched","route_id","route_name","target_url","error","candidates",\
+        "provider"],\
         "properties":{"matched":{"type":"boolean"},"route_id":{"type":["string","null"]},\
         "route_name":{"type":["string","null"]},"target_url":{"type":["string","null"]},\
         "error":{"type":["string","null"],"description":"Why the request would be refused before routing."},\
         "candidates":{"type":"array","items":{"type":"object",\
         "required":["route_id","route_name","matched","reason"],"properties":{"route_id":{"type":"string"},\
-        "route_name":{"type":"string"},"matched":{"type":"boolean"},"reason":{"type":"string"}}}}}}
+        "route_name":{"type":"string"},"matched":{"type":"boolean"},"reason":{"type":"string"}}}},\
+        "provider":{"type":["object","null"],"description":"Which provider takes it; null if a route does, or none is \
+        asked.","required":["model","alias","rule","error","candidates"],"properties":{"model":{"type":"string"},\
+        "alias":{"type":"boolean"},"rule":{"type":"string","description":"What decides; empty if nobody can."},\
+        "error":{"type":["string","null"],"description":"Why it would be refused."},\
+        "candidates":{"type":"array","items":{"type":"object",\
+        "required":["provider","model","group","usable","share","reason","back_at"],"properties":{\
+        "provider":{"type":"string"},"model":{"type":["string","null"]},\
+        "group":{"type":["integer","null"],"description":"Groups are tried in order; null: not a candidate."},\
+        "usable":{"type":"boolean"},"share":{"type":"number","description":"Of such requests, now; of 1."},\
+        "reason":{"type":"string"},"back_at":{"type":["string","null"],"format":"date-time",\
+        "description":"When it can be used again, where time helps."}}}}}}}}
         """
 
     static let probeResult = """

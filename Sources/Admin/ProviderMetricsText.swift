@@ -4,6 +4,10 @@ import Proxy
 enum ProviderMetricsText {
     static func write(_ metrics: GatewayMetrics, _ out: inout PrometheusText) {
         tokens(metrics.models, &out)
+        out.family(
+            "fastgate_usage_records_dropped_total", .counter,
+            "Records of usage for which there was no room: sums and budgets in the database lack them.")
+        out.sample("fastgate_usage_records_dropped_total", metrics.usageDropped)
         health(metrics.providers, &out)
         conventions(metrics.models, &out)
     }

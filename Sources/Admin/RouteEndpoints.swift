@@ -218,11 +218,16 @@ extension AdminAPI {
             case .value(.string(let text)): Array(text.utf8)
             case .value(let value): value.serializedBytes()
             }
-        let explanation = context.gateway.explain(method: method, path: path, headers: headers, body: content)
-        return .json(encode(explanation))
+        let keyID = try body.string("key_id", maxLength: 64).orNull(nil)
+        if let keyID, try context.read({ reader throws(StoreError) in try reader.key(keyID) }) == nil {
+            throw .badField("key_id", "there is no key \"\(keyID)\"")
+        }
+        let explanation = context.gateway.explain(
+            method: method, path: path, headers: headers, body: content, keyID: keyID)
+        return .json(encode(explanation, offsetMinutes: context.offsetMinutes))
     }
 
-    private static func encode(_ explanation: RouteExplanation) -> JSONValue {
+    private static func encode(_ explanation: RouteExplanation, offsetMinutes: Int) -> JSONValue {
         let matched = explanation.candidates.first { $0.routeID == explanation.matchedRouteID }
         let candidates = explanation.candidates.map { candidate in
             JSONValue.members([
@@ -236,16 +241,21 @@ extension AdminAPI {
             ("route_name", .optional(matched?.routeName)),
             ("target_url", .optional(explanation.targetURL)),
             ("error", .optional(explanation.error)),
-            ("candidates", .array(candidates)), ("provider", explanation.provider.map(encode) ?? .null),
+            ("candidates", .array(candidates)),
+            ("provider", explanation.provider.map { encode($0, offsetMinutes) } ?? .null),
         ])
     }
 
-    private static func encode(_ choice: RouteExplanation.ProviderChoice) -> JSONValue {
+    private static func encode(_ choice: RouteExplanation.ProviderChoice, _ offsetMinutes: Int) -> JSONValue {
+        let now = HandlerContext.nowMilliseconds()
         let candidates = choice.candidates.map { candidate in
-            JSONValue.members([
-                ("provider", .string(candidate.provider)), ("model", .string(candidate.model)),
-                ("group", .integer(candidate.group)), ("usable", .bool(candidate.isUsable)),
-                ("reason", .string(candidate.reason)),
+            let back = candidate.backInMilliseconds.map { now + Int64(clamping: $0) }
+            return JSONValue.members([
+                ("provider", .string(candidate.provider)),
+                ("model", .optional(candidate.model.isEmpty ? nil : candidate.model)),
+                ("group", .optional(candidate.group)), ("usable", .bool(candidate.isUsable)),
+                ("share", .decimal(candidate.share)), ("reason", .string(candidate.reason)),
+                ("back_at", .time(back, offsetMinutes: offsetMinutes)),
             ])
         }
         return .members([
@@ -272,5 +282,8 @@ extension ObjectShape {
                     + #""items":{"type":"string",\#(HeaderNames.valuePattern)}}}"#,
                 "Name to value, or to an array of values."),
             .init("body", "{}", "The body: any JSON value; a string stands for its own bytes."),
+            .init(
+                "key_id", #"{"type":["string","null"],"maxLength":64,\#(ObjectShape.plainPattern)}"#,
+                "A caller's key, whose models, budget and open requests are to count."),
         ])
 }

@@ -8,7 +8,9 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <openssl/bio.h>
 #include <openssl/core_names.h>
@@ -102,6 +104,12 @@ static inline int fg_ctx_set_server_ciphers(SSL_CTX *context) {
 
 static inline int fg_set_server_name(SSL *ssl, const char *name) { return (int)SSL_set_tlsext_host_name(ssl, name); }
 
+/// Empties the thread's queue of errors, which decides what SSL_get_error says. It is nearly always empty, and looking
+/// costs less than emptying.
+static inline void fg_forget_errors(void) {
+    if (ERR_peek_error() != 0) ERR_clear_error();
+}
+
 /// The last failure's code, kept with the session because the error queue belongs to the thread.
 static inline void fg_set_failure(SSL *ssl, unsigned long code) { SSL_set_ex_data(ssl, 0, (void *)code); }
 static inline unsigned long fg_get_failure(const SSL *ssl) { return (unsigned long)SSL_get_ex_data(ssl, 0); }
@@ -112,7 +120,8 @@ static inline int fg_failure_reason(unsigned long code) { return ERR_GET_REASON(
 
 // MARK: a BIO over recv and send
 //
-// OpenSSL's own socket BIO uses write(), which raises SIGPIPE when the peer is gone.
+// OpenSSL's own socket BIO uses write(), which raises SIGPIPE when the peer is gone. The calls go past the C library's
+// wrappers: those are cancellation points, which cost atomic operations in a process of several threads.
 
 // Its data is the descriptor, and above it whether the last recv took all that had arrived.
 #define FG_BIO_DRAINED ((intptr_t)1 << 32)
@@ -120,7 +129,7 @@ static inline int fg_failure_reason(unsigned long code) { return ERR_GET_REASON(
 static int fg_bio_read(BIO *bio, char *out, int count) {
     BIO_clear_retry_flags(bio);
     intptr_t fd = (int)(intptr_t)BIO_get_data(bio);
-    ssize_t n = recv((int)fd, out, (size_t)count, 0);
+    ssize_t n = syscall(SYS_recvfrom, (int)fd, out, (size_t)count, 0, NULL, NULL);
     BIO_set_data(bio, (void *)(n < count ? fd | FG_BIO_DRAINED : fd));
     if (n > 0) return (int)n;
     if (n == 0) {
@@ -133,7 +142,8 @@ static int fg_bio_read(BIO *bio, char *out, int count) {
 
 static int fg_bio_write(BIO *bio, const char *bytes, int count) {
     BIO_clear_retry_flags(bio);
-    ssize_t n = send((int)(intptr_t)BIO_get_data(bio), bytes, (size_t)count, MSG_NOSIGNAL);
+    int fd = (int)(intptr_t)BIO_get_data(bio);
+    ssize_t n = syscall(SYS_sendto, fd, bytes, (size_t)count, MSG_NOSIGNAL, NULL, 0);
     if (n >= 0) return (int)n;
     if (errno == EAGAIN || errno == EINTR) BIO_set_retry_write(bio);
     return -1;

@@ -33,10 +33,18 @@ public struct LoadedConfig: Sendable {
     public let warnings: [String]
     /// The file that was read; nil when there was none and the defaults serve.
     public let sourcePath: String?
+    private let lines: [String: Int]
 
-    public init(settings: Settings, warnings: [String], sourcePath: String?) {
+    public init(settings: Settings, warnings: [String], sourcePath: String?, lines: [String: Int] = [:]) {
         self.settings = settings
         self.warnings = warnings
         self.sourcePath = sourcePath
+        self.lines = lines
+    }
+
+    /// Where a key stands, in front of what there is to say of it: `config.yaml:12: `; empty if it is not in the file.
+    public func place(of key: String) -> String {
+        guard let sourcePath, let line = lines[key] else { return "" }
+        return "\(sourcePath):\(line): "
     }
 }

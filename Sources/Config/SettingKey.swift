@@ -176,8 +176,18 @@ struct SettingKey: Sendable {
         String(String(text.drop { $0 == " " }.reversed()).drop { $0 == " " }.reversed())
     }
 
+    /// A URL's user and password are not repeated: `postgres://user:password@host` is a mistake, but no reason to tell.
+    static func withoutUserInfo(_ text: String) -> String {
+        let parts = text.split(separator: "://", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2 else { return text }
+        let authority = parts[1].prefix { $0 != "/" }
+        guard let at = authority.lastIndex(of: "@") else { return text }
+        return "\(parts[0])://***\(parts[1][at...])"
+    }
+
     /// Values are quoted in messages, never at any length, and never with control characters that a terminal obeys.
     static func shortened(_ text: String) -> String {
+        let text = withoutUserInfo(text)
         var shown = ""
         for scalar in text.unicodeScalars.prefix(60) {
             shown.unicodeScalars.append(scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) ? "?" : scalar)

@@ -35,7 +35,7 @@ extension SettingKey {
         .text("admin", "host", \.admin.host, addressAllowed, ScalarParsing.address).atStart,
         .port("admin", "port", \.admin.port).atStart,
         .flag("admin", "allow_query_token", \.admin.allowQueryToken),
-        .list("admin", "hosts", \.admin.hosts, "names, without a port", hostName),
+        .list("admin", "hosts", \.admin.hosts, "names, without a port", plainName),
         .text("admin", "tls.cert", \.admin.certificateFile, pathAllowed, filePath),
         .text("admin", "tls.key", \.admin.keyFile, pathAllowed, filePath),
     ]
@@ -200,6 +200,10 @@ extension SettingKey {
     /// Lower-cased; the first label may be `*`.
     @Sendable private static func serverName(_ text: String) -> String? {
         hostName(text.hasPrefix("*.") ? String(text.dropFirst(2)) : text) == nil ? nil : text.lowercased()
+    }
+
+    @Sendable private static func plainName(_ text: String) -> String? {
+        text.contains(":") ? nil : hostName(text)
     }
 
     @Sendable private static func hostName(_ text: String) -> String? {

@@ -9,7 +9,7 @@ struct SettingsLoader {
     private(set) var problems: [ConfigError] = []
     private static let maxProblems = 50
     /// Where each key was set, for the checks that look at several keys.
-    private var lines: [String: Int] = [:]
+    private(set) var lines: [String: Int] = [:]
 
     init(file: String, environment: [String: String]) {
         self.file = file
@@ -258,7 +258,9 @@ extension SettingsLoader {
         let s = settings
         if s.app.debug { settings.logging.level = .debug }
         if s.app.port != 0, s.app.port == s.admin.port, overlap(s.app.host, s.admin.host) {
-            throw at("admin.port", "is the same address as app.port; the two must differ")
+            throw lines["admin.port"] != nil
+                ? at("admin.port", "is the same address as app.port; the two must differ")
+                : at("app.port", "is the same address as admin.port (\(s.admin.port)); the two must differ")
         }
         if s.tls.certificateFile.isEmpty != s.tls.keyFile.isEmpty {
             let (present, absent) = s.tls.keyFile.isEmpty ? ("tls.cert", "tls.key") : ("tls.key", "tls.cert")

@@ -45,7 +45,8 @@ extension Settings {
             first.others = Array(loader.problems.dropFirst())
             throw first
         }
-        return LoadedConfig(settings: loader.settings, warnings: loader.warnings, sourcePath: sourcePath)
+        return LoadedConfig(
+            settings: loader.settings, warnings: loader.warnings, sourcePath: sourcePath, lines: loader.lines)
     }
 
     private struct ReadFailure: Error {

@@ -13,8 +13,11 @@ struct YAMLReader: ~Copyable {
     static let maxMembers = 1000
 
     private let parser: UnsafeMutablePointer<yaml_parser_t>
+    private let text: UnsafeBufferPointer<UInt8>
 
-    private init() throws(YAMLError) {
+    /// - Parameter text: stays where it is as long as the reader is there.
+    private init(_ text: UnsafeBufferPointer<UInt8>) throws(YAMLError) {
+        self.text = text
         parser = .allocate(capacity: 1)
         guard yaml_parser_initialize(parser) == 1 else {
             parser.deallocate()
@@ -36,7 +39,7 @@ struct YAMLReader: ~Copyable {
         let bytes = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: max(text.count, 1))
         defer { bytes.deallocate() }
         _ = bytes.update(fromContentsOf: text)
-        let reader = try YAMLReader()
+        let reader = try YAMLReader(UnsafeBufferPointer(rebasing: bytes[..<text.count]))
         yaml_parser_set_input_string(reader.parser, bytes.baseAddress, text.count)
         return try reader.document()
     }
@@ -147,9 +150,24 @@ struct YAMLReader: ~Copyable {
                 throw YAMLError(
                     line: 0, message: "not valid UTF-8 at byte \(parser.pointee.problem_offset): \(problem)")
             }
-            throw YAMLError(line: Int(parser.pointee.problem_mark.line) + 1, message: "not valid YAML: \(problem)")
+            throw YAMLError(
+                line: Int(parser.pointee.problem_mark.line) + 1,
+                message: "not valid YAML: \(problem)\(hint(at: parser.pointee.problem_mark.index))")
         }
         return event
+    }
+
+    /// What is meant where libyaml's words do not say it.
+    private func hint(at index: Int) -> String {
+        func byte(_ index: Int) -> UInt8 { text.indices.contains(index) ? text[index] : 0 }
+        if byte(index) == UInt8(ascii: "\t") { return " (a tab; indent with spaces)" }
+        if byte(index) == UInt8(ascii: "*") || byte(index - 1) == UInt8(ascii: "*") {
+            return " (a value that begins with * must be quoted: \"*\")"
+        }
+        if byte(index) == UInt8(ascii: "%") || byte(index) == UInt8(ascii: "@") || byte(index) == UInt8(ascii: "`") {
+            return " (a value that begins so must be quoted)"
+        }
+        return ""
     }
 
     private func line(_ event: yaml_event_t) -> Int { Int(event.start_mark.line) + 1 }

@@ -23,6 +23,14 @@ import CScan
 /// RFC 9110 §9.3 and RFC 5789. ``other`` is any other token; the bytes are in the message.
 public enum Method: UInt8, BitwiseCopyable, Sendable {
     case get, head, post, put, patch, delete, options, connect, trace, other
+
+    /// Done twice it has the effect of once (RFC 9110 §9.2.2).
+    public var isIdempotent: Bool {
+        switch self {
+        case .get, .head, .put, .delete, .options, .trace: true
+        case .post, .patch, .connect, .other: false
+        }
+    }
 }
 
 /// How long a message's body is and how one knows (RFC 9112 §6.3).

@@ -28,6 +28,11 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     var eventFault = Fault.none
     var eventHasError = false
     var eventFinishes = false
+    var eventHasRole = false
+    // Of the event that ended last: see StreamOpening.
+    private(set) var lastEvent = EventType.other
+    private(set) var lastHasRole = false
+    private(set) var lastIsReport = false
     /// The event's fields come from a place that counts only if the proper one says nothing.
     var fieldsAreAside = false
     var fieldsComplete = false
@@ -72,6 +77,9 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
 
     /// Generated text, reasoning or a tool call has begun.
     public var contentSeen: Bool { walk.countedBytes > 0 }
+
+    /// The object that is being read has a member that tells of an error.
+    public var errorHasBegun: Bool { eventHasError || event == .error }
 
     /// Size of what was generated so far, in bytes of its JSON text.
     public var contentBytes: UInt64 { walk.countedBytes }
@@ -185,6 +193,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         eventFault = .none
         eventHasError = false
         eventFinishes = false
+        eventHasRole = false
         fieldsAreAside = false
         fieldsComplete = false
         skipsFields = false
@@ -258,6 +267,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         case FG_LLM_SPEED: isFast = PartKind.isName("fast", p, n)
         case FG_LLM_GEO: isRegional = PartKind.isName("us", p, n)
         case FG_LLM_ITERATION_TYPE: if !PartKind.isName("message", p, n) { isPartial = true }
+        case FG_LLM_ROLE: eventHasRole = true
         case FG_LLM_ERROR: if n > 0 { eventHasError = true }
         case FG_LLM_ERROR_CODE, FG_LLM_ERROR_REASON:
             // The most telling: a reason or code that is known goes before type and status.
@@ -295,6 +305,9 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     /// The object that was read is whole: what it says holds.
     private mutating func commit() {
         if documents < .max { documents &+= 1 }
+        lastEvent = event
+        lastHasRole = eventHasRole
+        lastIsReport = fields.isReport
         if eventHasError || event == .error || event == .failed {
             if fault == .none {
                 namedFault = eventFault

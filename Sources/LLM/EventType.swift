@@ -5,6 +5,8 @@ enum EventType: UInt8, BitwiseCopyable, Sendable {
     case other
     /// Anthropic's reports of usage, which complete one another.
     case messageStart, messageDelta
+    /// Nothing but a sign of life.
+    case ping
     /// Nothing comes after it.
     case last
     case failed
@@ -15,6 +17,7 @@ enum EventType: UInt8, BitwiseCopyable, Sendable {
             n == name.utf8CodeUnitCount && memcmp(p, name.utf8Start, n) == 0
         }
         switch n {
+        case 4: return isName("ping") ? .ping : .other
         case 5: return isName("error") ? .error : .other
         case 10: return isName("stream-end") ? .last : .other
         case 11: return isName("message-end") ? .last : .other

@@ -8,8 +8,11 @@ final class Arena: @unchecked Sendable {
     private var left: Int
     private static let blockBytes = 64 * 1024
 
+    /// Of the processor's cache.
+    static let lineBytes = 64
+
     init() {
-        next = .allocate(byteCount: Self.blockBytes, alignment: 16)
+        next = .allocate(byteCount: Self.blockBytes, alignment: Self.lineBytes)
         left = Self.blockBytes
         blocks.append(next)
     }
@@ -18,12 +21,18 @@ final class Arena: @unchecked Sendable {
         for block in blocks { block.deallocate() }
     }
 
-    /// Raw memory of `count` bytes, aligned to 16.
-    func allocate(_ count: Int) -> UnsafeMutableRawPointer {
+    /// Raw memory of `count` bytes, aligned to 16; with `ownLines` it begins on a cache line.
+    func allocate(_ count: Int, ownLines: Bool = false) -> UnsafeMutableRawPointer {
         let rounded = (max(count, 1) + 15) & ~15
+        if ownLines {
+            // Blocks begin on a line and what was taken is a multiple of 16: so is what is left out.
+            let skipped = -Int(bitPattern: next) & (Self.lineBytes - 1)
+            next += min(skipped, left)
+            left -= min(skipped, left)
+        }
         if rounded > left {
             let size = max(rounded, Self.blockBytes)
-            next = .allocate(byteCount: size, alignment: 16)
+            next = .allocate(byteCount: size, alignment: Self.lineBytes)
             left = size
             blocks.append(next)
         }
@@ -35,9 +44,9 @@ final class Arena: @unchecked Sendable {
     }
 
     /// A copy of `bytes`.
-    func store(_ bytes: [UInt8]) -> Bytes {
+    func store(_ bytes: [UInt8], ownLines: Bool = false) -> Bytes {
         guard !bytes.isEmpty else { return .empty }
-        let p = allocate(bytes.count)
+        let p = allocate(bytes.count, ownLines: ownLines)
         bytes.withUnsafeBytes { p.copyMemory(from: $0.baseAddress!, byteCount: bytes.count) }
         return Bytes(UnsafePointer(p.assumingMemoryBound(to: UInt8.self)), bytes.count)
     }
@@ -45,9 +54,11 @@ final class Arena: @unchecked Sendable {
     /// A copy of `text` as UTF-8.
     func store(_ text: String) -> Bytes { store(Array(text.utf8)) }
 
-    /// A copy of `elements` as a plain array.
+    /// A copy of `elements` as a plain array. Elements as long as a cache line begin on one, so that none touches more
+    /// lines than it must.
     func store<Element: BitwiseCopyable>(_ elements: [Element]) -> List<Element> {
-        let p = allocate(elements.count * MemoryLayout<Element>.stride).bindMemory(
+        let stride = MemoryLayout<Element>.stride
+        let p = allocate(elements.count * stride, ownLines: stride >= Self.lineBytes).bindMemory(
             to: Element.self, capacity: max(elements.count, 1))
         for (i, element) in elements.enumerated() { p[i] = element }
         return List(base: UnsafePointer(p), count: elements.count)

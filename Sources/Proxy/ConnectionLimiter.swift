@@ -19,7 +19,9 @@ struct ConnectionLimiter: BitwiseCopyable, @unchecked Sendable {
     /// Memory until ``deallocate()``.
     init(maximum: Int) {
         self.maximum = maximum
-        total = .allocate(capacity: 1)
+        // All workers change it: on its line there is nothing that one only reads.
+        total = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64).bindMemory(
+            to: Atomic<Int>.self, capacity: 1)
         total.initialize(to: Atomic(0))
         counts = .allocate(capacity: Self.cells * 2)
         for i in 0..<Self.cells * 2 { (counts + i).initialize(to: Atomic(0)) }

@@ -22,32 +22,36 @@ struct ClientConnection: BitwiseCopyable {
     var isReadable = false
     /// The client closed its sending side, or is gone.
     var hasHungUp = false
+    /// The poller knows the descriptor; see `Worker+Watch`.
+    var isWatched = false
     /// EPOLLOUT was asked for.
     var watchesWritable = false
     var closesAfterFlush = false
     /// Part of a head has come: the header timeout runs.
     var headHasBegun = false
     var isQueued = false
+    var timer: UInt32 = 0
     var tls: TLSSession?
-    /// Whom the client's certificate names, if it has shown one.
-    var subject = Buffer.empty
-    var peer: SocketAddress
-    /// Received and not yet consumed. While an exchange is open it begins with that request's head.
-    var inbound = Buffer.empty
     /// For the client, but not yet taken by the kernel.
     var outbound = Buffer.empty
-    var scan = HeadScan()
-    var timer: UInt32 = 0
+    /// Bytes in the kernel that the client had not taken when its deadline was moved.
+    var unsentMark: Int32 = 0
+    /// How many bytes have to be there before the poller says so; 0 = any number. See `Worker+BodyWait`.
+    var lowWater: Int32 = 0
     /// When `timer` fires. The deadline itself may be later: it is looked at only then.
     var timerAt: UInt64 = 0
     /// Monotonic milliseconds; `noDeadline` = none.
     var deadline: UInt64 = noDeadline
+    var exchange = Exchange()
     /// When the side that is waited for has been slower than it may be for too long: it moves on with what comes.
     var paceDeadline: UInt64 = noDeadline
-    /// Bytes in the kernel that the client had not taken when its deadline was moved.
-    var unsentMark: Int32 = 0
+    /// Received and not yet consumed. While an exchange is open it begins with that request's head.
+    var inbound = Buffer.empty
+    var scan = HeadScan()
+    var peer: SocketAddress
+    /// Whom the client's certificate names, if it has shown one.
+    var subject = Buffer.empty
     var lingeredBytes: UInt32 = 0
-    var exchange = Exchange()
 }
 
 /// The upstream's side of a connection.
@@ -62,29 +66,30 @@ struct UpstreamConnection: BitwiseCopyable {
     var wasReused = false
     /// Nothing was received for the current request.
     var isSilent = true
-    /// The loop turn in which the current request was sent.
-    var sentInTurn: UInt32 = 0
-    var tls: TLSSession?
-    /// Of the contexts that `tls` was made with.
-    var tlsNumber: UInt32 = 0
-    /// The target's number that holds over snapshots.
-    var stableTarget: Int32
-    /// The client slot it works for; `Exchange.noUpstream` while idle.
-    var client: UInt32
-    /// A head or a trailer section that is not whole yet.
-    var inbound = Buffer.empty
-    /// Request bytes that the kernel did not take.
-    var outbound = Buffer.empty
-    var scan = HeadScan()
-    var timer: UInt32 = 0
-    var timerAt: UInt64 = 0
-    var deadline: UInt64 = noDeadline
-    /// While connecting: when to give up.
-    var connectDeadline: UInt64 = noDeadline
     /// The response that is being read allows another request on this connection.
     var staysOpen = false
     /// The kernel refused request bytes: the response may be here all the same.
     var sendFailed = false
+    var acks = StreamAcks()
+    /// The target's number that holds over snapshots.
+    var stableTarget: Int32
+    /// The client slot it works for; `Exchange.noUpstream` while idle.
+    var client: UInt32
+    var tls: TLSSession?
+    /// A head or a trailer section that is not whole yet.
+    var inbound = Buffer.empty
+    var timer: UInt32 = 0
+    var timerAt: UInt64 = 0
+    var deadline: UInt64 = noDeadline
+    /// The loop turn in which the current request was sent.
+    var sentInTurn: UInt32 = 0
+    /// Of the contexts that `tls` was made with.
+    var tlsNumber: UInt32 = 0
+    /// Request bytes that the kernel did not take.
+    var outbound = Buffer.empty
+    var scan = HeadScan()
+    /// While connecting: when to give up.
+    var connectDeadline: UInt64 = noDeadline
     var nextIdle: UInt32 = Exchange.noUpstream
     var previousIdle: UInt32 = Exchange.noUpstream
 }

@@ -36,11 +36,29 @@ public struct RouteExplanation: Sendable, Equatable {
         public var provider: String
         /// The name that the provider would be asked for.
         public var model: String
-        /// Candidates of one group share the load; a later group comes in when an earlier one cannot serve.
-        public var group: Int
+        /// Candidates of one group share the load; a later group comes in when an earlier one cannot serve. Nil: it is
+        /// none, for it does not list the model.
+        public var group: Int?
         public var isUsable: Bool
-        /// What speaks against it, or by which rule it is chosen among.
+        /// Of such requests, what goes to it now: 0…1.
+        public var share: Double
+        /// What speaks against it, or its part.
         public var reason: String
+        /// When what speaks against it is over; nil: not by itself.
+        public var backInMilliseconds: UInt64?
+
+        public init(
+            provider: String, model: String, group: Int?, isUsable: Bool, share: Double = 0, reason: String,
+            backInMilliseconds: UInt64? = nil
+        ) {
+            self.provider = provider
+            self.model = model
+            self.group = group
+            self.isUsable = isUsable
+            self.share = share
+            self.reason = reason
+            self.backInMilliseconds = backInMilliseconds
+        }
     }
 
     /// Which provider takes the request; nil if a route does, or it names no model on a path where that counts.
@@ -196,6 +214,12 @@ public struct GatewayMetrics: Sendable, Equatable {
     public var limitsMet: [LimitCount] = []
     /// Upstream connections on which something came that nobody had asked for.
     public var unsolicitedResponses: UInt64 = 0
+    /// Requests sent again at once, since the kept-alive connection they went out on turned out to be closed: those whose
+    /// repetition changes nothing (RFC 9110 §9.2.2), and others.
+    public var resentIdempotent: UInt64 = 0
+    public var resentOther: UInt64 = 0
+    /// Records of usage for which there was no room.
+    public var usageDropped: UInt64 = 0
     /// Bytes of buffers in use.
     public var bufferedBytes: UInt64 = 0
     /// Client connections that are taken at most.
@@ -221,8 +245,11 @@ public protocol GatewayControl: Sendable {
     /// Whether the route could be served: its pattern, schema, target and headers compile. Nil if so.
     func validate(_ route: RouteRecord) -> RouteProblem?
     /// Which route would take this request, and why each other one would not.
-    /// - Parameter path: The request target: path and, after `?`, the query.
-    func explain(method: String, path: String, headers: [(String, String)], body: [UInt8]?) -> RouteExplanation
+    /// - Parameters:
+    ///   - path: The request target: path and, after `?`, the query.
+    ///   - keyID: whose models, budget and places count; nil: nobody's.
+    func explain(method: String, path: String, headers: [(String, String)], body: [UInt8]?, keyID: String?)
+        -> RouteExplanation
     func metrics() -> GatewayMetrics
     /// True once the gateway has stopped accepting and only finishes what is open.
     var isDraining: Bool { get }

@@ -3,7 +3,9 @@ import JSON
 import Reactor
 import Store
 
-/// One request and its response: everything a worker knows about it, as plain values in the client's slot.
+/// One request and its response: everything a worker knows about it until it ends, as plain values in the client's slot.
+///
+/// An open stream holds this and no more. What is over once the response has begun stands apart, in `RequestState`.
 struct Exchange: BitwiseCopyable {
     /// The way of an exchange; see docs/architecture.md.
     enum Phase: UInt8 {
@@ -28,6 +30,8 @@ struct Exchange: BitwiseCopyable {
     var phase: Phase = .none
     var method: Method = .get
     var clientMinorVersion: UInt8 = 1
+    var error: ExchangeError = .none
+    var informationalCount: UInt8 = 0
     /// What the client asked for; what becomes of it is decided with the response.
     var keepsAlive = false
     var isAudited = false
@@ -54,6 +58,10 @@ struct Exchange: BitwiseCopyable {
     var canReplay = true
     /// The request's body goes on as it comes in.
     var streamsRequest = false
+    /// More of the body is waited for than is here.
+    var awaitsMore = false
+    /// The body comes too slowly to be waited for.
+    var readsAsItComes = false
     var requestIsChunked = false
     var hasOrigin = false
     var usesDecodedBody = false
@@ -66,13 +74,17 @@ struct Exchange: BitwiseCopyable {
     var upstreamWasToldTheEnd = false
     var countsEvents = false
     var countsLines = false
-    var informationalCount: UInt8 = 0
-    var failover = Failover()
-    var tried = TriedRoutes()
+    /// One of the key's places is taken.
+    var holdsPlace = false
+    /// The key may not use every model.
+    var restrictsModels = false
+    var status: UInt16 = 0
 
-    var snapshot: UnsafePointer<SnapshotView>?
-    /// The worker's holder of that snapshot.
+    /// The worker's holder of `snapshot`.
     var snapshotHolder: UInt32 = 0
+    var snapshot: UnsafePointer<SnapshotView>?
+    /// One of the worker's `requests`; nil once an exchange goes on without it.
+    var request: UnsafeMutablePointer<RequestState>?
     /// -1 = none.
     var keyIndex: Int32 = -1
     var routeIndex: Int32 = -1
@@ -80,8 +92,6 @@ struct Exchange: BitwiseCopyable {
     var provider: Int32 = -1
     /// The connection that this exchange uses or is making; `noUpstream` if none.
     var upstream: UInt32 = Exchange.noUpstream
-    /// A second connection being tried (RFC 8305).
-    var racer: UInt32 = Exchange.noUpstream
     static let noUpstream = UInt32.max
 
     var auditID = AuditID(high: 0, low: 0)
@@ -90,59 +100,17 @@ struct Exchange: BitwiseCopyable {
     var firstResponseTime: UInt64 = 0
     /// Monotonic nanoseconds.
     var startedAt: UInt64 = 0
-    /// Nanoseconds in the gateway so far, if `isTimed`.
-    var overhead: UInt64 = 0
-    var status: UInt16 = 0
-    /// The client's own request id, or ours, with its length.
-    var requestIDLength: UInt8 = 0
-    var rateRemaining: Int32 = -1
-    var rateLimit: Int32 = 0
-    var rateResetMilliseconds: UInt32 = 0
-    var retryAfterMilliseconds: UInt32 = 0
-
-    /// Length of the request's head in the client's inbound buffer.
-    var headLength: UInt32 = 0
-    /// Content-Length of the request, or what is known of a chunked one.
-    var requestLength: UInt64 = 0
     /// Body bytes received, decoded.
     var requestReceived: UInt64 = 0
-    /// Of a streamed body, the bytes that stand in the inbound buffer.
-    var heldBody: UInt64 = 0
-    /// Body bytes of the inbound (or decoded) buffer that went upstream.
-    var bodySent: UInt64 = 0
-    var requestDecoder = ChunkedDecoder()
-    /// A chunked request's body without its framing, or what a route made of a body.
-    var decodedBody = Buffer.empty
-    /// What decided the route of a request whose body is not here as a whole: these members may not change any more.
-    var watchedMembers: UInt64 = 0
-    /// A body rewritten for the current route; replaces the received one.
-    var rewrittenBody = Buffer.empty
-    /// State of the member scan of a body that is not here as a whole: a MemberScanner and its captures.
-    var scanState = Buffer.empty
+    /// Length of the request's head in the client's inbound buffer; 0 once it is not needed any more.
+    var headLength: UInt32 = 0
 
-    var responseFraming: BodyFraming = .none
-    var responseRemaining: UInt64 = 0
-    var responseBytes: UInt64 = 0
-    var responseDecoder = ChunkedDecoder()
-    var events = SSECounter()
     var lines = LineCounter()
-
-    /// The target's URL and the response's head as the end's record needs them, where the first byte's record does not
-    /// say it all; empty while both can still be read elsewhere.
-    var auditTail = Buffer.empty
-    var targetURLLength: UInt32 = 0
-    var requestCapture = Buffer.empty
-    var responseCapture = Buffer.empty
-    var addresses = Buffer.empty
-    var nextAddress: UInt16 = 0
-    var error: ExchangeError = .none
-    var requestID: RequestIDBytes = RequestIDBytes()
-}
-
-/// A request id of up to 64 bytes, in place.
-struct RequestIDBytes: BitwiseCopyable {
-    static let capacity = 64
-    var words: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0, 0)
+    var events = SSECounter()
+    var responseBytes: UInt64 = 0
+    var responseRemaining: UInt64 = 0
+    var responseDecoder = ChunkedDecoder()
+    var responseFraming: BodyFraming = .none
 }
 
 /// What went wrong in an exchange, as the audit and the metrics name it.
@@ -200,7 +168,7 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .noCapacity: "the gateway can open no more connections"
         case .bodyNotObject: "the route sets members of a JSON body, but the body is not a JSON object"
         case .missingLength: "the request's length is needed"
-        case .missingModel: "the request names no model"
+        case .missingModel: "the request names no model that can be read"
         case .modelNotFound: "no provider has this model"
         case .modelNotAllowed: "the API key is not allowed to use this model"
         case .modelNotPriced:

@@ -1,5 +1,6 @@
 import HTTP
 import JSON
+import LLM
 import Reactor
 import Store
 
@@ -7,7 +8,7 @@ import Store
 enum Explanation {
     static func make(
         snapshot: Snapshot, routes: [RouteRecord], method: String, path: String, headers: [(String, String)],
-        body: [UInt8]?
+        body: [UInt8]?, keyID: String?
     ) -> RouteExplanation {
         var message = Array("\(method) \(path) HTTP/1.1\r\n".utf8)
         if !headers.contains(where: { $0.0.lowercased() == "host" }) { message += Array("host: gateway\r\n".utf8) }
@@ -16,7 +17,7 @@ enum Explanation {
         message += Array("\r\n".utf8)
         return message.withUnsafeBufferPointer { head in
             (body ?? []).withUnsafeBufferPointer { body in
-                explain(snapshot, routes, head, body)
+                explain(snapshot, routes, head, body, keyID)
             }
         }
     }
@@ -27,7 +28,7 @@ enum Explanation {
 
     private static func explain(
         _ snapshot: Snapshot, _ routes: [RouteRecord], _ message: UnsafeBufferPointer<UInt8>,
-        _ body: UnsafeBufferPointer<UInt8>
+        _ body: UnsafeBufferPointer<UInt8>, _ keyID: String?
     ) -> RouteExplanation {
         let view = snapshot.view
         let limits = view.pointee.policy.messageLimits
@@ -74,12 +75,23 @@ enum Explanation {
             table.firstMatch(from: 0, request, tried: untried, scratch: scratch)
                 == table.firstMatch(from: 0, reread, tried: untried, scratch: scratch)
         else { return RouteExplanation(error: "\(ExchangeError.ambiguousPath.message)") }
-        return describe(view, routes, request, head, scratch)
+        var caller: UnsafePointer<CallerPolicy>?
+        if let keyID {
+            let keys = view.pointee.keys.keys
+            guard let index = (0..<keys.count).first(where: { keys[$0].keyID.string == keyID }), keys[index].isActive
+            else { return RouteExplanation(error: "\(ExchangeError.inactiveKey.message)") }
+            let found = view.pointee.providers.callers.pointer(index)
+            if let limit = found.pointee.maxConcurrent, found.pointee.budget.concurrency.openCount >= limit {
+                return RouteExplanation(error: "\(ExchangeError.tooManyOpen.message) (\(limit))")
+            }
+            caller = found
+        }
+        return describe(view, routes, request, head, caller, scratch)
     }
 
     private static func describe(
         _ view: UnsafePointer<SnapshotView>, _ routes: [RouteRecord], _ request: RequestView, _ head: RequestHead,
-        _ scratch: UnsafeMutablePointer<UInt8>
+        _ caller: UnsafePointer<CallerPolicy>?, _ scratch: UnsafeMutablePointer<UInt8>
     ) -> RouteExplanation {
         var result = RouteExplanation()
         result.error = answerWithoutRoute(head, request)
@@ -101,16 +113,31 @@ enum Explanation {
                 RouteExplanation.Candidate(
                     routeID: id, routeName: record.routeName, matched: verdict == .matches, reason: text))
         }
-        if result.matchedRouteID == nil { result.provider = ProviderExplanation.make(view, request) }
         for record in routes where !record.isActive {
             result.candidates.append(
                 RouteExplanation.Candidate(
                     routeID: record.routeID, routeName: record.routeName, matched: false, reason: "is not active"))
         }
+        if chosen != nil, let caller, forbidsModel(caller, request) {
+            result.error = result.error ?? "\(ExchangeError.modelNotAllowed.message)"
+        }
+        if result.error == nil, chosen == nil {
+            result.provider = ProviderExplanation.make(view, request, caller: caller)
+        }
         guard let chosen, result.error == nil else { return result }
         result.matchedRouteID = table.routes[chosen].routeID.string
         result.targetURL = targetURL(view, table.routes[chosen], request, scratch)
         return result
+    }
+
+    /// As in `Worker.judgeModel`.
+    private static func forbidsModel(_ caller: UnsafePointer<CallerPolicy>, _ request: RequestView) -> Bool {
+        if caller.pointee.allowedModels.isEmpty { return false }
+        guard let name = ProviderExplanation.model(request, Endpoint.of(path: request.path)) else { return false }
+        return Array(name.utf8).withUnsafeBufferPointer {
+            let name = Bytes($0.baseAddress, $0.count)
+            return !name.isEmpty && !caller.pointee.allows(asked: name, model: name, provider: .empty)
+        }
     }
 
     /// What a worker answers before it looks at routes.

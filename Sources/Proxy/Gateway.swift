@@ -62,7 +62,7 @@ public final class Gateway: GatewayControl {
 
     /// Binds the data plane's address and starts one worker a ring.
     ///
-    /// - Parameter onRingPressure: called from a worker whose ring has filled by half; must return at once.
+    /// - Parameter onRingPressure: called from a worker whose ring has filled by an eighth; must return at once.
     ///
     /// Every worker has a listening socket of its own (SO_REUSEPORT), so the kernel spreads connections over them.
     ///
@@ -258,11 +258,12 @@ public final class Gateway: GatewayControl {
     }
 
     public func explain(
-        method: String, path: String, headers: [(String, String)], body: [UInt8]?
+        method: String, path: String, headers: [(String, String)], body: [UInt8]?, keyID: String? = nil
     ) -> RouteExplanation {
         let (snapshot, routes) = state.withLock { ($0.snapshot, $0.routes) }
         return Explanation.make(
-            snapshot: snapshot, routes: routes, method: method, path: path, headers: headers, body: body)
+            snapshot: snapshot, routes: routes, method: method, path: path, headers: headers, body: body,
+            keyID: keyID)
     }
 
     /// The label by which metrics and log name a route of this number (see `CompletedFields.routeNumber`).

@@ -80,7 +80,7 @@ struct HeaderRewrite: BitwiseCopyable, @unchecked Sendable {
         return HeaderRewrite(
             dropped: mask, droppedOthers: arena.store(others),
             added: arena.store(add.map { "\($0.name): \($0.value)\r\n" }.joined()),
-            addsUserAgent: addedNames.contains("user-agent"), addsHost: addedNames.contains("host"), passesHost: passesHost,
-            passesKeyFields: !mask.contains(.authorization) || !mask.contains(.xAPIKey))
+            addsUserAgent: addedNames.contains("user-agent"), addsHost: addedNames.contains("host"),
+            passesHost: passesHost, passesKeyFields: !mask.contains(.authorization) || !mask.contains(.xAPIKey))
     }
 }

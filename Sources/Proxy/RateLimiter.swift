@@ -9,6 +9,8 @@ import Synchronization
 struct RateCell: BitwiseCopyable, @unchecked Sendable {
     fileprivate let theoreticalArrival: UnsafeMutablePointer<Atomic<UInt64>>
 
+    var address: UnsafeRawPointer { UnsafeRawPointer(theoreticalArrival) }
+
     /// What one request is told.
     struct Verdict: BitwiseCopyable {
         var isAllowed: Bool
@@ -70,9 +72,8 @@ final class RateLimiter: Sendable {
                 }
                 return entry.cell
             }
-            let memory = UnsafeMutablePointer<Atomic<UInt64>>.allocate(capacity: 1)
-            memory.initialize(to: Atomic(0))
-            let cell = RateCell(theoreticalArrival: memory)
+            // A line of its own: workers that serve different keys do not take it from each other.
+            let cell = RateCell(theoreticalArrival: SharedCell.make())
             cells[keyID] = Entry(cell: cell, limit: limit)
             return cell
         }

@@ -39,19 +39,25 @@ public enum RouteCheck {
         }
     }
 
-    /// Which of the routes would take a request of a gateway with these settings, as `GatewayControl.explain` says it.
+    /// Which of the routes, or which provider, would take a request of a gateway with these settings that has just been
+    /// started, as `GatewayControl.explain` says it.
     public static func explain(
-        routes: [RouteRecord], settings: Settings, method: String, path: String, headers: [(String, String)],
-        body: [UInt8]?
+        keys: [KeyRecord], routes: [RouteRecord], providers: ProviderSet, settings: Settings, method: String,
+        path: String, headers: [(String, String)], body: [UInt8]?, keyID: String?
     ) -> RouteExplanation {
         let routes = routes.map { record in
             var route = record
             route.addHeaders = route.addHeaders.map(withVariablesSet)
             return route
         }
-        let snapshot = Snapshot(keys: [], routes: routes, settings: settings, version: "", registry: registry)
+        var providers = providers
+        for i in providers.providers.indices {
+            providers.providers[i].headers = providers.providers[i].headers.map(withVariablesSet)
+        }
+        let snapshot = Snapshot(
+            keys: keys, routes: routes, providers: providers, settings: settings, version: "", registry: registry)
         return Explanation.make(
-            snapshot: snapshot, routes: routes, method: method, path: path, headers: headers, body: body)
+            snapshot: snapshot, routes: routes, method: method, path: path, headers: headers, body: body, keyID: keyID)
     }
 
     private static func withVariablesSet(_ headers: JSONValue) -> JSONValue {

@@ -244,7 +244,7 @@ struct RouteCompiler {
             }
             let name = String(rest[rest.index(after: after)..<close])
             guard let value = getenv(name) else {
-                throw RouteFailure(field, "the environment has no \(name)")
+                throw RouteFailure(field, "the environment has no \(name); the gateway has to be started with it")
             }
             out += rest[..<dollar]
             out += String(cString: value)

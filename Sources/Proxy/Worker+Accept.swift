@@ -2,6 +2,8 @@ import Glibc
 import Reactor
 
 extension Worker {
+    /// So many at most are taken in a turn. It begins with one, and doubles from turn to turn while more come: of a single
+    /// newcomer the kernel need not say that no other is behind it.
     static let acceptsPerTurn = 64
     static let handshakesPerTurn = 16
     /// Together as many connections as may wait in the listener's queue.
@@ -11,9 +13,15 @@ extension Worker {
 
     /// Takes what waits in the listener's queue.
     mutating func acceptClients() {
+        acceptBatch = turn == acceptedInTurn &+ 1 ? min(acceptBatch * 2, Self.acceptsPerTurn) : 1
+        acceptedInTurn = turn
+        acceptClients(atMost: acceptBatch)
+    }
+
+    private mutating func acceptClients(atMost most: Int) {
         if isDraining { return }
         var taken = 0
-        while taken < Self.acceptsPerTurn {
+        while taken < most {
             if limiter.isFull {
                 metrics.acceptPaused(.connections)
                 notice(.connections)
@@ -35,14 +43,15 @@ extension Worker {
                 continue
             }
             if peer.isLoopback && !listensOnLoopback { Socket.useLocalCongestionControl(fd) }
-            addClient(fd, peer)
+            if let index = addClient(fd, peer) { meet(index) }
         }
     }
 
-    private mutating func addClient(_ fd: Int32, _ peer: SocketAddress) {
+    private mutating func addClient(_ fd: Int32, _ peer: SocketAddress) -> UInt32? {
         guard let index = clients.allocate() else {
             limiter.leave(peer)
-            return Socket.close(fd)
+            Socket.close(fd)
+            return nil
         }
         let c = clients.pointer(index)
         c.initialize(to: ClientConnection(fd: fd, state: .readingHead, peer: peer))
@@ -50,20 +59,15 @@ extension Worker {
             guard let session = server._withUnsafeGuaranteedRef({ TLSSession.server($0, fd: fd) }) else {
                 clients.release(index)
                 limiter.leave(peer)
-                return Socket.close(fd)
+                Socket.close(fd)
+                return nil
             }
             c.pointee.tls = session
             c.pointee.state = .handshake
         }
-        let events = PollEvent.readable | PollEvent.readHangUp | PollEvent.edgeTriggered
-        guard poller.add(fd, events: events, token: clients.token(kind: Kind.client, index)) == 0 else {
-            c.pointee.tls?.free()
-            clients.release(index)
-            limiter.leave(peer)
-            return Socket.close(fd)
-        }
         metrics.clientOpened()
         setDeadline(client: index, now + current.pointee.policy.headerTimeoutMilliseconds)
+        return index
     }
 
     /// Lets the queue wait until there is room again.
@@ -101,7 +105,7 @@ extension Worker {
         isHandingOver = drain.isHandingOver
         // What waits in the queue is still served; closed, the port refuses newcomers instead of letting them hang. If
         // somebody else has the socket too, the queue is theirs.
-        if !isHandingOver { for _ in 0..<Self.acceptRoundsBeforeDrain { acceptClients() } }
+        if !isHandingOver { for _ in 0..<Self.acceptRoundsBeforeDrain { acceptClients(atMost: Self.acceptsPerTurn) } }
         isDraining = true
         if acceptsAgainAt == noDeadline { _ = poller.remove(listener) }
         Socket.close(listener)

@@ -14,6 +14,9 @@ extension Worker {
         c.pointee.headHasBegun = false
         c.pointee.deadline = noDeadline
         c.pointee.exchange = Exchange()
+        // There are as many as clients, and a client has one exchange.
+        c.pointee.exchange.request = requests.pointer(requests.allocate().unsafelyUnwrapped)
+        c.pointee.exchange.request.unsafelyUnwrapped.initialize(to: RequestState())
         c.pointee.exchange.snapshot = current
         c.pointee.exchange.snapshotHolder = currentHolder
         holders.pointer(currentHolder).pointee.openCount += 1
@@ -136,9 +139,10 @@ extension Worker {
         if !key.pointee.allows(path: path, scratch: patternScratch) { return .notPermitted }
         if c.pointee.exchange.pathIsAmbiguous && !allowsOtherReading(key, path) { return .notPermitted }
         if policy.limitsRates && key.pointee.requestsPerMinute > 0 {
-            return takeRate(c, key)
+            let refusal = takeRate(c, key)
+            if refusal != .none { return refusal }
         }
-        return .none
+        return key.pointee.hasLimits ? enterLimits(c, key) : .none
     }
 
     private mutating func takeRate(

@@ -10,14 +10,15 @@ extension Worker {
     /// True if the ring has room for this exchange's records and for those that open exchanges still have to write.
     @inline(__always)
     mutating func hasRoomForAudit(headBytes: Int) -> Bool {
-        let free = producer.freeBytes()
-        if isUnderPressure != (free < ringCapacity / 2) { pressureChanged() }
+        if isUnderPressure != producer.isFuller(than: ringCapacity / 8) { pressureChanged() }
         if !current.pointee.policy.waitsForAudit { return true }
+        let free = producer.freeBytes()
         let need = headBytes * 2 + Self.completedReserve * (openExchanges + 2)
         return free >= min(need, ringCapacity / 4)
     }
 
-    /// The ring has filled by half, or emptied again: the writer is told, for on a busy core it may not notice by itself.
+    /// The ring has filled by an eighth, or emptied again: the writer is told, for on a busy core, at idle priority, it may
+    /// not notice by itself.
     @inline(never)
     private mutating func pressureChanged() {
         isUnderPressure.toggle()
@@ -142,7 +143,11 @@ extension Worker {
             c.pointee.exchange.isCountedStream = true
             metrics.streamBegan()
         }
-        guard c.pointee.exchange.isAudited, !c.pointee.exchange.firstByteIsAudited else { return }
+        if c.pointee.exchange.isAudited && !c.pointee.exchange.firstByteIsAudited { audit(firstByte: c) }
+        leaveRequestBehind(c)
+    }
+
+    private mutating func audit(firstByte c: UnsafeMutablePointer<ClientConnection>) {
         let record = FirstByteFields(
             firstResponseTimeNanoseconds: c.pointee.exchange.firstResponseTime,
             targetURL: Bytes(UnsafePointer(auditScratch), auditScratchURL),
@@ -171,6 +176,17 @@ extension Worker {
             writeMasked(p, responseFields, Int(response.fieldCount), &writer)
         }
         auditScratchCount = writer.count
+    }
+
+    /// The same for an exchange that has its first byte's record: its end's record says it anew.
+    mutating func keepDescription(_ index: UInt32, _ p: UnsafePointer<UInt8>, _ response: ResponseHead) {
+        let c = clients.pointer(index)
+        guard c.pointee.exchange.isAudited else { return }
+        describeForAudit(index, p, response)
+        auditScratchOwner = Token(rawValue: 0)
+        pool.give(&c.pointee.exchange.auditTail)
+        pool.append(&c.pointee.exchange.auditTail, auditScratch, auditScratchCount)
+        c.pointee.exchange.targetURLLength = UInt32(auditScratchURL)
     }
 
     /// The same for an answer of ours, which has no upstream head.
@@ -202,7 +218,7 @@ extension Worker {
         if auditScratchOwner == clients.token(kind: Kind.client, index) {
             url = Bytes(UnsafePointer(auditScratch), auditScratchURL)
             lines = Bytes(UnsafePointer(auditScratch) + auditScratchURL, auditScratchCount - auditScratchURL)
-        } else if c.pointee.exchange.auditTail.isAllocated {
+        } else if c.pointee.exchange.request != nil, c.pointee.exchange.auditTail.isAllocated {
             let tail = c.pointee.exchange.auditTail
             let urlLength = Int(c.pointee.exchange.targetURLLength)
             url = Bytes(tail.readPointer, urlLength)
@@ -211,9 +227,11 @@ extension Worker {
         let error = c.pointee.exchange.error
         let message = error.message
         let limit = current.pointee.policy.auditBodyMaxBytes
+        let requestBody = c.pointee.exchange.request?.pointee.requestCapture ?? .empty
+        let responseBody = c.pointee.exchange.request?.pointee.responseCapture ?? .empty
         let isTruncated =
-            c.pointee.exchange.requestCapture.isAllocated && c.pointee.exchange.requestReceived > UInt64(limit)
-            || c.pointee.exchange.responseCapture.isAllocated && c.pointee.exchange.responseBytes > UInt64(limit)
+            requestBody.isAllocated && c.pointee.exchange.requestReceived > UInt64(limit)
+            || responseBody.isAllocated && c.pointee.exchange.responseBytes > UInt64(limit)
         let record = CompletedFields(
             firstResponseTimeNanoseconds: c.pointee.exchange.firstResponseTime, responseTimeNanoseconds: recordedNow(c),
             requestSize: c.pointee.exchange.requestReceived, responseSize: c.pointee.exchange.responseBytes,
@@ -224,8 +242,7 @@ extension Worker {
             routeNumber: c.pointee.exchange.routeIndex < 0
                 ? 0 : UInt32(truncatingIfNeeded: route(c).pointee.metricID), targetURL: url,
             errorMessage: error == .none ? .empty : Bytes(message), responseHeaders: lines,
-            requestBody: Self.contents(c.pointee.exchange.requestCapture),
-            responseBody: Self.contents(c.pointee.exchange.responseCapture))
+            requestBody: Self.contents(requestBody), responseBody: Self.contents(responseBody))
         let size = AuditEncoder.completedSize(record)
         if spilled.isEmpty, let room = producer.reserve(size) {
             AuditEncoder.encodeCompleted(c.pointee.exchange.auditID, record, into: room)
@@ -297,6 +314,8 @@ extension Worker {
     }
 
     mutating func captureResponse(_ c: UnsafeMutablePointer<ClientConnection>, _ p: UnsafePointer<UInt8>, _ n: Int) {
+        // Of a stream that was open when the setting came nothing is kept: it would not be the beginning.
+        guard c.pointee.exchange.request != nil else { return }
         let room = current.pointee.policy.auditBodyMaxBytes - c.pointee.exchange.responseCapture.count
         if room > 0 { pool.append(&c.pointee.exchange.responseCapture, p, min(n, room)) }
     }

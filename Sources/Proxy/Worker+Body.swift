@@ -60,6 +60,11 @@ extension Worker {
     /// Reads more of a body before the request goes on. What is there is read first; once the client makes us wait,
     /// the request goes on with what there is, if the route is decided.
     mutating func readBody(_ index: UInt32) {
+        readUntilDecided(index)
+        settlePeeked()
+    }
+
+    private mutating func readUntilDecided(_ index: UInt32) {
         let c = clients.pointer(index)
         var reads = 0
         while c.pointee.isReadable {
@@ -94,10 +99,16 @@ extension Worker {
             if c.pointee.exchange.requestIsComplete { bodyCameIn(index) }
             let new = Int(c.pointee.exchange.requestReceived - before)
             let start = c.pointee.inbound.readPointer + Int(c.pointee.exchange.headLength) + Int(before)
-            guard keepsAgreeing(index, start, new) else { return }
+            guard keepsAgreeing(index, start, new) else { return settlePeeked() }
             captureRequestBody(c)
+            // What is still in the socket goes on before more is looked at.
+            if peeked.count > 0 {
+                if c.pointee.isReadable && !c.pointee.exchange.requestIsComplete { enqueueClient(index) }
+                break
+            }
         }
         pumpRequest(index)
+        settlePeeked()
     }
 
     /// More of the body is here, or all of it: moves the client's deadline, unless that is the end of a pause before
@@ -112,7 +123,7 @@ extension Worker {
             let policy = UnsafePointer(current)
             let timeout = policy.pointee.policy.bodyTimeoutMilliseconds
             keepPace(c, count, policy.pointee.policy.minBodyRate, timeout)
-            setDeadline(client: index, min(now + timeout, c.pointee.paceDeadline))
+            setDeadline(client: index, lookDeadline(c, min(now + timeout, c.pointee.paceDeadline)))
         }
     }
 
@@ -139,8 +150,13 @@ extension Worker {
             refuse(index, .noMemory)
             return -1
         }
-        reserveForBody(c)
-        let got = receive(client: c, c.pointee.inbound.writePointer, c.pointee.inbound.writableCount)
+        settlePeeked()
+        let arrived = arrivedOfLongBody(index)
+        if arrived < 0 { return 0 }
+        reserveForBody(c, arrived)
+        let got =
+            arrived >= Self.splicedBodyBytes
+            ? peek(index) : receive(client: c, c.pointee.inbound.writePointer, c.pointee.inbound.writableCount)
         if got == -EAGAIN { return 0 }
         guard got > 0 else {
             clientIsGone(index)
@@ -152,19 +168,21 @@ extension Worker {
         let here = UInt64(c.pointee.inbound.count) - UInt64(c.pointee.exchange.headLength)
         c.pointee.exchange.requestReceived = min(here, c.pointee.exchange.requestLength)
         if here >= c.pointee.exchange.requestLength { c.pointee.exchange.requestIsComplete = true }
+        lowerWater(c, c.pointee.exchange.requestLength - c.pointee.exchange.requestReceived)
         return got
     }
 
-    private mutating func reserveForBody(_ c: UnsafeMutablePointer<ClientConnection>) {
+    /// Makes room for more of a body, of which `arrived` bytes are known to be there.
+    private mutating func reserveForBody(_ c: UnsafeMutablePointer<ClientConnection>, _ arrived: Int) {
         let exchange = UnsafePointer(c).pointee.exchange
         if exchange.requestIsChunked {
             return pool.reserve(&c.pointee.inbound, writable: 16 * 1024)
         }
         let missing = exchange.requestLength - exchange.requestReceived
-        // Room comes as the body does, doubled each time: a claim in a header is not worth megabytes.
-        let step = min(missing, min(max(exchange.requestReceived, Self.firstBodyBytes), 256 * 1024))
+        // Room comes as the body does, doubled each time: a claim in a header is not worth megabytes. What has arrived is.
+        let step = min(missing, max(min(max(exchange.requestReceived, Self.firstBodyBytes), 256 * 1024), UInt64(arrived)))
         if c.pointee.inbound.writableCount < 4096
-            || UInt64(c.pointee.inbound.writableCount) < min(step, Self.firstBodyBytes)
+            || UInt64(c.pointee.inbound.writableCount) < min(step, max(Self.firstBodyBytes, UInt64(arrived)))
         {
             pool.reserve(&c.pointee.inbound, writable: Int(max(step, 1)))
         }
@@ -225,6 +243,7 @@ extension Worker {
         let request = view(c)
         let chosen = chooseRoute(index, request)
         guard chosen != -2, !(chosen == -1 && mayGoToProvider(c)) else { return }
+        if chosen >= 0 && c.pointee.exchange.restrictsModels && awaitsModel(c, request) { return }
         let exchange = UnsafePointer(c).pointee.exchange
         if chosen >= 0
             && exchange.snapshot.unsafelyUnwrapped.pointee.table.routes.pointer(chosen).pointee.bodyFields != nil
@@ -235,6 +254,7 @@ extension Worker {
             c.pointee.exchange.streamsRequest = true
             c.pointee.exchange.heldBody = exchange.requestReceived
         }
+        lowerWater(c, Self.awaitedOnwardBytes)
         take(index, chosen, request)
     }
 

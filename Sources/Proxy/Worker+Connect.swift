@@ -298,8 +298,9 @@ extension Worker {
     /// Lets go of whatever an attempt holds: connections, a name lookup.
     mutating func releaseAttempt(_ c: UnsafeMutablePointer<ClientConnection>) {
         if c.pointee.exchange.upstream != Exchange.noUpstream { closeUpstream(c.pointee.exchange.upstream) }
-        if c.pointee.exchange.racer != Exchange.noUpstream { closeUpstream(c.pointee.exchange.racer) }
         c.pointee.exchange.upstream = Exchange.noUpstream
+        guard c.pointee.exchange.request != nil else { return }
+        if c.pointee.exchange.racer != Exchange.noUpstream { closeUpstream(c.pointee.exchange.racer) }
         c.pointee.exchange.racer = Exchange.noUpstream
         pool.give(&c.pointee.exchange.addresses)
     }

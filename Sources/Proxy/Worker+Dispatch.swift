@@ -35,7 +35,10 @@ extension Worker {
         {
             return refuse(index, .conflictingMembers)
         }
-        let needsMore = chosen == -2 || (chosen >= 0 && routeChangesBody(c, chosen))
+        let restrictsModels = chosen >= 0 && c.pointee.exchange.restrictsModels
+        let needsMore =
+            chosen == -2 || (chosen >= 0 && routeChangesBody(c, chosen))
+            || (restrictsModels && awaitsModel(c, request))
         if needsMore && !c.pointee.exchange.requestIsComplete {
             // Only after a failed attempt: this route wants more of a body of which nothing has gone past us yet.
             c.pointee.exchange.phase = .readingBody
@@ -50,10 +53,15 @@ extension Worker {
             return refuse(index, earlier == .none ? .noRoute : earlier)
         }
         if c.pointee.exchange.pathIsAmbiguous && !readingsAgree(c, request) { return refuse(index, .ambiguousPath) }
+        if restrictsModels {
+            let refusal = judgeModel(c, request)
+            if refusal != .none { return refuse(index, refusal) }
+        }
         c.pointee.exchange.routeIndex = Int32(chosen)
         if !c.pointee.exchange.requestIsComplete {
             let table = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.table
             c.pointee.exchange.watchedMembers = table.decidingMembers(upTo: chosen, request, scratch: patternScratch)
+            if restrictsModels { c.pointee.exchange.watchedMembers |= 1 << UInt64(SnapshotView.modelMember) }
         }
         pool.give(&c.pointee.exchange.rewrittenBody)
         let route = self.route(c)
@@ -173,6 +181,7 @@ extension Worker {
         let c = clients.pointer(index)
         switch action {
         case .retryNow:
+            metrics.resent(isIdempotent: c.pointee.exchange.method.isIdempotent)
             startAttempt(index)
         case .retryAfter(let most):
             takeFromBudget(c)

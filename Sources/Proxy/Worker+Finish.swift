@@ -62,6 +62,7 @@ extension Worker {
         // While idle connections are let be, one that was not told that it ends gets its last request answered.
         if keepsAlive && !c.pointee.hasHungUp && (!isDraining || closesIdleAt != noDeadline) {
             c.pointee.state = .readingHead
+            watch(client)
             setDeadline(client: client, now + current.pointee.policy.keepaliveTimeoutMilliseconds)
             if c.pointee.inbound.isAllocated || c.pointee.isReadable { enqueueClient(client) }
             return
@@ -75,6 +76,7 @@ extension Worker {
     mutating func endExchange(_ client: UInt32) {
         let c = clients.pointer(client)
         if c.pointee.exchange.provider >= 0 { endProvider(client) }
+        if c.pointee.exchange.holdsPlace { leavePlace(c) }
         if c.pointee.exchange.isAudited { audit(completed: client) }
         auditScratchOwner = Token(rawValue: 0)
         let route = c.pointee.exchange.routeIndex
@@ -83,18 +85,44 @@ extension Worker {
             status: c.pointee.exchange.status, nanoseconds: nowNanoseconds &- c.pointee.exchange.startedAt)
         if c.pointee.exchange.isTimed { firstBytesAreOut(client) }
         if c.pointee.exchange.isCountedStream { metrics.streamEnded() }
+        if peeked.count > 0 { settlePeeked() }
+        if c.pointee.lowWater > 0 { setLowWater(c, 0) }
         consumeRequest(c)
-        if c.pointee.exchange.auditTail.isAllocated { pool.give(&c.pointee.exchange.auditTail) }
-        if c.pointee.exchange.requestCapture.isAllocated { pool.give(&c.pointee.exchange.requestCapture) }
-        if c.pointee.exchange.responseCapture.isAllocated { pool.give(&c.pointee.exchange.responseCapture) }
+        releaseRequestState(c)
         c.pointee.exchange.phase = .none
         releaseSnapshot(c.pointee.exchange.snapshotHolder)
         openExchanges -= 1
     }
 
+    /// The exchange goes on beyond the turn that brought its response: what it does not need for that is given back. It
+    /// stays while some of the request is still to go, for a provider's record, and where the audit needs it at the end.
+    @inline(never)
+    mutating func leaveRequestBehind(_ c: UnsafeMutablePointer<ClientConnection>) {
+        guard c.pointee.exchange.headLength == 0, c.pointee.exchange.provider < 0,
+            c.pointee.exchange.firstByteIsAudited || !c.pointee.exchange.isAudited,
+            !current.pointee.policy.auditsBody
+        else { return }
+        releaseRequestState(c)
+        // Its client is no longer waited for either.
+        guard c.pointee.deadline == noDeadline else { return }
+        wheel.cancel(c.pointee.timer)
+        c.pointee.timer = 0
+    }
+
+    @inline(__always)
+    private mutating func releaseRequestState(_ c: UnsafeMutablePointer<ClientConnection>) {
+        guard let state = c.pointee.exchange.request else { return }
+        if state.pointee.auditTail.isAllocated { pool.give(&state.pointee.auditTail) }
+        if state.pointee.requestCapture.isAllocated { pool.give(&state.pointee.requestCapture) }
+        if state.pointee.responseCapture.isAllocated { pool.give(&state.pointee.responseCapture) }
+        c.pointee.exchange.request = nil
+        requests.release(requests.index(of: state))
+    }
+
     /// A response that has begun cannot be finished: the client is shown that it is not whole.
     mutating func cutShort(_ client: UInt32, _ error: ExchangeError) {
         let c = clients.pointer(client)
+        if c.pointee.exchange.provider >= 0, handsOver(client, error) { return }
         c.pointee.exchange.error = error
         c.pointee.exchange.keepsAlive = false
         releaseAttempt(c)
@@ -142,7 +170,8 @@ extension Worker {
                 c.pointee.exchange.status = error.status
             }
             if auditScratchOwner != clients.token(kind: Kind.client, client)
-                && !c.pointee.exchange.auditTail.isAllocated && !c.pointee.exchange.firstByteIsAudited
+                && c.pointee.exchange.request != nil && !c.pointee.exchange.auditTail.isAllocated
+                && !c.pointee.exchange.firstByteIsAudited
             {
                 describeForAudit(client)
             }

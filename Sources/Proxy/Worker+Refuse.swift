@@ -14,6 +14,7 @@ extension Worker {
     /// Answers the open exchange with an error of ours.
     mutating func refuse(_ index: UInt32, _ error: ExchangeError) {
         let c = clients.pointer(index)
+        if c.pointee.exchange.provider >= 0, endsInStream(index, error) { return }
         releaseAttempt(c)
         targetSaidNothing(c)
         c.pointee.exchange.error = error
@@ -38,13 +39,17 @@ extension Worker {
     }
 
     func requestID(_ c: UnsafeMutablePointer<ClientConnection>) -> Bytes {
-        let offset = MemoryLayout<ClientConnection>.offset(of: \.exchange.requestID).unsafelyUnwrapped
-        let p = (UnsafeRawPointer(c) + offset).assumingMemoryBound(to: UInt8.self)
+        let offset = MemoryLayout<RequestState>.offset(of: \.requestID).unsafelyUnwrapped
+        let state = UnsafeRawPointer(c.pointee.exchange.request.unsafelyUnwrapped)
+        let p = (state + offset).assumingMemoryBound(to: UInt8.self)
         return Bytes(p, Int(c.pointee.exchange.requestIDLength))
     }
 
-    /// Sends an answer of ours whose body stands at `ownBodyOffset`, and ends the exchange.
-    mutating func answer(_ index: UInt32, status: UInt16, contentType: StaticString, _ bodyCount: Int) {
+    /// Sends an answer of ours whose body stands at `ownBodyOffset`, or elsewhere if it is too long for that, and ends the
+    /// exchange.
+    mutating func answer(
+        _ index: UInt32, status: UInt16, contentType: StaticString, _ bodyCount: Int, body: Bytes = .empty
+    ) {
         let c = clients.pointer(index)
         settleRequest(c)
         c.pointee.exchange.status = status
@@ -75,12 +80,14 @@ extension Worker {
         let start = Self.ownBodyOffset - writer.count
         memmove(out + start, out, writer.count)
         var count = writer.count
-        if c.pointee.exchange.method != .head && status != 204 {
-            count += bodyCount
+        let hasBody = c.pointee.exchange.method != .head && status != 204
+        if hasBody {
+            if body.isEmpty { count += bodyCount }
             c.pointee.exchange.responseBytes = UInt64(bodyCount)
         }
         c.pointee.exchange.phase = .flushing
         guard sendToClient(index, out + start, count) else { return }
+        if hasBody, let p = body.pointer, !sendToClient(index, p, body.count) { return }
         if c.pointee.outbound.isEmpty { return finishExchange(index) }
         keepAuditDescription(index)
     }

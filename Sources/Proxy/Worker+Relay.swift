@@ -11,10 +11,17 @@ extension Worker {
     /// exchange is over.
     @inline(__always)
     mutating func relay(_ upstream: UInt32, _ p: UnsafePointer<UInt8>, _ n: Int, headBytes: Int) -> Int {
+        let c = clients.pointer(upstreams.pointer(upstream).pointee.client)
+        if c.pointee.exchange.provider >= 0 { return relayProvided(upstream, p, n, headBytes) }
+        return relayPlain(upstream, p, n, headBytes: headBytes)
+    }
+
+    /// The same for a body that needs no more than its framing.
+    @inline(__always)
+    mutating func relayPlain(_ upstream: UInt32, _ p: UnsafePointer<UInt8>, _ n: Int, headBytes: Int) -> Int {
         let u = upstreams.pointer(upstream)
         let client = u.pointee.client
         let c = clients.pointer(client)
-        if c.pointee.exchange.provider >= 0, isFiltered(c) { return relayFiltered(upstream, p, n, headBytes) }
         switch c.pointee.exchange.responseFraming {
         case .contentLength:
             let taken = Int(min(UInt64(n), c.pointee.exchange.responseRemaining))
@@ -243,6 +250,7 @@ extension Worker {
     mutating func watchWritable(_ client: UInt32) {
         let c = clients.pointer(client)
         if c.pointee.watchesWritable { return }
+        watch(client)
         c.pointee.watchesWritable = true
         _ = poller.modify(
             c.pointee.fd,

@@ -182,6 +182,7 @@ extension Worker {
         c.pointee.tls?.closeNotify()
         Socket.shutdownWrite(c.pointee.fd)
         c.pointee.state = .lingering
+        watch(index)
         c.pointee.isReadable = true
         setDeadline(client: index, now + Self.lingerMilliseconds)
         linger(index)

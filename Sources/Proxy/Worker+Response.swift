@@ -108,7 +108,10 @@ extension Worker {
                 ? isOutOfMemory ? Self.pressedReadBytes : Self.scratchBytes
                 : min(u.pointee.inbound.writableCount, Self.scratchBytes)
             let got = receive(upstream: u, p, room)
-            if got == -EAGAIN { return }
+            if got == -EAGAIN {
+                if c.pointee.exchange.provider >= 0 { lookAgain(upstream) }
+                return
+            }
             guard got > 0 else { return upstreamClosed(upstream, wasClean: got == 0) }
             u.pointee.deadline = now + route(c).pointee.timeoutMilliseconds
             if u.pointee.isSilent {
@@ -116,6 +119,7 @@ extension Worker {
                 // The wait for the first byte may have been a longer one: its timer is too late for what follows.
                 if u.pointee.deadline < u.pointee.timerAt { setDeadline(upstream: upstream, u.pointee.deadline) }
             }
+            if reads == 1 && c.pointee.exchange.isStream { streamWasRead(u) }
             if isFresh {
                 let used = handleResponse(upstream, scratch, got)
                 guard used >= 0 else { return }
@@ -146,7 +150,7 @@ extension Worker {
 
     /// Takes response bytes. Returns how many it used; what is left is to be presented again with more behind it.
     /// -1: the connection is done with, nothing of it may be touched.
-    private mutating func handleResponse(_ upstream: UInt32, _ p: UnsafePointer<UInt8>, _ n: Int) -> Int {
+    mutating func handleResponse(_ upstream: UInt32, _ p: UnsafePointer<UInt8>, _ n: Int) -> Int {
         let u = upstreams.pointer(upstream)
         let client = u.pointee.client
         let c = clients.pointer(client)
@@ -179,6 +183,10 @@ extension Worker {
                 case .hold: return used
                 case .over: return -1
                 case .pass: break
+                }
+                if hasHead(c) {
+                    let rest = goOn(upstream, p + used, n - used, response)
+                    return rest < 0 ? rest : used + rest
                 }
             } else if Failover.isRetryable(status: response.status), retries(upstream, p + used, response) {
                 return -1
@@ -272,6 +280,7 @@ extension Worker {
         }
         if c.pointee.exchange.responseFraming == .untilClose && wasClean {
             u.pointee.staysOpen = false
+            if c.pointee.exchange.provider >= 0, !flushOpening(upstream) { return }
             return endUntilClose(upstream)
         }
         targetStates[Int(u.pointee.stableTarget)].health.failed(nowMilliseconds: now)
@@ -304,7 +313,6 @@ extension Worker {
         c.pointee.exchange.error = .none
         c.pointee.exchange.phase = .relaying
         c.pointee.exchange.responseStarted = true
-        c.pointee.exchange.canReplay = false
         c.pointee.exchange.status = response.status
         c.pointee.exchange.firstResponseTime = recordedNow(c)
         c.pointee.exchange.responseFraming = response.framing
@@ -317,7 +325,9 @@ extension Worker {
             if !isModern { c.pointee.exchange.keepsAlive = false }
         default: break
         }
-        if c.pointee.exchange.provider >= 0 { prepareProviderRelay(c) }
+        // While a provider's stream only opens, another may still take over.
+        let isOpening = c.pointee.exchange.provider >= 0 && prepareProviderRelay(c)
+        c.pointee.exchange.canReplay = isOpening
         if isDraining || !c.pointee.exchange.requestIsComplete { c.pointee.exchange.keepsAlive = false }
         if response.known.contains(.contentType) { noteContentType(c, p, response) }
         describeForAudit(client, p, response)
@@ -326,17 +336,18 @@ extension Worker {
         writeResponseHead(client, p, response, &writer)
         guard !writer.overflowed else {
             c.pointee.exchange.responseStarted = false
+            if c.pointee.exchange.provider >= 0 { headIsNotOut(c) }
             attemptFailed(client, .malformedResponse, .malformedResponse)
             return 0
         }
-        dropRequest(c)
+        if !isOpening { dropRequest(c) }
         return writer.count
     }
 
     /// A response has begun: the request will not be sent again, its bytes can go. Only what the client sent behind it
     /// stays.
     @inline(__always)
-    private mutating func dropRequest(_ c: UnsafeMutablePointer<ClientConnection>) {
+    mutating func dropRequest(_ c: UnsafeMutablePointer<ClientConnection>) {
         guard c.pointee.exchange.requestIsComplete else { return }
         let isStreamed = c.pointee.exchange.streamsRequest
         guard isStreamed || c.pointee.exchange.bodySent == UInt64(outgoingBody(c).count) else { return }
@@ -346,6 +357,7 @@ extension Worker {
     /// Takes the request out of the inbound buffer and gives back what else held it.
     @inline(__always)
     mutating func consumeRequest(_ c: UnsafeMutablePointer<ClientConnection>) {
+        guard c.pointee.exchange.request != nil else { return }
         if c.pointee.exchange.headLength > 0 {
             var length = Int(c.pointee.exchange.headLength)
             if !c.pointee.exchange.usesDecodedBody && !c.pointee.exchange.streamsRequest {

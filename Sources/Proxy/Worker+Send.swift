@@ -31,11 +31,36 @@ extension Worker {
             guard transmitHead(index, upstream, writer.count) else { return }
             return pumpRequest(index)
         }
+        if body.count > Self.joinedBodyBytes && u.pointee.tls == nil {
+            return sendLongRequest(index, upstream, headBytes: writer.count, body)
+        }
         let joined = min(body.count, Self.joinedBodyBytes)
         if joined > 0 { (out + writer.count).update(from: body.pointer.unsafelyUnwrapped, count: joined) }
         c.pointee.exchange.bodySent = UInt64(joined)
         guard transmitHead(index, upstream, writer.count + joined) else { return }
         if joined < body.count || !c.pointee.exchange.requestIsComplete { pumpRequest(index) }
+    }
+
+    /// The head stands in `out`, and its body is too long to be copied behind it: both go out in one call, but for what can
+    /// go from socket to socket.
+    @inline(never)
+    private mutating func sendLongRequest(_ index: UInt32, _ upstream: UInt32, headBytes: Int, _ body: Bytes) {
+        let c = clients.pointer(index)
+        let u = upstreams.pointer(upstream)
+        let p = body.pointer.unsafelyUnwrapped
+        let tail = spliceableBytes(index, upstream, body)
+        let first = body.count - tail
+        if tail > 0 && first <= Self.joinedBodyBytes {
+            (out + headBytes).update(from: p, count: first)
+            c.pointee.exchange.bodySent = UInt64(first)
+            let sent = Socket.sendMore(u.pointee.fd, out, headBytes + first)
+            guard headIsOut(index, upstream, headBytes + first, sent) else { return }
+        } else {
+            let sent = Socket.send(u.pointee.fd, out, headBytes, then: p, first)
+            c.pointee.exchange.bodySent = UInt64(max(sent - headBytes, 0))
+            guard headIsOut(index, upstream, headBytes, min(sent, headBytes)) else { return }
+        }
+        pumpRequest(index)
     }
 
     /// How long the upstream may let us wait: for its first byte, or between two.
@@ -49,8 +74,13 @@ extension Worker {
     /// Sends the first `count` bytes of `out`; what the kernel does not take waits in the connection's buffer.
     @inline(__always)
     private mutating func transmitHead(_ index: UInt32, _ upstream: UInt32, _ count: Int) -> Bool {
+        headIsOut(index, upstream, count, transmit(upstreams.pointer(upstream), out, count))
+    }
+
+    /// The kernel took `sent` of the first `count` bytes of `out`, or said why not.
+    @inline(__always)
+    private mutating func headIsOut(_ index: UInt32, _ upstream: UInt32, _ count: Int, _ sent: Int) -> Bool {
         let u = upstreams.pointer(upstream)
-        let sent = transmit(u, out, count)
         if clients.pointer(index).pointee.exchange.isTimed { noteTime(index) }
         if sent == count { return true }
         if sent < 0 && sent != -EAGAIN {
@@ -63,7 +93,7 @@ extension Worker {
     }
 
     /// The connection takes no more of the request. A response may be there all the same; if not, reading tells.
-    private mutating func sendFailed(_ upstream: UInt32) {
+    mutating func sendFailed(_ upstream: UInt32) {
         let u = upstreams.pointer(upstream)
         u.pointee.sendFailed = true
         u.pointee.isReadable = true
@@ -282,7 +312,11 @@ extension Worker {
         let body = outgoingBody(c)
         while c.pointee.exchange.bodySent < UInt64(body.count) {
             let offset = Int(c.pointee.exchange.bodySent)
-            let sent = transmit(u, body.pointer.unsafelyUnwrapped + offset, body.count - offset)
+            let tail = spliceableBytes(index, upstream, body)
+            let sent =
+                tail > 0 && offset == body.count - tail
+                ? splicePeeked(index, upstream, tail)
+                : transmit(u, body.pointer.unsafelyUnwrapped + offset, body.count - tail - offset)
             if sent == -EAGAIN { return false }
             if sent < 0 {
                 sendFailed(upstream)
@@ -326,6 +360,12 @@ extension Worker {
         while c.pointee.isReadable && !c.pointee.exchange.requestIsComplete {
             if reads == Self.readsPerTurn { return enqueueClient(index) }
             reads += 1
+            if arrivedOfLongBody(index) < 0 { return }
+            if mayPassBody(index, upstream) {
+                guard passBody(index, upstream) else { return }
+                guard upstreams.resolve(token) != nil, u.pointee.outbound.isEmpty else { return }
+                continue
+            }
             let got: Int
             if c.pointee.exchange.requestIsChunked {
                 pool.reserve(&c.pointee.inbound, writable: 16 * 1024)
@@ -354,6 +394,7 @@ extension Worker {
     private mutating func forwardPlain(_ index: UInt32, _ upstream: UInt32, _ got: Int) -> Bool {
         let c = clients.pointer(index)
         c.pointee.exchange.requestReceived += UInt64(got)
+        lowerWater(c, c.pointee.exchange.requestLength - c.pointee.exchange.requestReceived)
         captureRequest(c, scratch, got)
         guard keepsAgreeing(index, scratch, got) else { return false }
         if c.pointee.exchange.requestReceived == c.pointee.exchange.requestLength { requestIsWhole(index) }
@@ -422,7 +463,7 @@ extension Worker {
         }
     }
 
-    private mutating func requestIsWhole(_ index: UInt32) {
+    mutating func requestIsWhole(_ index: UInt32) {
         clients.pointer(index).pointee.exchange.requestIsComplete = true
         bodyCameIn(index)
     }

@@ -12,8 +12,8 @@ extension Worker {
         _ u: UnsafeMutablePointer<UpstreamConnection>, _ c: UnsafeMutablePointer<ClientConnection>
     ) -> Bool {
         guard c.pointee.exchange.responseStarted, c.pointee.exchange.responseRemaining >= Self.spliceBytes,
-            // What a provider answers is read in passing.
-            c.pointee.exchange.provider < 0,
+            // What a provider answers in JSON or as a stream is read in passing.
+            c.pointee.exchange.provider < 0 || !readsAnswer(c),
             case .contentLength = c.pointee.exchange.responseFraming
         else { return false }
         return c.pointee.tls == nil && u.pointee.tls == nil && u.pointee.inbound.isEmpty

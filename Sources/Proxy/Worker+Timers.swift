@@ -51,10 +51,12 @@ extension Worker {
             deliverNames()
         }
         resumeAcceptingIfDue()
+        if now >= watchesAt { watchOlder() }
     }
 
     private mutating func clientTimedOut(_ index: UInt32) {
         let c = clients.pointer(index)
+        let due = c.pointee.deadline
         c.pointee.deadline = noDeadline
         switch c.pointee.state {
         case .handshake, .lingering: closeClient(index, reset: c.pointee.state == .handshake)
@@ -64,15 +66,18 @@ extension Worker {
             refuseWithoutExchange(
                 index, status: 408, code: ExchangeError.requestTimeout.code,
                 message: ExchangeError.requestTimeout.message)
-        case .exchanging: exchangeTimedOut(index)
+        case .exchanging: exchangeTimedOut(index, due)
         }
     }
 
-    private mutating func exchangeTimedOut(_ index: UInt32) {
+    private mutating func exchangeTimedOut(_ index: UInt32, _ due: UInt64) {
         let c = clients.pointer(index)
         if !c.pointee.outbound.isEmpty {
             if tookFromKernel(index) { return }
             return abortClient(index, .sendTimeout)
+        }
+        if c.pointee.lowWater > 0 && c.pointee.exchange.phase != .backingOff {
+            return stopAwaiting(index, lookedAt: due)
         }
         switch c.pointee.exchange.phase {
         case .readingBody: refuse(index, .requestTimeout)

@@ -17,6 +17,7 @@ extension Worker {
             return -1
         }
         c.pointee.exchange.phase = .tunnel
+        watch(client)
         c.pointee.exchange.responseStarted = true
         c.pointee.exchange.canReplay = false
         c.pointee.exchange.keepsAlive = false
@@ -38,8 +39,8 @@ extension Worker {
         writeCommonFields(client, &writer, hasOwnCORS: true)
         c.pointee.exchange.keepsAlive = false
         writer.append("\r\n")
-        keepAuditDescription(client)
         consumeRequest(c)
+        keepAuditDescription(client)
         let rest = n - Int(response.headLength)
         guard sendToClient(client, out, writer.count) else { return -1 }
         if rest > 0 {

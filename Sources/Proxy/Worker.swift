@@ -81,6 +81,8 @@ struct Worker: ~Copyable {
     var poller: Poller
     var clients: Slab<ClientConnection>
     var upstreams: Slab<UpstreamConnection>
+    /// Of the exchanges that may still have to send their request.
+    var requests: Slab<RequestState>
     var holders: Slab<SnapshotHolder>
     /// Of the exchanges with providers only.
     var providerExchanges: Slab<ProviderExchange>
@@ -90,6 +92,8 @@ struct Worker: ~Copyable {
     var producer: RingProducer
     /// Empty but within `splice`.
     var pipe = SplicePipe()
+    /// None but within `readBody` and `readHeldBody`.
+    var peeked = PeekedBytes()
 
     /// The snapshot that new requests get.
     var current: UnsafePointer<SnapshotView>
@@ -124,6 +128,10 @@ struct Worker: ~Copyable {
     /// Connections that have something to do without an event: a pipelined request, a read cut off by the budget.
     var runQueue = TokenQueue()
     var nextRunQueue = TokenQueue()
+    /// Newcomers with a request under way that the poller does not know yet, in two ages; see `Worker+Watch`.
+    var unwatched = TokenQueue()
+    var olderUnwatched = TokenQueue()
+    var watchesAt: UInt64 = noDeadline
     /// Clients whose request waits for room in the audit ring.
     var auditWaiters = TokenQueue()
     var nextAuditWaiters = TokenQueue()
@@ -140,6 +148,8 @@ struct Worker: ~Copyable {
     var closesIdleAt: UInt64 = noDeadline
     var drained: Latch?
     var acceptsAgainAt: UInt64 = noDeadline
+    var acceptBatch = 1
+    var acceptedInTurn: UInt32 = 0
     /// TLS handshakes that were worked on in this turn.
     var handshakesInTurn = 0
 
@@ -168,6 +178,7 @@ struct Worker: ~Copyable {
         let maxConnections = configuration.limiter.maximum
         clients = Slab(capacity: maxConnections)
         upstreams = Slab(capacity: maxConnections * 2 + 1024)
+        requests = Slab(capacity: maxConnections)
         holders = Slab(capacity: 65_536)
         providerExchanges = Slab(capacity: maxConnections)
         pool = BufferPool(cacheLimitBytes: 32 << 20)
@@ -241,6 +252,7 @@ struct Worker: ~Copyable {
             if !spilled.isEmpty || !auditWaiters.isEmpty { retryAudit() }
             clients.trimIfSparse()
             upstreams.trimIfSparse()
+            requests.trimIfSparse()
             if isDraining { finishDrainIfEmpty() }
         }
         closeEverything()
@@ -277,6 +289,7 @@ struct Worker: ~Copyable {
         if let names = resolver.timeoutMilliseconds(now: now) { until = min(until, UInt64(max(names, 0))) }
         if !spilled.isEmpty || !auditWaiters.isEmpty { until = min(until, 2) }
         if acceptsAgainAt != noDeadline { until = min(until, acceptsAgainAt > now ? acceptsAgainAt - now : 0) }
+        if watchesAt != noDeadline { until = min(until, watchesAt > now ? watchesAt - now : 0) }
         if closesIdleAt != noDeadline { until = min(until, closesIdleAt > now ? closesIdleAt - now : 0) }
         return until == .max ? -1 : Int32(min(until, 60_000))
     }
@@ -386,5 +399,6 @@ struct TargetState: BitwiseCopyable {
     var idleCount: Int32 = 0
     var health = TargetHealth()
     var retryBudget = RetryBudget()
+    var pace = StreamPace()
     var resumption: TLSResumption?
 }

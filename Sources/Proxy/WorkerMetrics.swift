@@ -11,6 +11,7 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
         case clientsOpened, clientsClosed, upstreamsOpened, upstreamsClosed, streamsBegan, streamsEnded
         case rateLimited, auditAccepted, auditCompleted, auditFirstBytes, auditDropped, auditWaited
         case refusedDescriptors, refusedConnections, refusedAddress, shed, unsolicited, bufferedBytes
+        case resentIdempotent, resentOther, usageDropped
     }
 
     /// Upper bounds of the latency histograms, in microseconds: 100 µs to 10 min.
@@ -24,8 +25,8 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
         5, 10, 15, 20, 30, 40, 50, 75, 100, 150, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000,
         250_000, 1_000_000,
     ]
-    /// Buckets, then the sum in nanoseconds.
-    static let histogramWords = bucketCount + 1
+    /// The sum in nanoseconds, then the buckets.
+    static let histogramWords = 1 + bucketCount
     static let requestSlots = 8192
 
     private let singles: UnsafeMutablePointer<Counter>
@@ -33,13 +34,20 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
     private let overheads: UnsafeMutablePointer<Counter>
     /// Open addressing: a slot is a key word and a count word; key 0 is free.
     private let requests: UnsafeMutablePointer<Counter>
-    /// By a route's metric id: its histogram, upstream errors by reason, and retries; allocated on first use.
+    /// By a route's metric id, allocated on first use. A block begins with what each of its requests changes, within one
+    /// cache line: the counts of its first kinds of requests (as in `requests`), then its histogram's sum. After the
+    /// histogram come upstream errors by reason, and retries.
     private let routes: UnsafeMutablePointer<Atomic<UInt>>
     private let bounds: UnsafeMutablePointer<UInt64>
     private let overheadBounds: UnsafeMutablePointer<UInt64>
 
     static let reasonCount = UpstreamReason.allCases.count
-    static let routeWords = histogramWords + reasonCount + 1
+    /// Kinds of requests (method and status) that are counted in the route's block; further ones in `requests`.
+    static let ownKinds = 3
+    private static let histogramOffset = ownKinds * 2
+    private static let reasonsOffset = histogramOffset + histogramWords
+    private static let retriesOffset = reasonsOffset + reasonCount
+    private static let routeWords = retriesOffset + 1
 
     /// Memory until ``deallocate()``.
     init() {
@@ -72,8 +80,12 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
         return p
     }
 
+    /// On cache lines that nobody else has: what one worker counts must not slow another.
     private static func counters(_ count: Int) -> UnsafeMutablePointer<Counter> {
-        let p = UnsafeMutablePointer<Counter>.allocate(capacity: count)
+        let line = 64
+        let bytes = (count * MemoryLayout<Counter>.stride + line - 1) / line * line
+        let p = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: line)
+            .bindMemory(to: Counter.self, capacity: count)
         for i in 0..<count { (p + i).initialize(to: Atomic(0)) }
         return p
     }
@@ -102,6 +114,8 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
     func addressRefused() { count(.refusedAddress) }
     func shed() { count(.shed) }
     func unsolicited() { count(.unsolicited) }
+    func resent(isIdempotent: Bool) { count(isIdempotent ? .resentIdempotent : .resentOther) }
+    func usageDropped() { count(.usageDropped) }
     @inline(__always)
     func buffered(bytes: Int) {
         singles[Slot.bufferedBytes.rawValue].store(UInt64(truncatingIfNeeded: bytes), ordering: .relaxed)
@@ -117,16 +131,17 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
 
     @inline(__always)
     func completed(route: Int32, method: Method, status: UInt16, nanoseconds: UInt64) {
-        countRequest(UInt64(UInt32(route)) << 24 | UInt64(method.rawValue) << 16 | UInt64(status) | 1 << 63)
-        observe(routeCounters(route), bounds, nanoseconds)
+        let block = routeCounters(route)
+        countRequest(UInt64(UInt32(route)) << 24 | UInt64(method.rawValue) << 16 | UInt64(status) | 1 << 63, block)
+        observe(block + Self.histogramOffset, bounds, nanoseconds)
     }
 
     func upstreamError(_ route: Int32, _ reason: UpstreamReason) {
-        Self.add(routeCounters(route) + Self.histogramWords + Int(reason.rawValue), 1)
+        Self.add(routeCounters(route) + Self.reasonsOffset + Int(reason.rawValue), 1)
     }
 
     func retried(_ route: Int32) {
-        Self.add(routeCounters(route) + Self.histogramWords + Self.reasonCount, 1)
+        Self.add(routeCounters(route) + Self.retriesOffset, 1)
     }
 
     @inline(__always)
@@ -135,8 +150,8 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
     ) {
         var bucket = 0
         while bounds[bucket] < nanoseconds { bucket &+= 1 }
-        Self.add(histogram + bucket, 1)
-        Self.add(histogram + Self.bucketCount, nanoseconds)
+        Self.add(histogram, nanoseconds)
+        Self.add(histogram + 1 + bucket, 1)
     }
 
     @inline(__always)
@@ -154,17 +169,36 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
     }
 
     @inline(__always)
-    private func countRequest(_ key: UInt64) {
+    private func countRequest(_ key: UInt64, _ block: UnsafeMutablePointer<Counter>) {
+        var i = 0
+        while i < Self.ownKinds {
+            if Self.count(key, at: block + i * 2) { return }
+            i &+= 1
+        }
+        countOtherRequest(key)
+    }
+
+    /// Counts a request in an entry, which is its kind's or free; false if it is another kind's.
+    @inline(__always)
+    private static func count(_ key: UInt64, at entry: UnsafeMutablePointer<Counter>) -> Bool {
+        let found = entry.pointee.load(ordering: .relaxed)
+        if found == key {
+            add(entry + 1, 1)
+        } else if found == 0 {
+            (entry + 1).pointee.store(1, ordering: .relaxed)
+            entry.pointee.store(key, ordering: .releasing)
+        } else {
+            return false
+        }
+        return true
+    }
+
+    @inline(never)
+    private func countOtherRequest(_ key: UInt64) {
         var slot = Int(truncatingIfNeeded: (key &* 0x9E37_79B9_7F4A_7C15) >> 51) & (Self.requestSlots - 1)
         var probes = 0
         while probes < 64 {
-            let entry = requests + slot * 2
-            let found = entry.pointee.load(ordering: .relaxed)
-            if found == key { return Self.add(entry + 1, 1) }
-            if found == 0 {
-                (entry + 1).pointee.store(1, ordering: .relaxed)
-                return entry.pointee.store(key, ordering: .releasing)
-            }
+            if Self.count(key, at: requests + slot * 2) { return }
             slot = (slot &+ 1) & (Self.requestSlots - 1)
             probes &+= 1
         }
@@ -190,15 +224,22 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
         ].map { GatewayMetrics.LimitCount(limit: $0.0, count: $0.1) }
         result.unsolicitedResponses = sum(.unsolicited)
         result.bufferedBytes = sum(.bufferedBytes)
+        result.resentIdempotent = sum(.resentIdempotent)
+        result.resentOther = sum(.resentOther)
+        result.usageDropped = sum(.usageDropped)
         result.auditAccepted =
             sum(.auditAccepted) &+ sum(.auditFirstBytes) &+ sum(.auditCompleted) &+ result.auditDropped
         result.firstByteHistogram = histogram(workers.map(\.firstBytes), boundsMicroseconds)
         result.overheadHistogram = histogram(workers.map(\.overheads), overheadBoundsMicroseconds)
+        func take(_ entry: UnsafeMutablePointer<Counter>) {
+            let key = entry.pointee.load(ordering: .acquiring)
+            if key != 0 { requestCounts[key, default: 0] &+= (entry + 1).pointee.load(ordering: .relaxed) }
+        }
         for worker in workers {
-            for slot in 0..<requestSlots {
-                let key = (worker.requests + slot * 2).pointee.load(ordering: .acquiring)
-                if key == 0 { continue }
-                requestCounts[key, default: 0] &+= (worker.requests + slot * 2 + 1).pointee.load(ordering: .relaxed)
+            for slot in 0..<requestSlots { take(worker.requests + slot * 2) }
+            for route in 0...Registry.maxRouteLabels {
+                guard let block = worker.block(of: route) else { continue }
+                for kind in 0..<ownKinds { take(block + kind * 2) }
             }
         }
         for (key, count) in requestCounts.sorted(by: { $0.key < $1.key }) {
@@ -215,14 +256,16 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
         return result
     }
 
+    private func block(of route: Int) -> UnsafeMutablePointer<Counter>? {
+        UnsafeMutablePointer(bitPattern: routes[route].load(ordering: .acquiring))
+    }
+
     private static func collectRoute(
         _ workers: [WorkerMetrics], _ route: Int32, _ label: String, _ result: inout GatewayMetrics
     ) {
-        let blocks = workers.compactMap {
-            UnsafeMutablePointer<Counter>(bitPattern: $0.routes[Int(route)].load(ordering: .acquiring))
-        }
+        let blocks = workers.compactMap { $0.block(of: Int(route)) }
         if blocks.isEmpty { return }
-        let durations = histogram(blocks, boundsMicroseconds)
+        let durations = histogram(blocks.map { $0 + histogramOffset }, boundsMicroseconds)
         result.durationHistograms.append(
             GatewayMetrics.RouteHistogram(
                 route: label, bucketsSeconds: durations.bucketsSeconds, counts: durations.counts, sum: durations.sum,
@@ -231,13 +274,13 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
             blocks.reduce(0) { $0 &+ ($1 + offset).pointee.load(ordering: .relaxed) }
         }
         for reason in UpstreamReason.allCases {
-            let count = sum(histogramWords + Int(reason.rawValue))
+            let count = sum(reasonsOffset + Int(reason.rawValue))
             if count > 0 {
                 result.upstreamErrors.append(
                     GatewayMetrics.UpstreamErrorCount(route: label, reason: "\(reason)", count: count))
             }
         }
-        let retries = sum(histogramWords + reasonCount)
+        let retries = sum(retriesOffset)
         if retries > 0 { result.retries.append(GatewayMetrics.RetryCount(route: label, count: retries)) }
     }
 
@@ -247,8 +290,8 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
         var counts = [UInt64](repeating: 0, count: bucketCount)
         var nanoseconds: UInt64 = 0
         for block in blocks {
-            for i in 0..<bucketCount { counts[i] &+= (block + i).pointee.load(ordering: .relaxed) }
-            nanoseconds &+= (block + bucketCount).pointee.load(ordering: .relaxed)
+            nanoseconds &+= block.pointee.load(ordering: .relaxed)
+            for i in 0..<bucketCount { counts[i] &+= (block + 1 + i).pointee.load(ordering: .relaxed) }
         }
         return Histogram(
             bucketsSeconds: boundsMicroseconds.map { Double($0) / 1e6 }, counts: counts,

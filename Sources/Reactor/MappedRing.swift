@@ -83,6 +83,12 @@ public final class MappedRing: @unchecked Sendable {
         return Int(truncatingIfNeeded: write &- read)
     }
 
+    /// Takes the ring's pages out of the process: what they hold stays in the page cache, where it was all the time, and
+    /// each page comes back by itself when it is touched. Producer and consumer may be at work meanwhile.
+    public func giveBackPages() {
+        _ = fg_release_file_pages(base, MappedRing.headerBytes + capacity)
+    }
+
     /// The largest payload: half the area, so that a record always fits an empty ring, wherever its position is.
     @inlinable public var maximumRecordBytes: Int { capacity / 2 - 8 }
 

@@ -15,6 +15,8 @@ public struct RingConsumer: ~Copyable {
     @usableFromInline var writeSeen: UInt64
     @usableFromInline var corruptAtRelease: Int
     @usableFromInline var corrupt: Int
+    /// See `prepare`.
+    var preparedTo: UInt64
 
     public init(_ ring: MappedRing) {
         self.ring = ring
@@ -25,6 +27,7 @@ public struct RingConsumer: ~Copyable {
         writeSeen = read
         corruptAtRelease = 0
         corrupt = 0
+        preparedTo = 0
     }
 
     /// How many records were passed over because their bytes are damaged. If a record's length is damaged nothing
@@ -74,6 +77,26 @@ public struct RingConsumer: ~Copyable {
         read = fg_load_acquire(header + MappedRing.readIndexOffset)
         writeSeen = read
         corrupt = corruptAtRelease
+    }
+
+    /// Has the pages ready that the producer will write next: it would otherwise stop at each one that was never
+    /// touched or that the kernel has written to the disk since, for as long as the file system takes. For the thread
+    /// that has time for that; what has been prepared in this lap is not again.
+    ///
+    /// - Parameter ahead: bytes beyond what is written by now; less than half of the ring is prepared.
+    public mutating func prepare(ahead: Int) {
+        let page: UInt64 = 4096
+        let write = fg_load_acquire(header + MappedRing.writeIndexOffset)
+        let end = (write &+ UInt64(min(ahead, Int(capacity / 2)))) & ~(page &- 1)
+        var start = max(preparedTo, write & ~(page &- 1))
+        while start < end {
+            let position = start & (capacity &- 1)
+            let count = min(end &- start, capacity &- position)
+            // Where it is refused the producer does without.
+            guard fg_populate_for_writing(area + Int(position), Int(count)) == 0 else { break }
+            start &+= count
+        }
+        preparedTo = max(preparedTo, end)
     }
 
     /// A length that cannot be: goes on with what the producer commits from now on.

@@ -68,6 +68,15 @@ public struct RingProducer: ~Copyable {
         fg_store_release(header + MappedRing.writeIndexOffset, write)
     }
 
+    /// Whether more than so many bytes wait for the consumer.
+    @inlinable
+    public mutating func isFuller(than bytes: Int) -> Bool {
+        if write &- readSeen <= UInt64(bytes) { return false }
+        // The consumer's cache line is fetched only when the last known state does not suffice.
+        readSeen = fg_load_acquire(header + MappedRing.readIndexOffset)
+        return write &- readSeen > UInt64(bytes)
+    }
+
     /// A lower bound for the largest payload that `reserve` would take now.
     @inlinable
     public mutating func freeBytes() -> Int {

@@ -133,6 +133,13 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
         return elements + Int(index)
     }
 
+    /// The index of the slot whose memory this is.
+    @inlinable
+    public func index(of pointer: UnsafeMutablePointer<Element>) -> UInt32 {
+        assert(pointer >= elements && pointer < elements + highWater)
+        return UInt32(truncatingIfNeeded: pointer - elements)
+    }
+
     /// The slot's current generation: 1 to 2^24 - 1, or 0 if it has never been used.
     @inlinable
     public func generation(_ index: UInt32) -> UInt32 {

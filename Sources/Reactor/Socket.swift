@@ -54,9 +54,45 @@ public enum Socket {
         fg_send(fd, p, n)
     }
 
+    /// The same for bytes that more will follow in the next call: the kernel keeps a last segment that is not full for it.
+    @inlinable
+    public static func sendMore(_ fd: Int32, _ p: UnsafePointer<UInt8>, _ n: Int) -> Int {
+        fg_send_more(fd, p, n)
+    }
+
+    /// Writes up to `n` bytes from one place and then up to `m` from another. How many of both together; may be fewer.
+    @inlinable
+    public static func send(
+        _ fd: Int32, _ p: UnsafePointer<UInt8>, _ n: Int, then q: UnsafePointer<UInt8>, _ m: Int
+    ) -> Int {
+        fg_send_pair(fd, p, n, q, m)
+    }
+
+    /// Reads up to `n` bytes and leaves them where they are: the next `receive` reads them again.
+    @inlinable
+    public static func peek(_ fd: Int32, _ p: UnsafeMutablePointer<UInt8>, _ n: Int) -> Int { fg_peek(fd, p, n) }
+
+    /// Throws away up to `n` bytes that have arrived. The count, or as `receive`.
+    @inlinable
+    public static func skip(_ fd: Int32, _ n: Int) -> Int { fg_skip(fd, n) }
+
+    /// Bytes that have arrived and were not read yet; 0 if the kernel does not say.
+    @inlinable
+    public static func unread(_ fd: Int32) -> Int { Int(fg_unread(fd)) }
+
+    /// Lets the poller report the socket as readable once so many bytes are there, or no more will come, or the kernel has
+    /// no room for so many; 1 = at any. What is there already is reported anew.
+    @inlinable
+    public static func setLowWater(_ fd: Int32, _ bytes: Int32) { _ = fg_set_low_water(fd, bytes) }
+
     /// Bytes in the socket's buffer that the peer has not acknowledged; 0 if the kernel does not say.
     @inlinable
     public static func unsent(_ fd: Int32) -> Int32 { fg_unsent(fd) }
+
+    /// Lets the kernel put off acknowledging small pieces, until two have come or 40 ms have passed. A hint: after a pause
+    /// it acknowledges at once again.
+    @inlinable
+    public static func delayAcknowledgements(_ fd: Int32) { fg_delay_acknowledgements(fd) }
 
     /// Says to the peer that no more bytes will come.
     @inlinable

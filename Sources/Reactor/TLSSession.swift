@@ -111,7 +111,7 @@ public struct TLSSession: BitwiseCopyable, @unchecked Sendable {
     ///   arrived (or, seldom, the session must write first: see `wantsWrite`); -EPROTO = TLS failed, or the connection
     ///   was cut without close_notify, so what was read may be short; another -errno = the socket failed.
     public func read(_ p: UnsafeMutablePointer<UInt8>, _ n: Int) -> Int {
-        ERR_clear_error()
+        fg_forget_errors()
         let result = SSL_read(ssl, p, Int32(truncatingIfNeeded: min(n, 1 << 30)))
         return result > 0 ? Int(result) : classify(result)
     }
@@ -123,7 +123,7 @@ public struct TLSSession: BitwiseCopyable, @unchecked Sendable {
     /// - Returns: the count, -EAGAIN, -EPROTO or another -errno.
     public func write(_ p: UnsafePointer<UInt8>, _ n: Int) -> Int {
         guard n > 0 else { return 0 }
-        ERR_clear_error()
+        fg_forget_errors()
         let result = SSL_write(ssl, p, Int32(truncatingIfNeeded: min(n, 1 << 30)))
         if result > 0 { return Int(result) }
         let status = classify(result)
@@ -158,7 +158,7 @@ public struct TLSSession: BitwiseCopyable, @unchecked Sendable {
     /// is done or after a failure.
     public func closeNotify() {
         guard SSL_in_init(ssl) == 0, fg_get_failure(ssl) == 0 else { return }
-        ERR_clear_error()
+        fg_forget_errors()
         _ = SSL_shutdown(ssl)
     }
 

@@ -39,7 +39,8 @@ final class TLSStaple {
     }
 
     static func of(_ ssl: OpaquePointer) -> TLSStaple? {
-        guard let context = SSL_get_SSL_CTX(ssl), let data = SSL_CTX_get_ex_data(context, ownedIndex) else { return nil }
+        guard let context = SSL_get_SSL_CTX(ssl), let data = SSL_CTX_get_ex_data(context, ownedIndex)
+        else { return nil }
         return Unmanaged<TLSStaple>.fromOpaque(data).takeUnretainedValue()
     }
 

@@ -81,7 +81,7 @@ public final class Database: Sendable {
             break
         case .empty:
             // Rows with headers take a kilobyte or two: small pages would put their ends on pages of their own.
-            try connection.execute("PRAGMA page_size = 16384")
+            try connection.execute("PRAGMA page_size = 32768")
             try useWAL(connection, path)
             let created = try connection.transaction { () throws(StoreError) -> Bool in
                 // Another process may have been faster.

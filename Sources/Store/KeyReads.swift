@@ -4,8 +4,7 @@ import JSON
 enum KeyColumns {
     static let list = """
         key_id, key_value, key_hint, source_path, permissions, created_at, expires_at, is_active, usage_count,
-        rate_limit, last_used_at, allowed_models, max_tokens, max_amount, currency, budget_period, period_start,
-        tokens_spent, amount_spent, max_concurrent
+        rate_limit, last_used_at, allowed_models, \(budgetList), max_concurrent
         """
 
     static func record(_ row: Statement) -> KeyRecord {
@@ -23,12 +22,19 @@ enum KeyColumns {
             rateLimitPerMinute: row.optionalInt(9),
             lastUsedAtMilliseconds: row.optionalText(10).flatMap { Timestamp.parse($0) },
             allowedModels: allowedModels ?? [],
-            budget: KeyBudget(
-                maxTokens: row.optionalInt(12).map(Int64.init), maxAmountMicros: row.optionalInt(13).map(Int64.init),
-                currency: row.text(14), period: period ?? .total,
-                countedSinceMilliseconds: row.optionalText(16).flatMap { Timestamp.parse($0) },
-                tokensSpent: Int64(row.int(17)), amountSpentMicros: Int64(row.int(18))),
+            budget: budget(row, from: 12),
             maxConcurrent: row.optionalInt(19))
+    }
+
+    private static let budgetList =
+        "max_tokens, max_amount, currency, budget_period, period_start, tokens_spent, amount_spent"
+
+    private static func budget(_ row: Statement, from first: Int32) -> KeyBudget {
+        KeyBudget(
+            maxTokens: row.optionalInt(first).map(Int64.init), maxAmountMicros: row.optionalInt(first + 1).map(Int64.init),
+            currency: row.text(first + 2), period: BudgetPeriod(rawValue: row.text(first + 3)) ?? .total,
+            countedSinceMilliseconds: row.optionalText(first + 4).flatMap { Timestamp.parse($0) },
+            tokensSpent: Int64(row.int(first + 5)), amountSpentMicros: Int64(row.int(first + 6)))
     }
 
     /// An expiry that is no time has passed.
@@ -42,6 +48,14 @@ enum KeyColumns {
         defer { select.reset() }
         select.bind(1, keyID)
         return try select.step() ? record(select) : nil
+    }
+
+    /// The budget alone; nil if there is no such key.
+    static func budget(of keyID: String, in connection: Connection) throws(StoreError) -> KeyBudget? {
+        let select = try connection.statement("SELECT \(budgetList) FROM api_keys WHERE key_id = ?1")
+        defer { select.reset() }
+        select.bind(1, keyID)
+        return try select.step() ? budget(select, from: 0) : nil
     }
 }
 

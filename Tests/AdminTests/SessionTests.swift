@@ -55,6 +55,8 @@ import Testing
             #expect(cookie.secret(in: other) == nil)
         }
         #expect(cookie.set("abc").value == "fastgate_session_8515=abc; Path=/; HttpOnly; SameSite=Strict")
+        let secure = SessionCookie(port: 8515, isSecure: true)
+        #expect(secure.set("abc").value.hasSuffix("; Secure") && secure.cleared.value.hasSuffix("; Secure"))
     }
 
     @Test func onlyTheDashboardItselfMayChangeThings() {

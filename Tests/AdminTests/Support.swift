@@ -79,7 +79,9 @@ final class FakeGateway: GatewayControl {
         return RouteProblem(field: "match_path", message: "must begin with a slash or a star")
     }
 
-    func explain(method: String, path: String, headers: [(String, String)], body: [UInt8]?) -> RouteExplanation {
+    func explain(method: String, path: String, headers: [(String, String)], body: [UInt8]?, keyID: String?)
+        -> RouteExplanation
+    {
         state.withLock { state in
             state.explained.append((method, path, headers, body))
             return state.explanation

@@ -116,3 +116,55 @@ def test_a_key_shows_and_changes_its_budget(dashboard, gateway):
     dashboard.press("dialog button", "Count the budget")
     dashboard.wait(row, "0.00 of 0.01 USD")
     gateway.admin("PATCH", f"/admin/keys/{key['key_id']}", {"max_amount": "25"})
+
+
+def test_a_provider_without_a_key_is_tested_too(dashboard, gateway, upstream):
+    gateway.admin("POST", "/admin/providers", {"name": "keyless", "base_url": f"http://{upstream.host}/v1", "models": ["gpt-4o-mini"]}, expect=201)
+    dashboard.sign_in("#/providers")
+    dashboard.press("tr[data-id=keyless] button[aria-label^='Keys of']")
+    dashboard.press("#test-provider")
+    # The upstream wants a key: that it says so is an answer, but none with models.
+    dashboard.wait("dialog:last-of-type .verdict-line", "does not answer as it should")
+    dashboard.press("dialog:last-of-type header button")
+    dashboard.press("dialog header button")
+    dashboard.gone("dialog")
+    dashboard.press("tr[data-id=acme] button[aria-label^='Keys of']")
+    dashboard.press("#test-provider")
+    dashboard.wait("dialog:last-of-type .verdict-line", "The provider answers")
+    gateway.admin("DELETE", "/admin/providers/keyless")
+
+
+def test_the_match_tester_tells_of_providers(dashboard, gateway, picture):
+    [key] = gateway.admin("GET", "/admin/keys", source_path="research/budget")["items"]
+    dashboard.sign_in("#/routes")
+    dashboard.press("#match-route")
+    dashboard.type("Path", "/openai/v1/chat/completions", "dialog")
+    dashboard.type("Body", '{"model": "gpt-4o", "max_tokens": 5}', "dialog")
+    dashboard.type("Caller's key", key["key_id"], "dialog")
+    dashboard.press("dialog button", "Find the route")
+    dashboard.wait("dialog .verdict-line", "a provider of gpt-4o does: weighted among acme, spare")
+    assert "takes 75 % of such requests" in dashboard.wait("dialog .candidates .matched").text
+    picture("provider-match")
+    dashboard.type("Body", '{"model": "acme/other"}', "dialog")
+    dashboard.press("dialog button", "Find the route")
+    dashboard.wait("dialog .verdict-line", "not allowed to use this model")
+
+
+def test_a_request_shows_what_it_used(dashboard, gateway):
+    [record, *_] = gateway.admin("GET", "/admin/usage/records", provider="acme")["items"]
+    dashboard.sign_in(f"#/logs/{record['request_id']}")
+    dashboard.wait("dialog h3", "Summary")
+    text = dashboard.text()
+    assert "Model and usage" in text and "acme" in text and "asked for as smart" in text and "1,000 in, 200 out" in text
+    assert dashboard.wait("dialog a[href^='/admin/usage/records/']")
+
+
+def test_the_master_key_is_rotated(dashboard, gateway):
+    before = (gateway.database_file.parent / "master_key").read_text()
+    dashboard.sign_in("#/settings")
+    dashboard.wait("#master-key .badge.good", "fits")
+    dashboard.press("#master-key button", "Rotate")
+    dashboard.press("dialog button", "Rotate")
+    wait_until(lambda: (gateway.database_file.parent / "master_key").read_text() != before, "the file holds another one")
+    dashboard.wait("#master-key .badge.good", "fits")
+    assert gateway.admin("GET", "/admin/master-key")["unreadable_keys"] == 0

@@ -83,8 +83,8 @@ import Testing
     @Test func listsOfSectionsAreChecked() {
         let certificates = "config.yaml:1: tls.certificates"
         for (text, message) in [
-            ("x", ": must be a list of sections with cert, key, names, not of single values"),
-            ("[x]", ": must be a list of sections with cert, key, names, not a single value"),
+            ("x", ": must be a list of sections with cert, key, names, ocsp_response, not of single values"),
+            ("[x]", ": must be a list of sections with cert, key, names, ocsp_response, not a single value"),
             ("[{ cert: a }]", ": must have key in each of its sections, not one without"),
             ("[{ cert: a, key: \"\" }]", ": key must be a file's path, not \"\""),
             ("[{ cert: a, key: b, name: c }]", ".name: unknown key; its sections have cert, key, names"),

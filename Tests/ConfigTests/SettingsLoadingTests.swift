@@ -45,7 +45,7 @@ import Testing
     @Test func everyKeyIsReadFromItsPlace() throws {
         let text = """
             app: { name: Gate, host: "[::1]", port: 1, workers: 3, timezone: UTC, replace_timeout: 2h, drain_timeout: 0, debug: on }
-            admin: { host: localhost, port: 2, allow_query_token: no, tls: { cert: x.pem, key: y.pem } }
+            admin: { host: localhost, port: 2, allow_query_token: no, hosts: [Gate.example], tls: { cert: x.pem, key: y.pem } }
             database: { url: "sqlite:////var/lib/fastgate/x.db" }
             security: { admin_token: 0123456789abcdef, require_api_key: no, key_prefix: sk-, default_expiry_days: 0 }
             rate_limiting: { enabled: false, default_requests_per_minute: 60 }
@@ -71,10 +71,12 @@ import Testing
             tls:
               cert: a.pem
               key: b.pem
+              ocsp_response: b.der
               certificates:
                 - { cert: c.pem, key: "${KEY:-d}.pem", names: [A.example, "*.b.example"] }
                 - cert: e.pem
                   key: f.pem
+                  ocsp_response: f.der
               min_version: 1.3
               client_ca: people.pem
               client_auth: Required
@@ -101,7 +103,8 @@ import Testing
         expected.app.replaceTimeoutSeconds = 7200
         expected.app.debug = true
         expected.admin = .init(
-            host: "127.0.0.1", port: 2, allowQueryToken: false, certificateFile: "x.pem", keyFile: "y.pem")
+            host: "127.0.0.1", port: 2, allowQueryToken: false, hosts: ["gate.example"], certificateFile: "x.pem",
+            keyFile: "y.pem")
         expected.database.url = "sqlite:////var/lib/fastgate/x.db"
         expected.security = .init(
             adminToken: "0123456789abcdef", requireAPIKey: false, keyPrefix: "sk-", defaultExpiryDays: 0)
@@ -119,10 +122,10 @@ import Testing
             allowOrigins: ["https://a.example"], allowMethods: ["GET", "POST"], allowHeaders: ["X-A"],
             allowCredentials: true)
         expected.tls = .init(
-            certificateFile: "a.pem", keyFile: "b.pem",
+            certificateFile: "a.pem", keyFile: "b.pem", ocspFile: "b.der",
             certificates: [
                 .init(certificateFile: "c.pem", keyFile: "d.pem", names: ["a.example", "*.b.example"]),
-                .init(certificateFile: "e.pem", keyFile: "f.pem"),
+                .init(certificateFile: "e.pem", keyFile: "f.pem", ocspFile: "f.der"),
             ], minimumVersion: "1.3", clientAuthorityFile: "people.pem", clientAuthentication: .required,
             forwardsClientSubject: true, checkIntervalSeconds: 300)
         expected.upstreamTLS = .init(

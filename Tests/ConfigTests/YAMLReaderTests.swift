@@ -44,7 +44,7 @@ extension YAMLNode {
         ("? [a, b]\n: 1\n", "1: a key must be a name, not a list"),
         ("a: [1\nb: 2\n", "2: not valid YAML: did not find expected ',' or ']'"),
         ("a: 'x\n", "2: not valid YAML: found unexpected end of stream"),
-        ("a:\n\t- x\n", "2: not valid YAML: found character that cannot start any token"),
+        ("a:\n\t- x\n", "2: not valid YAML: found character that cannot start any token (a tab; indent with spaces)"),
     ])
     func refuses(text: String, expected: String) {
         #expect(problem(text) == expected)

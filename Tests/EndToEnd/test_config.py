@@ -43,7 +43,14 @@ BAD = [
     ("tls:\n  min_version: '0.9'\n", ["min_version", "2"]),
     ("database:\n  url: 'postgres://x'\n", ["url", "2"]),
     ("app: [1, 2]\n", ["app", "1"]),
-    ("app:\n\tport: 1\n", ["2"]),
+    ("app:\n\tport: 1\n", ["2", "tab"]),
+    ("cors:\n  allow_origins: *\n", ["2", "quoted"]),
+    ("app:\n  name: @here\n", ["2", "quoted"]),
+    ("app:\n  port: 8515\n", ["2", "app.port", "admin.port"]),
+    ("admin:\n  hosts: [a.example:80]\n", ["2", "admin.hosts", "without a port"]),
+    ("tls:\n  ocsp_response: a.der\n", ["2", "tls.ocsp_response"]),
+    ("tls:\n  cert: /none.pem\n  key: /none.key\n", ["config.yaml:2: tls.cert", "config.yaml:3: tls.key", "No such file"]),
+    ("logging:\n  file: /none/x.log\n", ["config.yaml:2: logging.file"]),
     ("app: {port: 1\n", []),
     ("app:\n  port: 1\n  port: 2\n", ["port", "3"]),
 ]
@@ -58,6 +65,18 @@ def test_bad_config_is_78_and_says_where(tmp_path, text, named):
     for word in named:
         assert re.search(rf"\b{word}\b", said), said
     assert not (tmp_path / "data").exists(), "a check changes nothing"
+
+
+def test_a_password_in_the_wrong_place_is_not_repeated(tmp_path):
+    result = check(tmp_path, "database:\n  url: postgres://user:pass-77aa@host/db\n")
+    assert result.returncode == 78 and "***@host" in result.stderr
+    result = check(tmp_path, "app: {}\n", env={"DATABASE_URL": "mysql://user:pass-77aa@host/db"})
+    assert result.returncode == 78 and "***@host" in result.stderr and "pass-77aa" not in result.stderr
+
+
+def test_a_warning_for_an_admin_port_that_all_can_reach(tmp_path):
+    assert "admin.host" in check(tmp_path, "admin:\n  host: 0.0.0.0\n").stderr
+    assert "admin.host" not in check(tmp_path, "admin:\n  host: 127.0.0.1\n").stderr
 
 
 def test_serve_refuses_a_bad_config_too(tmp_path):

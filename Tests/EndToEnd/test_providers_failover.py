@@ -157,8 +157,9 @@ def test_another_provider_takes_over(make, fault, stream):
     site.start()
     request_id = site.new_id()
     response = site.ask("m", stream=stream, headers=[("x-request-id", request_id)])
-    assert response.status == 200 and response.header("x-fastgate-provider") == "good"
-    assert b"lo" in response.body and b"error" not in response.body
+    assert response.status == 200 and b"lo" in response.body and b"error" not in response.body
+    # The head may have gone out already with a stream's first, empty event.
+    assert response.header("x-fastgate-provider") == "good" or b": fastgate: goes on with good/m\n\n" in response.body
     attempts = site.attempts(request_id)
     assert attempts and {provider for provider, _, _ in attempts} == {"bad"}
     record = site.usage(request_id)

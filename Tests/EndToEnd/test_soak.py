@@ -21,3 +21,4 @@ def test_a_short_soak():
     assert report["clients"] == report["rows"] == report["metrics"] > 1000
     assert report["upstream"] == report["clients"] + report["sent_again"] - report["not_forwarded"]
     assert min(report["turns"].values()) > 0
+    assert report["provider"]["requests"] > 50 and report["provider"]["cut"] > 0

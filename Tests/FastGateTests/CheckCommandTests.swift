@@ -79,10 +79,10 @@ import Testing
         #expect(code == 78)
         #expect(
             console.complaints == [
-                "fastgate: tls.cert: /nonexistent/cert.pem: No such file or directory",
-                "fastgate: tls.key: \(folder): Is a directory",
-                "fastgate: upstream_tls.ca_file: /nonexistent/ca.pem: No such file or directory",
-                "fastgate: logging.file: /nonexistent/log: its folder: No such file or directory",
+                "fastgate: \(path):1: tls.cert: /nonexistent/cert.pem: No such file or directory",
+                "fastgate: \(path):1: tls.key: \(folder): Is a directory",
+                "fastgate: \(path):2: upstream_tls.ca_file: /nonexistent/ca.pem: No such file or directory",
+                "fastgate: \(path):3: logging.file: /nonexistent/log: its folder: No such file or directory",
                 "fastgate: \(path) is not good: 4 of the files it names cannot be used",
             ])
         #expect(access(folder + "/state", F_OK) != 0, "check makes nothing")

@@ -20,9 +20,12 @@ import Testing
         init(_ settings: Settings) throws {
             lock = try InstanceLock.take(folder: settings.database.folder)
             let token = try AdminToken.resolve(settings)
+            let database = try Database.open(
+                path: settings.database.path, timeZoneOffsetMinutes: settings.app.timezone.minutes)
+            let vault = try KeyVault.open(database, environment: nil)
             writer = try StoreWriter.start(databasePath: settings.database.path, rings: [], options: WriterOptions())
             admin = try AdminServer.start(
-                settings: settings, gateway: IdleGateway(settings: settings), writer: writer,
+                settings: settings, gateway: IdleGateway(settings: settings, vault: vault), writer: writer,
                 databasePath: settings.database.path, adminToken: token.value, version: fastGateVersion)
             lock.publish(adminAddress: "127.0.0.1:\(admin.boundPort)")
         }

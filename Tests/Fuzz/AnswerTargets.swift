@@ -53,7 +53,7 @@ func fuzzModelPath(_ input: Input) {
     let bytes = Bytes(p, path.count)
     let match = Endpoint.of(path: bytes)
     check(match.modelStart >= 0 && match.modelStart <= match.modelEnd && match.modelEnd <= path.count, "\(match)")
-    check(match.endpoint.hasModelInPath == (match.modelEnd > 0), "\(match)")
+    check(!match.hasModelInPath || match.endpoint.namesModel, "\(match)")
     let name = Bytes(p + match.modelStart, match.modelEnd - match.modelStart)
     let out = GuardedMemory.other.room(name.count)
     let decoded = ModelName.decode(name, into: out)

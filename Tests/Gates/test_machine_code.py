@@ -27,7 +27,7 @@ COLD = {
     r"^Proxy\.ProviderMetrics\.makeBlock\(": "a model's first request on a worker",
     r"\bProxy\.Worker\.spill\(": "the audit ring is full",
     r"^Proxy\.Worker\.retryAudit\(": "the audit ring was full; records that did not fit are arrays",
-    r"^Proxy\.Worker\.pressureChanged\(": "the audit ring has filled by half, or emptied again",
+    r"^Proxy\.Worker\.pressureChanged\(": "the audit ring has filled by an eighth, or emptied again",
     r"^Proxy\.Worker\.notice\(": "a limit of the whole process is met",
     r"\bProxy\.RouteTable\.schemaVerdict\(": "routes with a JSON Schema parse the body",
     r"\bProxy\.RouteTable\.equals\(": "routes that ask for an object or array in the body",

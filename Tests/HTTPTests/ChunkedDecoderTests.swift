@@ -20,6 +20,22 @@ import Testing
         ("3\r\n\r\n0\r\n0\r\n\r\n", "\r\n0", ""),
     ]
 
+    @Test func trailersFieldByField() {
+        let section = latin1("X-T: 1\r\nvary:\t*  \r\nX_Odd:\r\n")
+        section.withUnsafeBufferPointer { buffer in
+            let p = buffer.baseAddress!
+            var found: [String] = []
+            TrailerSection.forEachField(p, buffer.count) { field in
+                let name = buffer[Int(field.nameOffset)..<Int(field.nameOffset) + Int(field.nameLength)]
+                let value = buffer[Int(field.valueOffset)..<Int(field.valueOffset) + Int(field.valueLength)]
+                found.append(String(decoding: name, as: UTF8.self) + "=" + String(decoding: value, as: UTF8.self))
+                #expect((field.id == .vary) == (found.count == 2))
+            }
+            #expect(found == ["X-T=1", "vary=*", "X_Odd="])
+            TrailerSection.forEachField(p, 0) { _ in Issue.record("there is none") }
+        }
+    }
+
     @Test func decodesAtEverySplit() {
         for (body, data, trailers) in Self.accepted {
             let bytes = latin1(body)

@@ -184,6 +184,34 @@ import Testing
         }
     }
 
+    /// Blocks of a long string are looked at by wider instructions: what ends it may stand anywhere in one.
+    @Test func veryLongStringsEndWhereTheyEnd() {
+        let guarded = GuardedBytes(capacity: 16384)
+        var captures = [MemberCapture](repeating: MemberCapture(), count: table.names.count)
+        let rest = Array(#","model":1}"#.utf8)
+        for at in Array(4000..<4400) + [8191, 8192, 8193] {
+            for end: UInt8 in [0x22, 0x00, 0x1F, 0x5C] {
+                // Neighbours of the bytes that matter, and all that is above ASCII.
+                var body = Array(#"{"n":""#.utf8)
+                let start = body.count
+                for i in 0..<at { body.append([0x20, 0x21, 0x23, 0x5B, 0x5D, 0x7F, 0x80, 0xA2, 0xDC, 0xFF][i % 10]) }
+                // A backslash escapes a quote, and the string ends behind that.
+                body += end == 0x5C ? [0x5C, 0x22, 0x22] : [end]
+                let count = body.count
+                body += rest
+                var scanner = MemberScanner()
+                MemberCapture.reset(&captures, captures.count)
+                let p = guarded.put(body)
+                let state = scanner.feed(p, body.count, table: table.pointer, captures: &captures)
+                #expect(state == (end < 0x20 ? .malformed : .finished))
+                if state == .finished {
+                    #expect(captures[2].end == UInt64(count) && captures[2].start == UInt64(start - 1))
+                    #expect(captures[0].kind == .number)
+                }
+            }
+        }
+    }
+
     @Test func tableOfManyNames() throws {
         let names = (0..<64).map { "name\($0)" + String(repeating: "y", count: $0 * 2) }
         let table = try #require(MemberNameTable(names + names))

@@ -12,7 +12,7 @@ import Testing
     ) -> RouteExplanation {
         Explanation.make(
             snapshot: snapshot(routes), routes: routes, method: method, path: path, headers: headers,
-            body: body.map { Array($0.utf8) })
+            body: body.map { Array($0.utf8) }, keyID: nil)
     }
 
     private func reasons(_ explanation: RouteExplanation) -> [String: String] {

@@ -21,7 +21,7 @@ import Testing
             "Proxy-Authenticate: Basic", "HTTP2-Settings: x", "api-key: k", "x-goog-api-key: k", "Accept: */*",
             "Cookie: a=b", "X-Mine: 1", "Trailer: x",
         ]
-        #expect(try forwarded(lines) == ["host", "Accept", "Cookie", "X-Mine", "Trailer"])
+        #expect(try forwarded(lines) == ["Accept", "Cookie", "X-Mine", "Trailer"])
     }
 
     @Test func theSettingsListAndTheRoutes() throws {
@@ -38,7 +38,7 @@ import Testing
     @Test func whatIsAddedReplacesWhatCame() throws {
         let lines = ["X-Mine: 1", "x-mine: 2", "Accept: */*", "X-Other: 3"]
         let added = [(name: "X-MINE", value: "new"), (name: "accept", value: "text/plain")]
-        #expect(try forwarded(lines, add: added) == ["host", "X-Other"])
+        #expect(try forwarded(lines, add: added) == ["X-Other"])
         let rewrite = HeaderRewrite.compile(strip: [], remove: [], add: added, in: kept(Arena()))
         #expect(rewrite.added.string == "X-MINE: new\r\naccept: text/plain\r\n")
         #expect(!rewrite.addsHost)
@@ -62,6 +62,35 @@ import Testing
         for id in HeaderRewrite.hopByHop { #expect(rewrite.dropped.contains(id)) }
         #expect(!rewrite.dropped.contains(.accept))
         #expect(!rewrite.dropped.contains(.other))
+    }
+
+    @Test func hostIsWrittenAnewWhoseverItIs() {
+        func rewrite(strip: [String], add: [(name: String, value: String)] = []) -> HeaderRewrite {
+            HeaderRewrite.compile(strip: strip, remove: [], add: add, in: kept(Arena()))
+        }
+        #expect(rewrite(strip: []).dropped.contains(.host))
+        #expect(rewrite(strip: []).passesHost)
+        #expect(!rewrite(strip: ["HOST"]).passesHost)
+        #expect(!rewrite(strip: [], add: [(name: "Host", value: "a")]).passesHost)
+    }
+
+    @Test func keysAreLookedForWhereTheirFieldsPass() {
+        for (strip, passes) in [
+            ([], true), (["authorization"], true), (["x-api-key"], true), (["Authorization", "X-API-Key"], false),
+        ] {
+            let rewrite = HeaderRewrite.compile(strip: strip, remove: [], add: [], in: kept(Arena()))
+            #expect(rewrite.passesKeyFields == passes)
+        }
+    }
+
+    @Test func whatOnlyWeMaySetIsStripped() {
+        var settings = Settings()
+        #expect(settings.headersToStrip == settings.proxy.stripHeaders + ["forwarded"])
+        settings.proxy.forwardClientIP = true
+        settings.tls.clientAuthentication = .optional
+        for name in ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-client-cert-subject"] {
+            #expect(settings.headersToStrip.contains(name))
+        }
     }
 
     @Test func underscoresPassForDashes() throws {

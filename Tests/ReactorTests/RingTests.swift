@@ -55,6 +55,29 @@ private func overwrite(_ path: String, at offset: Int, _ bytes: [UInt8]) throws 
         #expect(corrupt == 0)
     }
 
+    /// What the process lets go of is still in the file, read or not.
+    @Test func pagesThatAreGivenBackKeepTheirRecords() throws {
+        let ring = try openRing(1 << 20)
+        var producer = RingProducer(ring)
+        var consumer = RingConsumer(ring)
+        var next = 0
+        for n in 0..<3000 {
+            #expect(push(&producer, record(n, 100 + n % 400)))
+            if n % 3 == 0 {
+                #expect(pop(&consumer) == record(next, 100 + next % 400))
+                next += 1
+            }
+            if n % 100 == 0 { ring.giveBackPages() }
+            if n % 5 == 0 { consumer.release() }
+        }
+        ring.giveBackPages()
+        while let payload = pop(&consumer) {
+            #expect(payload == record(next, 100 + next % 400))
+            next += 1
+        }
+        #expect(next == 3000 && consumer.corruptRecords == 0)
+    }
+
     @Test func payloadsAreAligned() throws {
         let ring = try openRing()
         var producer = RingProducer(ring)

@@ -30,6 +30,14 @@ private struct Slot: BitwiseCopyable {
         #expect(slab.allocate() == nil)
     }
 
+    @Test func aPointerTellsItsIndex() {
+        var slab = Slab<Slot>(capacity: 100)
+        for _ in 0..<100 {
+            let index = slab.allocate()!
+            #expect(slab.index(of: slab.pointer(index)) == index)
+        }
+    }
+
     @Test func staleTokensFallAway() {
         var slab = Slab<Slot>(capacity: 8)
         let index = slab.allocate()!

@@ -5,6 +5,13 @@ import Testing
 @testable import Reactor
 
 @Suite struct SocketAddressTests {
+    @Test func addressesAreCountedByTheirNetwork() throws {
+        func network(_ text: String) throws -> String { try #require(SocketAddress(literal: text, port: 1)).network }
+        #expect(try network("192.0.2.7") == "192.0.2.7")
+        #expect(try network("2001:db8:1:2:3:4:5:6") == "2001:db8:1:2::/64")
+        #expect(try network("2001:db8:1:2::9") == network("2001:db8:1:2:a::"))
+    }
+
     @Test func literals() {
         for (text, host, description) in [
             ("127.0.0.1", "127.0.0.1", "127.0.0.1:80"), ("::1", "::1", "[::1]:80"), ("[::1]", "::1", "[::1]:80"),
@@ -123,6 +130,35 @@ import Testing
         #expect(Socket.send(pair.client, bytes, 1) == -Int(ECONNRESET))
         #expect(Socket.send(pair.client, bytes, 1) == -Int(EPIPE))
         Socket.close(pair.client)
+    }
+
+    @Test func whatWasLookedAtIsStillThere() throws {
+        let pair = try SocketPair()
+        defer { pair.close() }
+        #expect(Socket.unread(pair.client) == 0)
+        #expect(Socket.send(pair.server, Array("hel".utf8), 3, then: Array("lo, you".utf8), 7) == 10)
+        waitFor(pair.client, POLLIN)
+        #expect(Socket.unread(pair.client) == 10)
+        var bytes = [UInt8](repeating: 0, count: 16)
+        #expect(Socket.peek(pair.client, &bytes, 5) == 5)
+        #expect(bytes[..<5] == ArraySlice("hello".utf8))
+        #expect(Socket.unread(pair.client) == 10)
+        #expect(Socket.skip(pair.client, 7) == 7)
+        #expect(Socket.receive(pair.client, &bytes, 16) == 3)
+        #expect(bytes[..<3] == ArraySlice("you".utf8))
+        #expect(Socket.peek(pair.client, &bytes, 16) == -Int(EAGAIN))
+        #expect(Socket.skip(pair.client, 16) == -Int(EAGAIN))
+    }
+
+    @Test func moreThatIsToComeComesAtOnce() throws {
+        let pair = try SocketPair()
+        defer { pair.close() }
+        #expect(Socket.sendMore(pair.server, Array("head ".utf8), 5) == 5)
+        #expect(Socket.send(pair.server, Array("body".utf8), 4) == 4)
+        waitFor(pair.client, POLLIN)
+        var bytes = [UInt8](repeating: 0, count: 16)
+        #expect(Socket.receive(pair.client, &bytes, 16) == 9)
+        #expect(bytes[..<9] == ArraySlice("head body".utf8))
     }
 
     @Test func idleConnectionsAreAliveUntilSomethingComes() throws {

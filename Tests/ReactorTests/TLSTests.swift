@@ -355,6 +355,19 @@ struct TLSTests {
         #expect(pair.client.failureReason() == .versionMismatch)
     }
 
+    @Test(arguments: [("GET / HTTP/1.1\r\n", true), ("CONNECT a:1 HTTP/1.1\r\n", true), ("SSH-2.0-x\r\n", false)])
+    func plainHTTPIsRecognised(text: String, isHTTP: Bool) throws {
+        let sockets = try SocketPair()
+        defer { sockets.close() }
+        let server = try #require(TLSSession.server(certificates.server("good"), fd: sockets.server))
+        defer { server.free() }
+        #expect(!server.metPlainHTTP)
+        let bytes = Array(text.utf8)
+        #expect(Socket.send(sockets.client, bytes, bytes.count) == bytes.count)
+        #expect(server.handshake() == .failed)
+        #expect(server.metPlainHTTP == isHTTP)
+    }
+
     @Test func nonsenseIsAProtocolError() throws {
         let sockets = try SocketPair()
         defer { sockets.close() }

@@ -391,13 +391,76 @@ struct WriterPriorityTests {
         var policy = WriterPriorityPolicy()
         #expect(policy.isRaised)
         #expect(policy.update(fill: 0, isUrgent: false) == false)
-        #expect(policy.update(fill: 0.2, isUrgent: false) == nil)
-        #expect(policy.update(fill: 0.26, isUrgent: false) == true)
-        #expect(policy.update(fill: 0.2, isUrgent: false) == nil)
-        #expect(policy.update(fill: 0.04, isUrgent: false) == false)
+        #expect(policy.update(fill: 0.04, isUrgent: false) == nil)
+        #expect(policy.update(fill: 0.06, isUrgent: false) == true)
+        #expect(policy.update(fill: 0.02, isUrgent: false) == nil)
+        #expect(policy.update(fill: 0.005, isUrgent: false) == false)
         #expect(policy.update(fill: 0, isUrgent: true) == true)
         #expect(policy.update(fill: 0, isUrgent: true) == nil)
         #expect(policy.update(fill: 0, isUrgent: false) == false)
+    }
+
+    @Test func theCoreIsOfferedWhenASliceIsOver() {
+        let now = Mutex<UInt64>(0)
+        func pass(_ nanoseconds: UInt64) { now.withLock { $0 += nanoseconds } }
+        let pace = WriterPace(clock: { now.withLock { $0 } })
+        pace.set(fill: 0, isUrgent: false)
+        pass(499_999)
+        pace.breathe()
+        #expect(pace.yields == 0)
+        pass(1)
+        pace.breathe()
+        pace.breathe()
+        #expect(pace.yields == 1)
+        // A pause of its own counts for nothing.
+        pass(499_999)
+        pace.restart()
+        pass(499_999)
+        pace.breathe()
+        #expect(pace.yields == 1)
+        pace.set(fill: 0, isUrgent: true)
+        pass(1_000_000_000)
+        pace.breathe()
+        #expect(pace.yields == 1)
+    }
+
+    @Test func slicesGrowWithTheRingsFill() {
+        #expect(WriterPace.slice(fill: 0, isUrgent: false) == 500_000)
+        #expect(WriterPace.slice(fill: 0.1, isUrgent: false) == 800_000)
+        #expect(WriterPace.slice(fill: 0.49, isUrgent: false)! < 2_000_000)
+        #expect(WriterPace.slice(fill: 0.5, isUrgent: false) == nil)
+        #expect(WriterPace.slice(fill: 0, isUrgent: true) == nil)
+    }
+
+    @Test func aCommitAndACheckpointPauseForBreath() throws {
+        let folder = TestFolder()
+        _ = try Database.open(path: folder.file("paced.db"))
+        let connection = try Connection(
+            path: folder.file("paced.db"), mode: .readWrite, busyTimeoutMilliseconds: 0, isPaced: true)
+        let now = Mutex<UInt64>(0)
+        // Each look at the clock is a second later than the one before.
+        let pace = WriterPace(
+            clock: {
+                now.withLock {
+                    $0 += 1_000_000_000
+                    return $0
+                }
+            })
+        pace.set(fill: 0, isUrgent: false)
+        WriterPace.setOfThisThread(pace)
+        defer { WriterPace.setOfThisThread(nil) }
+        try connection.transaction { () throws(StoreError) in
+            try connection.execute("CREATE TABLE texts (text TEXT)")
+            for _ in 0..<20 { try connection.execute("INSERT INTO texts VALUES (hex(randomblob(50000)))") }
+        }
+        let ofCommit = pace.yields
+        #expect(ofCommit >= 20)
+        try connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        #expect(pace.yields - ofCommit >= 20)
+        WriterPace.setOfThisThread(nil)
+        let before = pace.yields
+        #expect(try connection.scalarInt("SELECT count(*) FROM texts") == 20)
+        #expect(pace.yields == before)
     }
 
     @Test func loweringAThreadAndRaisingItAgainWorks() throws {

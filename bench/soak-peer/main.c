@@ -24,13 +24,14 @@
 #include <unistd.h>
 
 // What is asked for: the path's last part, the prefix of its route, how often of 1000, what the client must see.
-enum seen { WHOLE, CUT, LEFT };
+// ANY: what failover makes of it; kinds of the prefix "llm" go to a provider, by their model.
+enum seen { WHOLE, CUT, LEFT, ANY };
 static const struct kind {
     const char *name, *prefix;
     int share, status;
     enum seen seen;
 } kinds[] = {
-    {"ok", "good", 560, 200, WHOLE},
+    {"ok", "good", 450, 200, WHOLE},
     {"pipelined", "good", 200, 200, WHOLE},
     {"chunked", "good", 70, 200, WHOLE},
     {"events", "good", 50, 200, WHOLE},
@@ -52,10 +53,17 @@ static const struct kind {
     {"unknown", "nowhere", 4, 404, WHOLE},
     {"wrong-key", "good", 4, 401, WHOLE},
     {"malformed", "good", 4, 400, WHOLE},
+    {"p-json", "llm", 50, 200, ANY},
+    {"p-stream", "llm", 46, 200, ANY},
+    {"p-limited", "llm", 2, 200, ANY},
+    {"p-failing", "llm", 2, 200, ANY},
+    {"p-cut", "llm", 10, 200, ANY},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds, BIG = 300000, MOST_STATUS = 600 };
 
 static _Atomic uint64_t received[KINDS];
+// What whole answers of the provider said they used; streams that were cut after content; answers 429 and 500.
+static _Atomic uint64_t answers, prompt_tokens, completion_tokens, streams_cut, limited, failed;
 static const char json[] = "{\"id\":\"1\",\"object\":\"chat.completion\",\"choices\":[{\"message\":{\"content\":\"Hello\"}}]}";
 static char big[BIG];
 
@@ -129,6 +137,21 @@ static bool skip(struct line *l, uint64_t n) {
     return true;
 }
 
+/// Takes a body that is shorter than the room.
+static bool take(struct line *l, uint64_t n, char *out, size_t room) {
+    if (n >= room) return false;
+    size_t got = 0;
+    while (got < n) {
+        if (l->begin == l->end && !fill(l)) return false;
+        size_t here = l->end - l->begin;
+        if (here > n - got) here = (size_t)n - got;
+        memcpy(out + got, l->data + l->begin, here);
+        l->begin += here, got += here;
+    }
+    out[got] = 0;
+    return true;
+}
+
 /// A header's value in a head; NULL if there is none.
 static const char *header(const char *head, const char *name) {
     size_t n = strlen(name);
@@ -196,16 +219,79 @@ static bool answer(int fd, const char *kind) {
     return false;
 }
 
+static bool put_json(int fd, const char *status, const char *body) {
+    char text[1024];
+    int n = snprintf(text, sizeof text, "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+        status, strlen(body), body);
+    return put(fd, text, (size_t)n);
+}
+
+/// Answers as a provider does. Of its two keys the first one has the faults.
+static bool answer_llm(int fd, const char *kind, const char *head, const char *body) {
+    char text[1024];
+    const char *key = header(head, "authorization");
+    bool first = key && strstr(key, "sk-soak-first");
+    if (first && !strcmp(kind, "p-limited")) {
+        limited++;
+        return put_json(fd, "429 No\r\nRetry-After: 1", "{\"error\":{\"message\":\"slow down\",\"type\":\"rate_limit_error\"}}");
+    }
+    if (first && !strcmp(kind, "p-failing")) {
+        failed++;
+        return put_json(fd, "500 Oh", "{\"error\":{\"message\":\"oh no\",\"type\":\"server_error\"}}");
+    }
+    bool cut = !strcmp(kind, "p-cut"), asked = strstr(body, "include_usage") != NULL;
+    uint64_t number = cut ? streams_cut++ : answers++, prompt = 7 + number % 5, completion = 3 + number % 11;
+    if (!cut) {
+        prompt_tokens += prompt;
+        completion_tokens += completion;
+    }
+    char usage[128];
+    snprintf(usage, sizeof usage, "\"usage\":{\"prompt_tokens\":%lu,\"completion_tokens\":%lu,\"total_tokens\":%lu}",
+        (unsigned long)prompt, (unsigned long)completion, (unsigned long)(prompt + completion));
+    if (!cut && strcmp(kind, "p-stream")) {
+        char json_text[512];
+        snprintf(json_text, sizeof json_text,
+            "{\"id\":\"c\",\"object\":\"chat.completion\",\"model\":\"soak-model\",\"choices\":[{\"index\":0,\"message\":"
+            "{\"role\":\"assistant\",\"content\":\"Hello\"},\"finish_reason\":\"stop\"}],%s}", usage);
+        return put_json(fd, "200 OK", json_text);
+    }
+    if (!puts_to(fd, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")) return false;
+    for (int i = 0; i < 5; i++) {
+        const char *end = i == 3 ? "\"stop\"" : "null";
+        char event[512];
+        int n = i < 4 ? snprintf(event, sizeof event,
+                            "data: {\"object\":\"chat.completion.chunk\",\"model\":\"soak-model\",\"choices\":[{\"index\":0,"
+                            "\"delta\":{\"content\":\"word\"},\"finish_reason\":%s}]}\n\n", end)
+                      : snprintf(event, sizeof event, "%s%s%sdata: [DONE]\n\n",
+                            asked ? "data: {\"object\":\"chat.completion.chunk\",\"model\":\"soak-model\",\"choices\":[]," : "",
+                            asked ? usage : "", asked ? "}\n\n" : "");
+        n = snprintf(text, sizeof text, "%x\r\n%s\r\n", (unsigned)n, event);
+        if (!put(fd, text, (size_t)n)) return false;
+        if (i == 1) nap(1);
+        if (cut && i == 1) return false;
+    }
+    return puts_to(fd, "0\r\n\r\n");
+}
+
 static void *serve(void *argument) {
     struct line *l = argument;
     char head[8192];
     setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     while (read_head(l, head, sizeof head)) {
         const char *length = header(head, "content-length");
-        if (length && !skip(l, strtoull(length, NULL, 10))) break;
-        char kind[32] = "";
-        sscanf(head, "%*s /%*[a-z]/%31[a-z0-9-]", kind);
+        uint64_t n = length ? strtoull(length, NULL, 10) : 0;
+        char kind[32] = "", body[1024] = "";
+        // A provider's request says in its body what it asks for: its path and headers are the gateway's.
+        bool llm = !strncmp(head, "POST /v1/chat/", 14);
+        if (llm ? !take(l, n, body, sizeof body) : !skip(l, n)) break;
+        const char *name = llm ? strstr(body, "kind:") : NULL;
+        if (name) sscanf(name, "kind:%31[a-z-]", kind);
+        if (!llm) sscanf(head, "%*s /%*[a-z]/%31[a-z0-9-]", kind);
         for (int i = 0; i < KINDS; i++) received[i] += !strcmp(kind, kinds[i].name);
+        if (llm) {
+            if (!answer_llm(l->fd, kind, head, body)) break;
+            continue;
+        }
         if (!answer(l->fd, kind)) break;
     }
     close(l->fd);
@@ -246,7 +332,9 @@ static int upstream(int count, char **ports) {
     sigwait(&ends, &signal);
     printf("{");
     for (int i = 0; i < KINDS; i++) printf("%s\"%s\": %lu", i ? ", " : "", kinds[i].name, (unsigned long)received[i]);
-    puts("}");
+    printf(", \"llm\": {\"answers\": %lu, \"prompt\": %lu, \"completion\": %lu, \"cut\": %lu, \"limited\": %lu, \"failed\": %lu}}\n",
+        (unsigned long)answers, (unsigned long)prompt_tokens, (unsigned long)completion_tokens,
+        (unsigned long)streams_cut, (unsigned long)limited, (unsigned long)failed);
     return 0;
 }
 
@@ -257,7 +345,7 @@ static struct {
     const char *key;
     uint64_t requests, deadline_ms, seed;
 } load;
-static _Atomic uint64_t begun, sent[KINDS], by_status[MOST_STATUS], odd[KINDS], retried_here, cancelled;
+static _Atomic uint64_t begun, sent[KINDS], by_status[MOST_STATUS], llm_status[MOST_STATUS], odd[KINDS], retried_here, cancelled;
 
 static uint64_t now_ms(void) {
     struct timespec t;
@@ -283,6 +371,16 @@ static int dial(struct line *l) {
 
 static size_t compose(char *out, size_t room, const struct kind *kind) {
     static const char body[] = "{\"messages\":[{\"role\":\"user\",\"content\":\"Say hello, soak.\"}],\"model\":\"m\"}";
+    if (!strcmp(kind->prefix, "llm")) {
+        char text[256];
+        bool streams = !strcmp(kind->name, "p-stream") || !strcmp(kind->name, "p-cut");
+        int n = snprintf(text, sizeof text,
+            "{\"model\":\"soak-model\",\"max_tokens\":20,%s\"messages\":[{\"role\":\"user\",\"content\":\"kind:%s.\"}]}",
+            streams ? "\"stream\":true," : "", kind->name);
+        return (size_t)snprintf(out, room,
+            "POST /v1/chat/completions HTTP/1.1\r\nHost: soak.test\r\nAuthorization: Bearer %s\r\n"
+            "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", load.key, n, text);
+    }
     bool wrong = !strcmp(kind->name, "wrong-key"), malformed = !strcmp(kind->name, "malformed");
     return (size_t)snprintf(out, room,
         "POST /%s/%s HTTP/1.1\r\nHost: soak.test\r\nAuthorization: Bearer %s\r\n%sContent-Length: %zu\r\n\r\n%s",
@@ -336,6 +434,7 @@ static bool ask(struct line *l, int k, uint64_t *random) {
         sent[k]++;
         int status = atoi(head + 9);
         by_status[status > 0 && status < MOST_STATUS ? status : 0]++;
+        if (kind->seen == ANY) llm_status[status > 0 && status < MOST_STATUS ? status : 0]++;
         bool leaves = kind->seen == LEFT, whole = read_body(l, head, leaves);
         if (leaves && status == 200) {
             // Gone in the middle: the gateway records 499 if it had not sent all of it.
@@ -343,7 +442,7 @@ static bool ask(struct line *l, int k, uint64_t *random) {
             if (next(random) & 1) reset(l->fd);
             return false;
         }
-        if (status != kind->status || whole != (kind->seen != CUT)) {
+        if (kind->seen != ANY && (status != kind->status || whole != (kind->seen != CUT))) {
             odd[k]++;
             fprintf(stderr, "%s: status %d, %s\n", kind->name, status, whole ? "whole" : "cut");
         }
@@ -371,6 +470,16 @@ static void *drive(void *argument) {
     return NULL;
 }
 
+static void print_statuses(const char *before, _Atomic uint64_t *counts) {
+    printf("%s", before);
+    bool first = true;
+    for (int i = 0; i < MOST_STATUS; i++) {
+        if (!counts[i]) continue;
+        printf("%s\"%d\": %lu", first ? "" : ", ", i, (unsigned long)counts[i]);
+        first = false;
+    }
+}
+
 static int client(char **arguments) {
     load.address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)atoi(arguments[0]))};
     load.key = arguments[1];
@@ -388,13 +497,8 @@ static int client(char **arguments) {
         printf("%s\"%s\": %lu", i ? ", " : "", kinds[i].name, (unsigned long)sent[i]);
         all += sent[i], odds += odd[i];
     }
-    printf("}, \"status\": {");
-    bool first = true;
-    for (int i = 0; i < MOST_STATUS; i++) {
-        if (!by_status[i]) continue;
-        printf("%s\"%d\": %lu", first ? "" : ", ", i, (unsigned long)by_status[i]);
-        first = false;
-    }
+    print_statuses("}, \"status\": {", by_status);
+    print_statuses("}, \"llm\": {", llm_status);
     printf("}, \"answered\": %lu, \"left\": %lu, \"unsent\": %lu, \"odd\": %lu}\n", (unsigned long)all,
         (unsigned long)cancelled, (unsigned long)retried_here, (unsigned long)odds);
     return odds != 0;

@@ -62,6 +62,20 @@ extension AdminAPI {
                     return new
                 }
             }),
+        Endpoint(
+            method: "POST", path: "/admin/providers/{name}/test", operationID: "testProvider", tag: "providers",
+            summary: "Asks the provider once for its models, with a key that works, or without one if it has none.",
+            answers: [.json("What came of it.", schema: Endpoint.reference("KeyTestResult"))],
+            failures: [404, 409, 422],
+            handler: .slow { (context, request) throws(AdminFailure) in
+                let provider = try provider(request.pathValues[0], context)
+                let keys = try context.read { reader throws(StoreError) in try reader.providerKeys(of: provider.name) }
+                let status = status(of: provider.name, context)
+                guard let secret = AskingKeys.choose(keys, status, context.shared.vault).first else {
+                    throw .conflict("name", "\(provider.name) has no key that can be used")
+                }
+                return try ProviderKeyProbe.answer(provider, secret, context)
+            }),
     ]
 
     static func provider(_ name: String, _ context: HandlerContext) throws(AdminFailure) -> ProviderRecord {

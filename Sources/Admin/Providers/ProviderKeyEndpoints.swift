@@ -78,13 +78,7 @@ extension AdminAPI {
                 guard let secret = try context.vault().open(key) else {
                     throw .server("master_key_locked", lockedReason(context), status: 503)
                 }
-                do throws(GatewayError) {
-                    let ask = try ModelListRequest(provider, secret: secret, version: context.shared.version)
-                    let probe = ProviderKeyProbe(request: ask, apiType: provider.apiType, settings: context.settings)
-                    return .json(probe.run().json)
-                } catch {
-                    throw .badField(error.field ?? "base_url", error.message)
-                }
+                return try ProviderKeyProbe.answer(provider, secret, context)
             }),
     ]
 

@@ -3,6 +3,7 @@ import JSON
 import LLM
 import Proxy
 import Reactor
+import Store
 
 /// Tries a provider's key once: asks for the list of models, which costs nothing. Blocks, so it belongs on an executor
 /// thread. Of the answer only what is known to hold no secret gets out: providers like to repeat a key that they refuse.
@@ -46,6 +47,19 @@ struct ProviderKeyProbe {
     let request: ModelListRequest
     let apiType: String
     let settings: Settings
+
+    /// - Parameter secret: nil: asks without a key.
+    static func answer(
+        _ provider: ProviderRecord, _ secret: ProviderSecret?, _ context: HandlerContext
+    ) throws(AdminFailure) -> AdminResponse {
+        do throws(GatewayError) {
+            let ask = try ModelListRequest(provider, secret: secret, version: context.shared.version)
+            let probe = ProviderKeyProbe(request: ask, apiType: provider.apiType, settings: context.settings)
+            return .json(probe.run().json)
+        } catch {
+            throw .badField(error.field ?? "base_url", error.message)
+        }
+    }
 
     func run() -> Result {
         let exchange = ModelListClient(settings: settings).get(request)

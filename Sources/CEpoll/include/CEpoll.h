@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -22,7 +23,9 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -72,6 +75,29 @@ static inline long fg_receive(int fd, void *buffer, size_t count) {
 /// Never raises SIGPIPE.
 static inline long fg_send(int fd, const void *buffer, size_t count) {
     return fg_syscall6(SYS_sendto, fd, (long)buffer, (long)count, MSG_NOSIGNAL, 0, 0);
+}
+
+/// The same for what more follows at once: the last segment waits for it if it is not full.
+static inline long fg_send_more(int fd, const void *buffer, size_t count) {
+    return fg_syscall6(SYS_sendto, fd, (long)buffer, (long)count, MSG_NOSIGNAL | MSG_MORE, 0, 0);
+}
+
+/// One buffer behind the other, in one call.
+static inline long fg_send_pair(int fd, const void *first, size_t first_count, const void *second, size_t second_count) {
+    struct iovec parts[2] = {{(void *)first, first_count}, {(void *)second, second_count}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    return fg_syscall6(SYS_sendmsg, fd, (long)&message, MSG_NOSIGNAL, 0, 0, 0);
+}
+
+/// Throws away up to `count` bytes that have arrived, without copying them (Linux: MSG_TRUNC on TCP).
+static inline long fg_skip(int fd, size_t count) {
+    return fg_syscall6(SYS_recvfrom, fd, 0, (long)count, MSG_TRUNC | MSG_DONTWAIT, 0, 0);
+}
+
+/// Bytes that have arrived and were not taken yet; 0 where the kernel does not say.
+static inline int fg_unread(int fd) {
+    int count = 0;
+    return fg_syscall6(SYS_ioctl, fd, SIOCINQ, (long)&count, 0, 0, 0) == 0 ? count : 0;
 }
 
 /// Looks at what has arrived without taking it.
@@ -152,6 +178,45 @@ static inline int fg_signalfd_next(int fd) {
     ssize_t n = read(fd, &information, sizeof information);
     if (n < 0) return -errno;
     return n == (ssize_t)sizeof information ? (int)information.ssi_signo : -EAGAIN;
+}
+
+// MARK: processes
+
+/// Starts a program as the child of whoever adopts orphans (a service manager, process 1), not of this process. It gets
+/// the descriptors in `kept` beside those without the close-on-exec mark. Its process id, or -errno.
+static inline __attribute__((noinline)) int fg_start_detached(
+    const char *program, char *const *arguments, char *const *environment, const int *kept, size_t kept_count) {
+    // Both children run in this process's memory until they are gone; what they write here is read afterwards.
+    volatile pid_t started = -1;
+    volatile int failure = 0;
+    pid_t middle = vfork();
+    if (middle < 0) return -errno;
+    if (middle == 0) {
+        // The table of descriptors is the child's own.
+        for (size_t i = 0; i < kept_count; i++)
+            if (fcntl(kept[i], F_SETFD, 0) != 0) failure = errno;
+        pid_t child = failure == 0 ? vfork() : -1;
+        if (child == 0) {
+            execve(program, arguments, environment);
+            failure = errno;
+            _exit(127);
+        }
+        if (child < 0 && failure == 0) failure = errno;
+        started = child;
+        _exit(0);
+    }
+    // It ends at once; only then has its child been adopted.
+    int status;
+    while (waitpid(middle, &status, 0) < 0 && errno == EINTR) {}
+    return failure != 0 ? -failure : (int)started;
+}
+
+/// A descriptor that stands for a process and becomes readable when it has ended, or -errno.
+static inline int fg_process_open(int pid) { return FG_RESULT((int)syscall(SYS_pidfd_open, pid, 0)); }
+
+/// 0 or -errno. Unlike kill(2) it cannot meet another process that has got the number since.
+static inline int fg_process_signal(int process, int number) {
+    return FG_RESULT((int)syscall(SYS_pidfd_send_signal, process, number, NULL, 0));
 }
 
 // MARK: addresses
@@ -269,11 +334,20 @@ static inline int fg_address_is_loopback(const fg_address *address) {
     return address->family == AF_INET6 && IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)&address->word0);
 }
 
+static inline void fg_delay_acknowledgements(int fd) {
+    int on = 0;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+}
+
 /// Plain Reno for a connection that never leaves the machine. Loopback has no queue to fill and loses nothing, so what
 /// BBR and its like compute for every segment, and their pacing, is for nothing. A refusal does no harm.
 static inline void fg_use_local_congestion_control(int fd) {
     (void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
 }
+
+/// How many bytes have to be there before the socket counts as readable (SO_RCVLOWAT). The kernel makes room for them, and
+/// says so earlier if it has none, or if no more will come.
+static inline int fg_set_low_water(int fd, int bytes) { return fg_set_option(fd, SOL_SOCKET, SO_RCVLOWAT, bytes); }
 
 static inline int fg_tcp_socket(int family) {
     return FG_RESULT(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -394,6 +468,17 @@ static inline void *fg_reserve_memory(size_t count) {
 
 static inline int fg_unmap(void *base, size_t count) { return FG_RESULT(munmap(base, count)); }
 
+/// Gives whole pages of a mapped file back: they stay in the page cache, as they are, and come back when touched.
+static inline int fg_release_file_pages(void *base, size_t count) {
+    return FG_RESULT(madvise(base, count, MADV_DONTNEED));
+}
+
+static inline void fg_prefetch(const void *address) { __builtin_prefetch(address); }
+static inline void fg_prefetch_to_write(const void *address) { __builtin_prefetch(address, 1); }
+
+/// Gives free pages of malloc's arenas back, wherever they lie; each arena is locked in turn.
+static inline void fg_trim_heap(void) { (void)malloc_trim(0); }
+
 /// Gives the pages back to the kernel; they read as zero afterwards.
 static inline int fg_discard_memory(void *base, size_t count) {
     return FG_RESULT(madvise(base, count, MADV_DONTNEED));
@@ -402,6 +487,14 @@ static inline int fg_discard_memory(void *base, size_t count) {
 static inline void *fg_map_file(int fd, size_t count) {
     void *base = mmap(NULL, count, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     return base == MAP_FAILED ? NULL : base;
+}
+
+/// Maps the pages of p[0 ..< n], which has their alignment, for writing, as if each had been written to; needs Linux 5.14.
+static inline int fg_populate_for_writing(void *p, size_t n) {
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+    return FG_RESULT(madvise(p, n, MADV_POPULATE_WRITE));
 }
 
 static inline int fg_open_existing(const char *path) { return FG_RESULT(open(path, O_RDWR | O_CLOEXEC)); }

@@ -3,6 +3,7 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
@@ -21,6 +22,13 @@ static inline __m128i cscan_json_special16(const uint8_t *p) {
 }
 #endif
 
+/// A string of which this much is still to come is worth a call.
+#define CSCAN_JSON_LONG 4096
+
+/// Length of the plain blocks at the start of p[0 ..< n], by wider instructions than every machine has; 0 on one that has
+/// not. The byte that ends the run is behind it, or in the next 128.
+size_t cscan_json_plain_blocks(const uint8_t *p, size_t n);
+
 /// Length of the run of plain bytes at the start of p[0 ..< n]: up to the first quote, backslash or control byte
 /// (below 0x20), or n.
 static inline size_t cscan_json_plain_run(const uint8_t *p, size_t n) {
@@ -31,6 +39,7 @@ static inline size_t cscan_json_plain_run(const uint8_t *p, size_t n) {
         const unsigned mask = (unsigned)_mm_movemask_epi8(cscan_json_special16(p + i));
         if (mask) { return i + (size_t)__builtin_ctz(mask); }
     }
+    if (__builtin_expect(n - i >= CSCAN_JSON_LONG, 0)) { i += cscan_json_plain_blocks(p + i, n - i); }
     while (n - i >= 64) {
         const __m128i a = cscan_json_special16(p + i), b = cscan_json_special16(p + i + 16);
         const __m128i c = cscan_json_special16(p + i + 32), d = cscan_json_special16(p + i + 48);
@@ -85,6 +94,105 @@ static inline size_t cscan_json_copy_plain(uint8_t *out, const uint8_t *p, size_
         out[i] = c;
     }
     return i;
+}
+
+/// Lines that `cscan_json_header_lines` takes; of more it makes nothing.
+enum { CSCAN_JSON_MAXIMUM_LINES = 128 };
+
+/// Copies the run at the start of p[0 ..< n] that a JSON string holds as it is, as `cscan_json_copy_plain` does, or up to
+/// a colon in a name.
+static inline size_t cscan_json_copy_field(uint8_t *out, const uint8_t *p, size_t n, int is_name) {
+    size_t i = 0;
+#if defined(__SSE2__)
+    for (; n - i >= 16; i += 16) {
+        const __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+        _mm_storeu_si128((__m128i *)(void *)(out + i), x);
+        // One more than DEL is negative, as are bytes above 127: one comparison finds both, and control bytes.
+        const __m128i raised = _mm_add_epi8(x, _mm_set1_epi8(1));
+        __m128i found = _mm_cmplt_epi8(raised, _mm_set1_epi8(0x21));
+        found = _mm_or_si128(found, _mm_cmpeq_epi8(x, _mm_set1_epi8('"')));
+        found = _mm_or_si128(found, _mm_cmpeq_epi8(x, _mm_set1_epi8('\\')));
+        if (is_name) { found = _mm_or_si128(found, _mm_cmpeq_epi8(x, _mm_set1_epi8(':'))); }
+        const unsigned mask = (unsigned)_mm_movemask_epi8(found);
+        if (mask) { return i + (size_t)__builtin_ctz(mask); }
+    }
+#endif
+    for (; i < n; i++) {
+        const uint8_t c = p[i];
+        if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\' || (is_name && c == ':')) { break; }
+        out[i] = c;
+    }
+    return i;
+}
+
+static inline uint8_t cscan_json_lower(uint8_t c) { return (uint8_t)(c - 'A') < 26 ? c | 0x20 : c; }
+
+/// Writes recorded header lines (`Name: value`, ended by CR LF or LF) as a JSON object of strings, blanks around values
+/// left out. Returns its length; 0, and nothing of use at `out`, if there is no line, or something in them is not usual: a
+/// line without a name, a name that occurs twice (in any case), a byte that is not printable ASCII. `out` has room
+/// for twice `n` and 8 bytes a line and 16 more.
+static inline size_t cscan_json_header_lines(uint8_t *out, const uint8_t *p, size_t n) {
+    struct {
+        const uint8_t *name;
+        size_t length;
+        uint64_t mark;
+    } lines[CSCAN_JSON_MAXIMUM_LINES];
+    const uint8_t *const end = p + n;
+    uint8_t *const start = out;
+    size_t count = 0;
+    uint64_t seen = 0;
+    while (p < end) {
+        memcpy(out, ",\"", 2);
+        const size_t length = cscan_json_copy_field(out + 2, p, (size_t)(end - p), 1);
+        if (length == 0 || p + length == end || p[length] != ':' || count == CSCAN_JSON_MAXIMUM_LINES) { return 0; }
+        // Names that are equal have equal marks, others mostly do not: one bit of 64.
+        const uint64_t mark =
+            1ull << ((length * 7 + cscan_json_lower(p[0]) * 3u + cscan_json_lower(p[length - 1]) * 13u) & 63);
+        if (seen & mark) {
+            for (size_t i = 0; i < count; i++) {
+                if (lines[i].mark != mark || lines[i].length != length) { continue; }
+                size_t same = 0;
+                while (same < length && cscan_json_lower(lines[i].name[same]) == cscan_json_lower(p[same])) { same++; }
+                if (same == length) { return 0; }
+            }
+        }
+        seen |= mark;
+        lines[count].name = p;
+        lines[count].length = length;
+        lines[count].mark = mark;
+        count++;
+        out += 2 + length;
+        p += length + 1;
+        memcpy(out, "\":\"", 3);
+        out += 3;
+        while (p < end && (*p == ' ' || *p == '\t')) { p++; }
+        uint8_t *const value = out;
+        for (;;) {
+            const size_t run = cscan_json_copy_field(out, p, (size_t)(end - p), 0);
+            out += run;
+            p += run;
+            if (p == end) { break; }
+            if (*p == '"' || *p == '\\') {
+                *out++ = '\\';
+                *out++ = *p++;
+                continue;
+            }
+            if (*p == '\r' && p + 1 < end && p[1] == '\n') {
+                p += 2;
+            } else if (*p == '\n') {
+                p++;
+            } else {
+                return 0;
+            }
+            break;
+        }
+        while (out > value && out[-1] == ' ') { out--; }
+        *out++ = '"';
+    }
+    if (out == start) { return 0; }
+    *start = '{';  // in place of the first comma
+    *out++ = '}';
+    return (size_t)(out - start);
 }
 
 static inline int cscan_json_is_hex(uint8_t c) {

@@ -37,6 +37,7 @@ enum {
     FG_LLM_MODEL,
     FG_LLM_TYPE,
     FG_LLM_FINISH,        ///< `finish_reason` and its like: not null when the end is near
+    FG_LLM_ROLE,          ///< who speaks
     FG_LLM_STATUS,        ///< of a Responses object
     FG_LLM_DONE,
     FG_LLM_ERROR_CODE,
@@ -165,6 +166,7 @@ static inline uint8_t fg_llm_wants(uint8_t place) {
         [FG_LLM_MODEL] = FG_WANT_STRING,
         [FG_LLM_TYPE] = FG_WANT_STRING,
         [FG_LLM_FINISH] = FG_WANT_STRING,
+        [FG_LLM_ROLE] = FG_WANT_STRING,
         [FG_LLM_STATUS] = FG_WANT_STRING,
         [FG_LLM_DONE] = FG_WANT_LITERAL,
         [FG_LLM_ERROR_CODE] = FG_WANT_STRING | FG_WANT_NUMBER,

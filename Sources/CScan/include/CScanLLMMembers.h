@@ -119,6 +119,7 @@ static inline uint8_t fg_llm_part_member(const uint8_t *p, size_t n) {
     case 4:
         FG_LLM_NAME("text", FG_LLM_PART)
         FG_LLM_NAME("name", FG_LLM_PART)
+        FG_LLM_NAME("role", FG_LLM_ROLE)
         return 0;
     case 5:
         FG_LLM_NAME("parts", FG_LLM_PART)

@@ -6,6 +6,7 @@ import Store
 /// request, and that is all.
 struct IdleGateway: GatewayControl {
     let settings: Settings
+    let vault: KeyVault
 
     func publish(keys: [KeyRecord], routes: [RouteRecord]) throws(GatewayError) {}
 
@@ -19,13 +20,16 @@ struct IdleGateway: GatewayControl {
 
     func validate(_ route: RouteRecord) -> RouteProblem? { RouteCheck.problem(route, settings: settings) }
 
-    func explain(method: String, path: String, headers: [(String, String)], body: [UInt8]?) -> RouteExplanation {
+    func explain(method: String, path: String, headers: [(String, String)], body: [UInt8]?, keyID: String?)
+        -> RouteExplanation
+    {
         do throws(StoreError) {
             let reader = try ReadConnection(
                 path: settings.database.path, timeZoneOffsetMinutes: settings.app.timezone.minutes)
             return RouteCheck.explain(
-                routes: try reader.activeRoutes(), settings: settings, method: method, path: path, headers: headers,
-                body: body)
+                keys: try reader.activeKeys(), routes: try reader.activeRoutes(),
+                providers: try ProviderSet.load(from: reader, vault: vault), settings: settings, method: method,
+                path: path, headers: headers, body: body, keyID: keyID)
         } catch {
             return RouteExplanation(error: "\(error)")
         }

@@ -25,7 +25,8 @@ final class LocalAccess: AdminAccess {
             let database = try Database.open(path: path, timeZoneOffsetMinutes: settings.app.timezone.minutes)
             let vault = try KeyVault.open(database, environment: environment[MasterKey.environmentName])
             admin = try LocalAdmin(
-                settings: settings, database: database, vault: vault, gateway: IdleGateway(settings: settings),
+                settings: settings, database: database, vault: vault,
+                gateway: IdleGateway(settings: settings, vault: vault),
                 version: fastGateVersion)
         } catch {
             throw CommandFailure(message: "\(error)")

@@ -33,7 +33,7 @@ struct CheckCommand {
             report.name = loaded.sourcePath ?? "no config.yaml, the defaults"
             report.warnings = loaded.warnings + Self.exposures(loaded, environment: call.environment)
             report.settings = loaded.settings
-            report.errors = Self.problems(loaded.settings).map { "\($0.key): \($0.message)" }
+            report.errors = Self.problems(loaded.settings).map { "\(loaded.place(of: $0.key))\($0.key): \($0.message)" }
         } catch {
             // The first of them is the message.
             report.errors = [error.message] + error.others

@@ -8,12 +8,13 @@ struct RouteMatch {
     func run() throws(CommandFailure) {
         let result = try call.access().json(APIRequest("POST", "/admin/routes/match", body: .object(try request())))
         if call.asJSON { call.print(result) } else { show(result) }
-        if result["matched"]?.boolValue != true {
-            throw CommandFailure(
-                message: result["error"]?.stringValue ?? "no route would take the request",
-                hint: result["error"]?.stringValue == nil
-                    ? "It would be answered with 404, unless a provider has its model." : nil)
-        }
+        let provider = result["provider"]
+        if result["matched"]?.boolValue == true && result["error"]?.stringValue == nil { return }
+        if let provider, provider["model"] != nil, provider["error"]?.stringValue == nil { return }
+        let problem = result["error"]?.stringValue ?? provider?["error"]?.stringValue
+        throw CommandFailure(
+            message: problem ?? "no route would take the request",
+            hint: problem == nil ? "It would be answered with 404." : nil)
     }
 
     private func request() throws(CommandFailure) -> JSONObject {
@@ -34,6 +35,7 @@ struct RouteMatch {
         }
         if !headers.isEmpty { request["headers"] = .object(headers) }
         if let body { request["body"] = .string(body) }
+        if let key = options.value("key") { request["key_id"] = .string(key) }
         return request
     }
 
@@ -51,6 +53,7 @@ struct RouteMatch {
         if let target = result["target_url"]?.stringValue {
             call.console.print(printable("\(result.cell("route_name")) takes it, to \(target)"))
         }
+        if let provider = result["provider"], provider["model"] != nil { show(provider: provider) }
         let candidates = result["candidates"]?.arrayValue ?? []
         guard !candidates.isEmpty else { return }
         var table = Table([.init("ROUTE", shrinks: true), .init("ID", shrinks: true), .init("WHY", shrinks: true)])
@@ -59,6 +62,26 @@ struct RouteMatch {
             table.add([
                 .init(candidate.cell("route_name"), isTaker ? .green : nil), .init(candidate.cell("route_id"), .dim),
                 .init(candidate.cell("reason"), isTaker ? .green : nil),
+            ])
+        }
+        call.print(table)
+    }
+
+    /// Which provider takes it, and what speaks against each other.
+    private func show(provider: JSONValue) {
+        if provider["error"]?.stringValue == nil {
+            call.console.print(printable("a provider of \(provider.cell("model")) takes it: \(provider.cell("rule"))"))
+        }
+        var table = Table([
+            .init("PROVIDER", shrinks: true), .init("MODEL", shrinks: true), .init("GROUP", .right),
+            .init("WHY", shrinks: true), .init("BACK AT"),
+        ])
+        for candidate in provider["candidates"]?.arrayValue ?? [] {
+            let color: Style.Look? = (candidate["share"]?.doubleValue ?? 0) > 0 ? .green : nil
+            table.add([
+                .init(candidate.cell("provider"), color), .init(candidate.cell("model")),
+                .init(candidate.cell("group")), .init(candidate.cell("reason"), color),
+                .init(candidate.cell("back_at")),
             ])
         }
         call.print(table)

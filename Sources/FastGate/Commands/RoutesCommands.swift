@@ -122,9 +122,12 @@ enum RoutesCommands {
         })
 
     private static let match = Command(
-        "match", "say which route would take a request",
+        "match", "say which route or provider would take a request",
         details: [
-            "Says for each route why it would take the request, or why not. Ends with 1 if none would."
+            """
+            Says for each route, and where none takes the request for each provider, why it would, or why not. Ends with 1 \
+            if none would.
+            """
         ],
         operands: [Operand("PATH")],
         options: [
@@ -133,6 +136,7 @@ enum RoutesCommands {
             OptionSpec(
                 "body", "d", "TEXT", .file,
                 help: "the request's body; @FILE reads it from a file, @- from standard input"),
+            OptionSpec("key", nil, "KEY_ID", help: "the caller's key, whose models, budget and open requests count"),
         ] + CommonOptions.tool,
         examples: ["fastgate routes match /v1/chat/completions -d '{\"model\": \"gpt-4o\"}'"],
         sections: [CommonOptions.access],

@@ -32,7 +32,9 @@ enum MasterKeyCommands {
             new one with --stdin, and start the gateway with it next time.
             """
         ],
-        options: [OptionSpec(flag: "stdin", help: "read the new master key, 32 bytes in hex or base64, from standard input")]
+        options: [
+            OptionSpec(flag: "stdin", help: "read the new master key, 32 bytes in hex or base64, from standard input")
+        ]
             + CommonOptions.tool,
         examples: ["fastgate master-key rotate", "fastgate master-key rotate --stdin < new_key"],
         sections: [CommonOptions.access],

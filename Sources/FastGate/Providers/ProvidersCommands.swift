@@ -6,7 +6,7 @@ import Store
 enum ProvidersCommands {
     static let group = Command(
         group: "providers", "manage providers of models", sections: [CommonOptions.access],
-        [list, add, toggle, remove, keys])
+        [list, show, add, update, toggle, test, remove, keys])
 
     private static let name = Operand("NAME")
     private static let weight = OptionSpec(
@@ -51,28 +51,77 @@ enum ProvidersCommands {
             call.console.print(made["enabled"]?.boolValue == true ? "on" : "off")
         })
 
+    private static let show = Command(
+        "show", "show a provider and how it fares", operands: [name], options: CommonOptions.tool,
+        sections: [CommonOptions.access],
+        action: { (call) throws(CommandFailure) in
+            let path = ProviderCommand.path("providers", call.options.operands[0])
+            let found = try ProviderCommand.access(call).json(APIRequest("GET", path))
+            if call.asJSON { call.print(found) } else { call.print(found.details()) }
+        })
+
+    private static let test = Command(
+        "test", "try a provider",
+        details: [
+            """
+            Asks the provider for its models, with a key that works as far as is known, or without one if it has none. \
+            Fails if it does not answer with a list.
+            """
+        ],
+        operands: [name], options: CommonOptions.tool, sections: [CommonOptions.access],
+        action: { (call) throws(CommandFailure) in
+            let path = ProviderCommand.path("providers", call.options.operands[0], "test")
+            try showTest(call, try ProviderCommand.access(call).json(APIRequest("POST", path)), "the provider")
+        })
+
+    private static func showTest(_ call: Call, _ result: JSONValue, _ what: String) throws(CommandFailure) {
+        if call.asJSON { call.print(result) } else { call.print(result.details()) }
+        guard result["ok"]?.boolValue == true else {
+            throw CommandFailure(message: "\(what) does not work: \(result.cell("fault"))")
+        }
+    }
+
+    /// What a provider is described by.
+    private static let description = [
+        OptionSpec("base-url", nil, "URL", help: "where its API is, with or without its version (/v1)"),
+        OptionSpec(
+            "type", nil, "TYPE", .choice(APIType.allCases.map(\.name)),
+            help: "whose format it speaks; openai unless given"),
+        OptionSpec("models", nil, "LIST", help: "its models, with commas; it is asked for them unless given"),
+        OptionSpec(
+            "priority", nil, "N", .integer(-1_000_000...1_000_000), help: "smaller goes first; 100 unless given"),
+        weight,
+        OptionSpec(
+            "key-strategy", nil, "S", .choice(ProviderRecord.strategies),
+            help: "which of its keys a request takes"),
+        OptionSpec(
+            "timeout", nil, "SECONDS", .integer(1...86_400), help: "how long to wait for its next byte"),
+        OptionSpec("header", "H", "NAME:VALUE", isRepeatable: true, help: "a header to set"),
+    ]
+
+    private static let update = Command(
+        "update", "change a provider",
+        details: [
+            "Changes what is given. --models '' has it asked for its models; --header replaces all its headers."
+        ],
+        operands: [name], options: description + CommonOptions.quiet,
+        examples: ["fastgate providers update openai --priority 50 --key-strategy least_busy"],
+        sections: [CommonOptions.access],
+        action: { (call) throws(CommandFailure) in
+            var body = try describe(call.options)
+            body["name"] = nil
+            if body.isEmpty { throw call.options.problem("nothing to change is given") }
+            let path = ProviderCommand.path("providers", call.options.operands[0])
+            _ = try ProviderCommand.access(call).json(APIRequest("PATCH", path, body: .object(body)))
+        })
+
     private static let add = Command(
-        "add", "add a provider", operands: [name],
-        options: [
-            OptionSpec("base-url", nil, "URL", help: "where its API is, with or without its version (/v1)"),
-            OptionSpec(
-                "type", nil, "TYPE", .choice(APIType.allCases.map(\.name)),
-                help: "whose format it speaks; openai unless given"),
-            OptionSpec("models", nil, "LIST", help: "its models, with commas; it is asked for them unless given"),
-            OptionSpec(
-                "priority", nil, "N", .integer(-1_000_000...1_000_000), help: "smaller goes first; 100 unless given"),
-            weight,
-            OptionSpec(
-                "key-strategy", nil, "S", .choice(ProviderRecord.strategies),
-                help: "which of its keys a request takes"),
-            OptionSpec(
-                "timeout", nil, "SECONDS", .integer(1...86_400), help: "how long to wait for its next byte"),
-            OptionSpec("header", "H", "NAME:VALUE", isRepeatable: true, help: "a header to set"),
-        ] + CommonOptions.quiet,
+        "add", "add a provider", operands: [name], options: description + CommonOptions.quiet,
         examples: ["fastgate providers add openai --base-url https://api.openai.com"],
         sections: [CommonOptions.access],
         action: { (call) throws(CommandFailure) in
             let body = try describe(call.options)
+            if body["base_url"] == nil { throw call.options.problem("--base-url is missing") }
             _ = try ProviderCommand.access(call).json(APIRequest("POST", "/admin/providers", body: .object(body)))
         })
 
@@ -122,10 +171,7 @@ enum ProvidersCommands {
                     let access = try ProviderCommand.access(call)
                     let result = try access.json(
                         APIRequest("POST", try keyPath(call.options.operands[0], access) + "/test"))
-                    if call.asJSON { call.print(result) } else { call.print(result.details()) }
-                    guard result["ok"]?.boolValue == true else {
-                        throw CommandFailure(message: "the key does not work: \(result.cell("fault"))")
-                    }
+                    try showTest(call, result, "the key")
                 }),
             Command(
                 "toggle", "turn a key on or off", details: ["Turned on, it gets another try if it was refused."],
@@ -168,8 +214,8 @@ enum ProvidersCommands {
     }
 
     private static func describe(_ options: ParsedOptions) throws(CommandFailure) -> JSONObject {
-        guard let url = options.value("base-url") else { throw options.problem("--base-url is missing") }
-        var body = JSONObject([("name", .string(options.operands[0])), ("base_url", .string(url))])
+        var body = JSONObject([("name", .string(options.operands[0]))])
+        if let url = options.value("base-url") { body["base_url"] = .string(url) }
         if let type = options.value("type") { body["api_type"] = .string(type) }
         if let models = options.value("models") {
             body["models"] = .array(models.split(separator: ",").map { .string(String($0)) })

@@ -17,6 +17,10 @@ func serve(_ loaded: LoadedConfig) -> Int32 {
     }
     for warning in loaded.warnings { log.warn(warning) }
     signal(SIGPIPE, SIG_IGN)
+    // Swift's runtime handles these to print a backtrace, after which a process that was sent them goes on. They mean that
+    // it has to end, as when a service manager's watchdog sends one.
+    signal(SIGABRT, SIG_DFL)
+    signal(SIGQUIT, SIG_DFL)
     raiseDescriptorLimit()
     disableCoreDumps()
     do {

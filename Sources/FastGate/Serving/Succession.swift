@@ -26,14 +26,16 @@ private let patienceMilliseconds: UInt64 = 60_000
 
 /// The process that is started to take over, as the one before sees it.
 final class Successor {
-    let processID: pid_t
+    private let process: DetachedProcess
+    var processID: pid_t { process.id }
     /// Readable when it has said something, or is gone.
     let control: Int32
     /// Monotonic milliseconds; after that it is given up.
     private(set) var deadline: UInt64
-    private var isReaped = false
 
-    /// Starts the program that lies at our own program's path now, with our arguments and our sockets.
+    /// Starts the program that lies at our own program's path now, with our arguments and our sockets. It is no child of
+    /// this process: to systemd a main process that is not its own child is one whose end it would not notice, and one
+    /// that it therefore kills without waiting for what SIGTERM lets finish.
     ///
     /// - Parameter lock: the instance lock's descriptor: the lock is both processes' until one closes it.
     init(program: String, sockets: ListeningSockets, lock: Int32) throws(SystemError) {
@@ -48,23 +50,14 @@ final class Successor {
         let data = sockets.data.map { "\($0)" }.joined(separator: ",")
         environment[successionVariable] =
             "control=\(ends[1]) lock=\(lock) data=\(data)" + (sockets.admin.map { " admin=\($0)" } ?? "")
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        // Onto itself: that takes the close-on-exec mark off, in the new process alone.
-        for fd in sockets.data + [lock, ends[1]] + (sockets.admin.map { [$0] } ?? []) {
-            posix_spawn_file_actions_adddup2(&actions, fd, fd)
-        }
-        var arguments: [UnsafeMutablePointer<CChar>?] = CommandLine.arguments.map { strdup($0) } + [nil]
-        var variables: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
-        defer { for text in arguments + variables { free(text) } }
-        var pid: pid_t = 0
-        let status = posix_spawn(&pid, program, &actions, nil, &arguments, &variables)
-        guard status == 0 else {
+        do throws(SystemError) {
+            process = try DetachedProcess(
+                program: program, arguments: CommandLine.arguments, environment: environment,
+                kept: sockets.data + [lock, ends[1]] + (sockets.admin.map { [$0] } ?? []))
+        } catch {
             close(ends[0])
-            throw SystemError(errno: status, operation: "start \(program)")
+            throw error
         }
-        processID = pid
         control = ends[0]
         deadline = Clock.monotonicMilliseconds() + patienceMilliseconds
     }
@@ -86,16 +79,12 @@ final class Successor {
 
     /// Ends it: it has failed, or does not answer. One that is ending by itself gets the time to say why in the log.
     func giveUp() {
-        var status: Int32 = 0
-        for _ in 0..<Self.partingMilliseconds / 10 {
-            if waitpid(processID, &status, WNOHANG) == processID { return }
-            usleep(10_000)
-        }
-        kill(processID, SIGKILL)
-        while waitpid(processID, &status, 0) < 0, errno == EINTR {}
+        if process.hasEnded(withinMilliseconds: Self.partingMilliseconds) { return }
+        process.signal(SIGKILL)
+        _ = process.hasEnded(withinMilliseconds: -1)
     }
 
-    private static let partingMilliseconds = 500
+    private static let partingMilliseconds: Int32 = 500
 }
 
 /// The process that this one succeeds, as this one sees it.

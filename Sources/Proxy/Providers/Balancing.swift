@@ -46,62 +46,90 @@ struct BalancingOption: BitwiseCopyable, Equatable {
     var successShare: UInt32 = 65536
 }
 
-extension Balancing {
+/// Chooses one of any number of options in two passes: every option is counted, then every option is offered in the same
+/// order until one is taken. Nothing is kept of them in between.
+struct BalancingChoice: BitwiseCopyable {
     /// Every so many choices the fastest gives way to another one, so that a measurement of old does not hold for ever.
     static let explorationInterval: UInt64 = 64
 
-    /// Chooses one of `count` options, which are all available and stand in their order of preference.
+    let balancing: Balancing
+    let random: UInt64
+    private(set) var count: UInt64 = 0
+    private var first: Int32 = -1
+    private var totalWeight: UInt64 = 0
+    private var turn: UInt64 = 0
+    private var offered: UInt64 = 0
+    private var weightLeft: UInt64 = 0
+    private var best = BalancingOption(index: -1)
+    private var bestDistance: UInt64 = 0
+
+    /// - Parameter random: a fresh random number.
+    init(_ balancing: Balancing, random: UInt64) {
+        self.balancing = balancing
+        self.random = random
+    }
+
+    mutating func add(_ option: BalancingOption) {
+        if count == 0 { first = option.index }
+        count += 1
+        totalWeight += UInt64(max(option.weight, 0))
+    }
+
+    /// All options are counted, in their order of preference.
     ///
-    /// - Parameters:
-    ///   - turn: how often was chosen here before; takes turns, also between options that are otherwise equal.
-    ///   - random: a fresh random number.
-    /// - Returns: a position in `options`.
-    func choose(_ options: UnsafePointer<BalancingOption>, _ count: Int, turn: UInt64, random: UInt64) -> Int {
-        if count <= 1 { return 0 }
-        switch self {
-        case .firstAvailable: return 0
-        case .roundRobin: return Int(turn % UInt64(count))
-        case .random: return Int(random % UInt64(count))
-        case .weighted: return Self.draw(options, count, random)
-        case .leastBusy:
-            return Self.best(options, count, turn) { $0.openExchanges < $1.openExchanges }
-        case .fastest:
-            if turn % Self.explorationInterval == Self.explorationInterval - 1 { return Int(random % UInt64(count)) }
-            // What was never measured is measured first.
-            return Self.best(options, count, turn) { $0.firstByteMicroseconds < $1.firstByteMicroseconds }
-        case .healthiest:
-            return Self.best(options, count, turn) { $0.successShare > $1.successShare }
+    /// - Parameter turn: how often was chosen here before; takes turns, also between options that are otherwise equal.
+    /// - Returns: the index of the option chosen, if the second pass is not needed.
+    mutating func decide(turn: UInt64) -> Int32? {
+        self.turn = turn
+        if totalWeight > 0 { weightLeft = random % totalWeight }
+        if count <= 1 || balancing == .firstAvailable || (balancing == .weighted && totalWeight == 0) { return first }
+        return nil
+    }
+
+    /// True once the choice is made: the rest need not be offered.
+    mutating func offer(_ option: BalancingOption) -> Bool {
+        let position = offered
+        offered += 1
+        switch balancing {
+        case .firstAvailable: return take(option)
+        case .roundRobin: return position == turn % count && take(option)
+        case .random: return position == random % count && take(option)
+        case .weighted:
+            let weight = UInt64(max(option.weight, 0))
+            if weightLeft < weight { return take(option) }
+            weightLeft -= weight
+            return false
+        case .fastest where turn % Self.explorationInterval == Self.explorationInterval - 1:
+            return position == random % count && take(option)
+        case .leastBusy, .fastest, .healthiest:
+            // Equals take turns: the one that comes first from the turn's place on.
+            let distance = (position &+ count &- turn % count) % count
+            if best.index < 0 || isBetter(option, distance) {
+                best = option
+                bestDistance = distance
+            }
+            return false
         }
     }
 
-    /// The option that is better than all others; equals take turns.
-    @inline(__always)
-    private static func best(
-        _ options: UnsafePointer<BalancingOption>, _ count: Int, _ turn: UInt64,
-        _ isBetter: (BalancingOption, BalancingOption) -> Bool
-    ) -> Int {
-        let start = Int(turn % UInt64(count))
-        var best = start
-        var i = 1
-        while i < count {
-            let candidate = (start &+ i) % count
-            if isBetter(options[candidate], options[best]) { best = candidate }
-            i &+= 1
-        }
-        return best
+    /// What was chosen. Options that have come or gone between the passes are no harm: then it is the first.
+    var chosen: Int32 { best.index >= 0 ? best.index : first }
+
+    private mutating func take(_ option: BalancingOption) -> Bool {
+        best = option
+        return true
     }
 
-    /// The first if no weight is above 0.
-    private static func draw(_ options: UnsafePointer<BalancingOption>, _ count: Int, _ random: UInt64) -> Int {
-        var total: UInt64 = 0
-        for i in 0..<count { total += UInt64(max(options[i].weight, 0)) }
-        if total == 0 { return 0 }
-        var left = random % total
-        for i in 0..<count {
-            let weight = UInt64(max(options[i].weight, 0))
-            if left < weight { return i }
-            left -= weight
+    private func isBetter(_ option: BalancingOption, _ distance: UInt64) -> Bool {
+        switch balancing {
+        case .leastBusy where option.openExchanges != best.openExchanges:
+            return option.openExchanges < best.openExchanges
+        // What was never measured is measured first.
+        case .fastest where option.firstByteMicroseconds != best.firstByteMicroseconds:
+            return option.firstByteMicroseconds < best.firstByteMicroseconds
+        case .healthiest where option.successShare != best.successShare:
+            return option.successShare > best.successShare
+        default: return distance < bestDistance
         }
-        return 0
     }
 }

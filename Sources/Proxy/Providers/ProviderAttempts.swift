@@ -65,7 +65,7 @@ enum AttemptOutcome: UInt8, BitwiseCopyable, CaseIterable {
 /// One attempt of an exchange with a provider's key.
 struct ProviderAttempt: BitwiseCopyable {
     /// Index into the candidates.
-    var candidate: Int16 = 0
+    var candidate: Int32 = 0
     /// Index into the table's keys.
     var key: Int32 = 0
     var outcome: AttemptOutcome = .abandoned

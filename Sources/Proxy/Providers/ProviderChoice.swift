@@ -1,11 +1,16 @@
+import LLM
 import Reactor
 
 /// Why a candidate is not chosen.
 enum CandidateVerdict: BitwiseCopyable, Equatable {
     case usable
     case providerDisabled
-    /// Excluded by the caller: another format than the request's, or a model that the key may not use.
-    case excluded
+    /// The provider does not take the request's format.
+    case otherFormat
+    /// The caller's key may not use the model.
+    case notAllowed
+    /// Nobody knows what it costs, and the caller has a budget of money.
+    case notPriced
     case breakerOpen(untilMilliseconds: UInt64)
     case probeIsOut
     case noKey
@@ -28,10 +33,19 @@ enum ProviderNext: BitwiseCopyable, Equatable {
 struct CandidateSet: BitwiseCopyable {
     var candidates: UnsafePointer<Candidate>
     var count: Int
-    /// A bit for each candidate that may be used.
-    var allowed: UInt64
     /// Counts the choices between providers.
     var turns: LoadCell
+    var endpoint = Endpoint.chatCompletions
+    /// The request says which provider it wants: it gets that one, whatever that is said to speak.
+    var isNamed = false
+    /// Nil: nobody whose models are limited.
+    var caller: UnsafePointer<CallerPolicy>?
+    /// The model's name as the client wrote it.
+    var asked = Bytes.empty
+    /// Nil: nobody who must know what it costs.
+    var payer: UnsafePointer<CallerPolicy>?
+    var tier = ServiceTier.standard
+    var isFast = false
 }
 
 /// Chooses provider and key for an exchange's next attempt. Reads and enters the shared cells, and nothing else: the same
@@ -45,59 +59,61 @@ extension ProviderTable {
         if attempts.count >= settings.maxAttempts || attempts.count >= ProviderAttempts.capacity {
             return .nothing(retryAfterMilliseconds: 0)
         }
-        var allowed = set.allowed
-        while true {
-            guard let found = pick(set, allowed, attempts, now, random) else {
-                return again(set, after: attempts, now: now)
-            }
+        // Where others take what was usable a moment ago there may be another; not for ever.
+        var tries = 0
+        while tries < 8, let found = pick(set, attempts, now, random) {
+            tries += 1
             let load = providers.pointer(Int(set.candidates[found].provider)).pointee.load
-            switch load.updateBreaker({ $0.enter(nowMilliseconds: now) }) {
-            case .refused: allowed &= ~(1 << UInt64(found))
-            case .admitted:
-                return .attempt(
-                    candidate: found, key: pickKey(set, found, attempts, now, random), isProbe: false,
-                    pauseMilliseconds: 0)
-            case .probe:
-                return .attempt(
-                    candidate: found, key: pickKey(set, found, attempts, now, random), isProbe: true,
-                    pauseMilliseconds: 0)
-            }
+            let entry = load.updateBreaker { $0.enter(nowMilliseconds: now) }
+            if entry == .refused { continue }
+            return .attempt(
+                candidate: found, key: pickKey(set, found, attempts, now, random), isProbe: entry == .probe,
+                pauseMilliseconds: 0)
         }
+        return again(set, after: attempts, now: now)
     }
 
     /// Of the first group with a usable candidate one by the strategy; candidates whose provider has failed in this
     /// exchange come last.
-    private func pick(
-        _ set: CandidateSet, _ allowed: UInt64, _ attempts: ProviderAttempts, _ now: UInt64, _ random: UInt64
-    ) -> Int? {
-        withUnsafeTemporaryAllocation(of: BalancingOption.self, capacity: Self.maxCandidates) { options in
-            let p = options.baseAddress.unsafelyUnwrapped
-            var pass = 0
-            while pass < 2 {
-                var i = 0
-                while i < set.count {
-                    let group = set.candidates[i].group
-                    var found = 0
-                    while i < set.count && set.candidates[i].group == group {
-                        if allowed >> UInt64(i) & 1 != 0,
-                            hasFailed(set, Int(set.candidates[i].provider), attempts) == (pass == 1),
-                            verdict(set, i, attempts, now: now) == .usable
-                        {
-                            let provider = providers.pointer(Int(set.candidates[i].provider))
-                            (p + found).initialize(
-                                to: provider.pointee.load.option(index: i, weight: provider.pointee.weight))
-                            found &+= 1
-                        }
-                        i &+= 1
-                    }
-                    if found == 0 { continue }
-                    let turn = attempts.count == 0 ? set.turns.takeTurn() : set.turns.turn
-                    return Int(p[settings.balancing.choose(p, found, turn: turn, random: random)].index)
+    private func pick(_ set: CandidateSet, _ attempts: ProviderAttempts, _ now: UInt64, _ random: UInt64) -> Int? {
+        var pass = 0
+        while pass < 2 {
+            var i = 0
+            while i < set.count {
+                let first = i
+                let group = set.candidates[i].group
+                var choice = BalancingChoice(settings.balancing, random: random)
+                while i < set.count && set.candidates[i].group == group {
+                    if isOption(set, i, attempts, now, isSecondPass: pass == 1) { choice.add(option(set, i)) }
+                    i &+= 1
                 }
-                pass &+= 1
+                if choice.count == 0 { continue }
+                let turn = attempts.count == 0 ? set.turns.takeTurn() : set.turns.turn
+                if let decided = choice.decide(turn: turn) { return Int(decided) }
+                var k = first
+                while k < i {
+                    if isOption(set, k, attempts, now, isSecondPass: pass == 1) && choice.offer(option(set, k)) {
+                        break
+                    }
+                    k &+= 1
+                }
+                return Int(choice.chosen)
             }
-            return nil
+            pass &+= 1
         }
+        return nil
+    }
+
+    private func isOption(
+        _ set: CandidateSet, _ index: Int, _ attempts: ProviderAttempts, _ now: UInt64, isSecondPass: Bool
+    ) -> Bool {
+        hasFailed(set, Int(set.candidates[index].provider), attempts) == isSecondPass
+            && verdict(set, index, attempts, now: now) == .usable
+    }
+
+    func option(_ set: CandidateSet, _ index: Int) -> BalancingOption {
+        let provider = providers.pointer(Int(set.candidates[index].provider))
+        return provider.pointee.load.option(index: index, weight: provider.pointee.weight)
     }
 
     private func hasFailed(_ set: CandidateSet, _ provider: Int, _ attempts: ProviderAttempts) -> Bool {
@@ -112,11 +128,26 @@ extension ProviderTable {
         return false
     }
 
+    /// Whether a request may go to a candidate at all, however that fares: `.usable` if so.
+    func admission(_ set: CandidateSet, _ index: Int) -> CandidateVerdict {
+        let provider = providers.pointer(Int(set.candidates[index].provider))
+        if !set.isNamed && !provider.pointee.speaks(set.endpoint) { return .otherFormat }
+        if let caller = set.caller,
+            !caller.pointee.allows(
+                asked: set.asked, model: set.candidates[index].model, provider: provider.pointee.name)
+        {
+            return .notAllowed
+        }
+        if let payer = set.payer, !isPriced(set, index, for: payer) { return .notPriced }
+        return .usable
+    }
+
     /// Whether a candidate can take the next attempt, or the first thing that speaks against it.
     func verdict(
         _ set: CandidateSet, _ index: Int, _ attempts: ProviderAttempts, now: UInt64
     ) -> CandidateVerdict {
-        if set.allowed >> UInt64(index) & 1 == 0 { return .excluded }
+        let admission = admission(set, index)
+        if admission != .usable { return admission }
         let provider = providers.pointer(Int(set.candidates[index].provider))
         if !provider.pointee.isEnabled { return .providerDisabled }
         let breaker = provider.pointee.load.breaker
@@ -158,24 +189,30 @@ extension ProviderTable {
         let count = Int(provider.pointee.keyCount)
         // Keys take turns of their own, in a word that the provider's first key keeps.
         let turn = keys.pointer(first).pointee.load.takeTurn()
-        // Of a pool too large to be looked at as a whole, a part that moves on.
-        let start = count > Self.maxCandidates ? Int(turn % UInt64(count)) : 0
-        return withUnsafeTemporaryAllocation(of: BalancingOption.self, capacity: Self.maxCandidates) { options in
-            let p = options.baseAddress.unsafelyUnwrapped
-            var found = 0
-            for offset in 0..<count where found < Self.maxCandidates {
-                let i = first + (start + offset) % count
-                let key = keys.pointer(i)
-                guard key.pointee.isEnabled, key.pointee.load.health.isUsable(nowMilliseconds: now),
-                    attempts.count(candidate: index, key: i) == 0
-                else { continue }
-                (p + found).initialize(to: key.pointee.load.option(index: i, weight: key.pointee.weight))
-                found += 1
-            }
-            // Another worker may have used the last one up since: then the first is as good as any.
-            if found == 0 { return first }
-            return Int(p[provider.pointee.keyBalancing.choose(p, found, turn: turn, random: random)].index)
+        var choice = BalancingChoice(provider.pointee.keyBalancing, random: random)
+        var i = first
+        while i < first + count {
+            if isOption(key: i, of: index, attempts, now) { choice.add(option(key: i)) }
+            i &+= 1
         }
+        // Another worker may have used the last one up since: then the first is as good as any.
+        if choice.count == 0 { return first }
+        if let decided = choice.decide(turn: turn) { return Int(decided) }
+        i = first
+        while i < first + count {
+            if isOption(key: i, of: index, attempts, now) && choice.offer(option(key: i)) { break }
+            i &+= 1
+        }
+        return Int(choice.chosen)
+    }
+
+    private func isOption(key: Int, of candidate: Int, _ attempts: ProviderAttempts, _ now: UInt64) -> Bool {
+        keys.pointer(key).pointee.isEnabled && keys.pointer(key).pointee.load.health.isUsable(nowMilliseconds: now)
+            && attempts.count(candidate: candidate, key: key) == 0
+    }
+
+    private func option(key: Int) -> BalancingOption {
+        keys.pointer(key).pointee.load.option(index: key, weight: keys.pointer(key).pointee.weight)
     }
 
     /// Everything has been tried. What failed in a way that may pass is tried again, after a pause that grows.

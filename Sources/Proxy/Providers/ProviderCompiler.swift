@@ -258,7 +258,7 @@ struct ProviderCompiler {
     private func entry(_ name: String, isAlias: Bool, _ candidates: [Candidate]) -> ModelEntry {
         ModelEntry(
             name: arena.store(name), isAlias: isAlias,
-            candidates: arena.store(Array(candidates.prefix(ProviderTable.maxCandidates))),
+            candidates: arena.store(candidates),
             turns: registry.providers.turns(ofModel: name))
     }
 

@@ -13,8 +13,6 @@ struct ProviderExchange: BitwiseCopyable {
     var single = Candidate(provider: -1, group: 0, price: -1, metric: 0, model: .empty)
     /// Index of the name's entry; -1: `single` is what it stands for.
     var entry: Int32 = -1
-    /// A bit for each candidate that this request may go to.
-    var allowed: UInt64 = 0
     var attempts = ProviderAttempts()
 
     // The attempt under way.
@@ -34,6 +32,7 @@ struct ProviderExchange: BitwiseCopyable {
     /// The body is a form, and what it says.
     var isForm = false
     var form = FormReader()
+    var asksForStream: Bool { request.streams || endpoint.endpoint == .geminiStream }
     /// The answer is to report usage although the client did not ask for it.
     var asksForUsage = false
 
@@ -42,7 +41,6 @@ struct ProviderExchange: BitwiseCopyable {
     var holdsReservation = false
     /// When the budget's period began that the exchange belongs to (Unix milliseconds).
     var budgetPeriod: Int64 = 0
-    var holdsPlace = false
 
     // The answer.
     var reader = AnswerReader(endpoint: .other, apiType: .openai, framing: .json)
@@ -51,6 +49,25 @@ struct ProviderExchange: BitwiseCopyable {
     /// The answer's beginning is held back until it is known to be one.
     var isHolding = false
     var framing = Framing.json
+    var isChunked = false
+    /// Raw bytes of the body that have not gone on; `.max` if that is not known before its end.
+    var bodyLeft = UInt64.max
+
+    // A stream's beginning: see Worker+ProviderOpening.
+    var opening = OpeningState.none
+    /// The client has a head.
+    var headIsOut = false
+    var events = StreamOpening()
+    /// An event is held that may go on only with what follows it.
+    var holdsEvent = false
+    /// What was found of the next bytes before they could be relayed.
+    var run = OpeningRun()
+    /// What this attempt has opened with, and what the client was told by attempts before.
+    var hasStarted = false
+    var roles: UInt8 = 0
+    var toldStart = false
+    var toldRoles: UInt8 = 0
+
     /// Where in the raw bytes behind the head the look-ahead stands, and with which state.
     var lookedRaw = 0
     var lookDecoder = ChunkedDecoder()

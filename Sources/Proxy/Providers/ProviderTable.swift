@@ -77,9 +77,6 @@ struct ProviderTable: BitwiseCopyable, @unchecked Sendable {
     /// No request goes to a provider.
     var isEmpty: Bool { providers.isEmpty }
 
-    /// So that what is chosen among fits the stack; aliases and models with more go without the rest.
-    static let maxCandidates = 48
-
     /// The price of a model at a provider; -1 if none is known. The provider's own goes before that of its kind, that
     /// before one for whoever has the model.
     func price(_ provider: Int, _ model: Bytes) -> Int {

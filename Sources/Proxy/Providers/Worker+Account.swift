@@ -5,20 +5,12 @@ import Store
 
 /// What a caller may ask about itself: the models it may use, what it has spent and what is left.
 extension Worker {
-    /// Answers `GET /v1/models`, `/v1/models/{id}`, `/v1/token/balance` and `/v1/token/usage`; false if the path is none
-    /// of them.
+    /// Answers lists of models, `GET /v1/token/balance` and `/v1/token/usage`; false if the path is none of them.
     mutating func answerAccount(_ index: UInt32, _ request: RequestView) -> Bool {
+        if answerModels(index, request) { return true }
         let path = request.path
-        let room = Self.outBytes - Self.ownBodyOffset
-        var body = HeadWriter(out + Self.ownBodyOffset, capacity: room)
-        if path.elementsEqual(Bytes("/v1/models")) || path.elementsEqual(Bytes("/models")) {
-            writeModels(index, &body)
-        } else if let id = Self.suffix(of: path, after: "/v1/models/") {
-            guard writeModel(index, id, &body) else {
-                refuse(index, .modelNotFound)
-                return true
-            }
-        } else if path.elementsEqual(Bytes("/v1/token/balance")) {
+        var body = HeadWriter(out + Self.ownBodyOffset, capacity: Self.outBytes - Self.ownBodyOffset)
+        if path.elementsEqual(Bytes("/v1/token/balance")) {
             guard writeBalance(index, &body) else { return false }
         } else if path.elementsEqual(Bytes("/v1/token/usage")) {
             guard writeUsage(index, &body) else { return false }
@@ -28,112 +20,6 @@ extension Worker {
         answer(index, status: 200, contentType: "application/json", body.count)
         return true
     }
-
-    private static func suffix(of path: Bytes, after prefix: StaticString) -> Bytes? {
-        let n = prefix.utf8CodeUnitCount
-        guard path.count > n, bytesEqual(path.pointer, prefix.utf8Start, n) else { return nil }
-        return path.from(n)
-    }
-
-    // MARK: Models
-
-    /// What one entry of the list may take at most.
-    private static let modelRoom = 2048
-
-    /// Every name that the caller may use: aliases and models by their plain names, then each as `provider/model`. A list
-    /// too long for one answer ends early.
-    private mutating func writeModels(_ index: UInt32, _ body: inout HeadWriter) {
-        let c = clients.pointer(index)
-        let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
-        body.append("{\"object\":\"list\",\"data\":[")
-        var isFirst = true
-        for i in 0..<providers.models.count {
-            let entry = providers.models.pointer(i)
-            if entry.pointee.isAlias || providers.resolve(entry.pointee.name)?.entry == Int32(i) {
-                write(c, entry.pointee.name, .empty, entry.pointee.candidates, &isFirst, &body)
-            }
-        }
-        for i in 0..<providers.models.count where !providers.models.pointer(i).pointee.isAlias {
-            let candidates = providers.models.pointer(i).pointee.candidates
-            for j in 0..<candidates.count {
-                let name = providers.providers.pointer(Int(candidates[j].provider)).pointee.name
-                write(c, candidates[j].model, name, candidates, only: j, &isFirst, &body)
-            }
-        }
-        body.append("]}")
-    }
-
-    private func write(
-        _ c: UnsafeMutablePointer<ClientConnection>, _ name: Bytes, _ prefix: Bytes, _ candidates: List<Candidate>,
-        only: Int = -1, _ isFirst: inout Bool, _ body: inout HeadWriter
-    ) {
-        guard body.count + Self.modelRoom < Self.outBytes - Self.ownBodyOffset else { return }
-        guard let owner = owner(c, asked: name, candidates, only: only) else { return }
-        if !isFirst { body.append(",") }
-        isFirst = false
-        Self.writeModel(name, prefix, owner, &body)
-    }
-
-    /// The provider of the first candidate that the caller may use; nil if there is none.
-    private func owner(
-        _ c: UnsafeMutablePointer<ClientConnection>, asked: Bytes, _ candidates: List<Candidate>, only: Int
-    ) -> Bytes? {
-        let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
-        for i in 0..<candidates.count where only < 0 || only == i {
-            let provider = providers.providers.pointer(Int(candidates[i].provider))
-            guard provider.pointee.isEnabled else { continue }
-            if c.pointee.exchange.keyIndex >= 0 {
-                let caller = providers.callers.pointer(Int(c.pointee.exchange.keyIndex))
-                guard
-                    caller.pointee.allows(
-                        asked: asked, model: candidates[i].model, provider: provider.pointee.name)
-                else { continue }
-            }
-            return provider.pointee.name
-        }
-        return nil
-    }
-
-    private static func writeModel(_ name: Bytes, _ prefix: Bytes, _ owner: Bytes, _ body: inout HeadWriter) {
-        body.append("{\"id\":\"")
-        if !prefix.isEmpty {
-            body.append(prefix)
-            body.append("/")
-        }
-        body.append(jsonText: name)
-        body.append("\",\"object\":\"model\",\"created\":0,\"owned_by\":\"")
-        body.append(owner)
-        body.append("\"}")
-    }
-
-    /// One model; false if the caller has no such model.
-    private mutating func writeModel(_ index: UInt32, _ id: Bytes, _ body: inout HeadWriter) -> Bool {
-        let c = clients.pointer(index)
-        let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
-        guard id.count <= 1024 else { return false }
-        let count = ModelName.decode(id, into: patternScratch)
-        guard count > 0 else { return false }
-        let name = Bytes(UnsafePointer(patternScratch), count)
-        guard let resolution = providers.resolve(name) else { return false }
-        if resolution.entry >= 0 {
-            let candidates = providers.models[Int(resolution.entry)].candidates
-            guard let owner = owner(c, asked: name, candidates, only: -1) else { return false }
-            Self.writeModel(name, .empty, owner, &body)
-            return true
-        }
-        let provider = providers.providers.pointer(Int(resolution.single.provider))
-        let listed = providers.modelNames.find(resolution.single.model)
-        guard provider.pointee.isEnabled, listed >= 0 else { return false }
-        let candidates = providers.models[listed].candidates
-        for i in 0..<candidates.count where candidates[i].provider == resolution.single.provider {
-            guard let owner = owner(c, asked: name, candidates, only: i) else { return false }
-            Self.writeModel(name, .empty, owner, &body)
-            return true
-        }
-        return false
-    }
-
-    // MARK: Account
 
     private struct Account: BitwiseCopyable {
         var keyID: Bytes
@@ -175,9 +61,9 @@ extension Worker {
         body.append("},\"concurrency\":{\"limit\":")
         Self.append(account.caller.pointee.maxConcurrent, &body)
         body.append(",\"open\":")
-        Self.append(
-            account.caller.pointee.maxConcurrent.map { _ in account.caller.pointee.budget.concurrency.openCount },
-            &body)
+        // This request, which asks, holds a place itself.
+        let open = account.caller.pointee.budget.concurrency.openCount - 1
+        Self.append(account.caller.pointee.maxConcurrent.map { _ in max(open, 0) }, &body)
         body.append("}}")
         return true
     }

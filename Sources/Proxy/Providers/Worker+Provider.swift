@@ -21,7 +21,7 @@ extension Worker {
         let c = clients.pointer(index)
         let snapshot = c.pointee.exchange.snapshot.unsafelyUnwrapped
         guard !snapshot.pointee.providers.isEmpty, c.pointee.exchange.tried.isEmpty else { return false }
-        if request.method == .get { return answerAccount(index, request) }
+        if request.method == .get || request.method == .head { return answerAccount(index, request) }
         guard request.method == .post else { return false }
         let match = Endpoint.of(path: request.path)
         guard match.endpoint.namesModel else { return false }
@@ -70,48 +70,16 @@ extension Worker {
         side.pointee.single = resolution.single
         let set = candidates(c, side)
         guard set.count > 0 else { return .modelNotFound }
-        let allowed = usable(c, side, set, name)
-        side.pointee.allowed = allowed.usable
-        if allowed.usable == 0 {
-            return allowed.isForbidden ? .modelNotAllowed : allowed.isUnpriced ? .modelNotPriced : .modelNotFound
-        }
-        return takeFromAccount(c, side, providers)
-    }
-
-    /// Candidates that speak the request's format and that the caller's key may use.
-    ///
-    /// Whoever names a provider outright gets it, whatever it is said to speak.
-    private func usable(
-        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
-        _ set: CandidateSet, _ name: Bytes
-    ) -> (usable: UInt64, isForbidden: Bool, isUnpriced: Bool) {
-        let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
-        var usable: UInt64 = 0
-        var isForbidden = false
-        var isUnpriced = false
+        var refusal = ExchangeError.modelNotFound
         for i in 0..<set.count {
-            let candidate = set.candidates[i]
-            let provider = providers.providers.pointer(Int(candidate.provider))
-            let speaks = provider.pointee.speaks(side.pointee.endpoint.endpoint) || side.pointee.entry < 0
-            guard speaks else { continue }
-            if c.pointee.exchange.keyIndex >= 0 {
-                let caller = providers.callers.pointer(Int(c.pointee.exchange.keyIndex))
-                guard caller.pointee.allows(asked: name, model: candidate.model, provider: provider.pointee.name)
-                else {
-                    isForbidden = true
-                    continue
-                }
-                // What nobody can price no budget of money can hold.
-                if caller.pointee.limits.maxAmount != nil, !providers.settings.allowsUnpriced,
-                    worstCost(side, providers, candidate, caller, prompt: 0, completion: 0) == nil
-                {
-                    isUnpriced = true
-                    continue
-                }
+            switch providers.admission(set, i) {
+            case .usable: return takeFromAccount(c, side, providers)
+            case .notAllowed: refusal = .modelNotAllowed
+            case .notPriced: if refusal != .modelNotAllowed { refusal = .modelNotPriced }
+            default: break
             }
-            usable |= 1 << UInt64(i)
         }
-        return (usable, isForbidden, isUnpriced)
+        return refusal
     }
 
     /// The candidates of an exchange; the pointer stays valid as long as the exchange is open.
@@ -119,34 +87,39 @@ extension Worker {
         _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>
     ) -> CandidateSet {
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
+        var set: CandidateSet
         if side.pointee.entry < 0 {
             let offset = MemoryLayout<ProviderExchange>.offset(of: \.single).unsafelyUnwrapped
             let single = (UnsafeRawPointer(side) + offset).assumingMemoryBound(to: Candidate.self)
-            return CandidateSet(
-                candidates: single, count: 1, allowed: side.pointee.allowed, turns: providers.sharedTurns)
+            set = CandidateSet(candidates: single, count: 1, turns: providers.sharedTurns)
+            // Whoever names a provider outright gets it, whatever it is said to speak.
+            set.isNamed = true
+        } else {
+            let entry = providers.models.pointer(Int(side.pointee.entry))
+            set = CandidateSet(
+                candidates: entry.pointee.candidates.pointer(0), count: entry.pointee.candidates.count,
+                turns: entry.pointee.turns)
         }
-        let entry = providers.models.pointer(Int(side.pointee.entry))
-        return CandidateSet(
-            candidates: entry.pointee.candidates.pointer(0), count: entry.pointee.candidates.count,
-            allowed: side.pointee.allowed, turns: entry.pointee.turns)
+        set.endpoint = side.pointee.endpoint.endpoint
+        set.tier = side.pointee.request.tier
+        set.isFast = side.pointee.request.isFast
+        if c.pointee.exchange.keyIndex >= 0 { set.payer = providers.payer(caller(c)) }
+        if c.pointee.exchange.restrictsModels {
+            set.caller = caller(c)
+            set.asked = Bytes(side.pointee.name.readPointer, side.pointee.name.count)
+        }
+        return set
     }
 
-    /// Reserves the worst case and takes one of the key's places.
+    /// Reserves the worst case.
     private mutating func takeFromAccount(
         _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
         _ providers: ProviderTable
     ) -> ExchangeError {
         guard c.pointee.exchange.keyIndex >= 0 else { return .none }
-        let caller = providers.callers.pointer(Int(c.pointee.exchange.keyIndex))
-        if let limit = caller.pointee.maxConcurrent {
-            guard caller.pointee.budget.concurrency.acquire(limit: limit) else {
-                // When one of them ends nobody knows; a second is what clients wait by themselves.
-                c.pointee.exchange.retryAfterMilliseconds = 1000
-                return .tooManyOpen
-            }
-            side.pointee.holdsPlace = true
-        }
-        let worst = worstCase(c, side, providers, caller)
+        let caller = caller(c)
+        let worst = providers.worstCase(
+            candidates(c, side), RequestBounds(c, side, size: body(c).count), currency: caller.pointee.currency)
         // As in the database: an exchange belongs to the period in which it was accepted.
         let start = caller.pointee.limits.periodStart(Int64(clamping: c.pointee.exchange.auditID.unixMilliseconds))
         switch caller.pointee.budget.reserve(worst, limits: caller.pointee.limits, periodStart: start) {
@@ -186,7 +159,8 @@ extension Worker {
             releaseAttempt(c)
             begin(index, side, candidate: candidate, key: key, isProbe: isProbe)
             if side.pointee.attempts.count > 0 { metrics.retried(route(c).pointee.metricID) }
-            if pause > 0 { backOff(index, nextRandom() % (pause + 1)) } else { startAttempt(index) }
+            // Not while the client has to be waited for: its connection has one deadline.
+            if pause > 0 && c.pointee.outbound.isEmpty { backOff(index, nextRandom() % (pause + 1)) } else { startAttempt(index) }
             return true
         }
     }
@@ -224,6 +198,7 @@ extension Worker {
         {
             // The connection had died of age: nobody is to blame, and nothing was tried.
             resetAnswer(side)
+            metrics.resent(isIdempotent: c.pointee.exchange.method.isIdempotent)
             return startAttempt(index)
         }
         let outcome: AttemptOutcome =
@@ -276,7 +251,7 @@ extension Worker {
         }
         side.pointee.attempts.append(
             ProviderAttempt(
-                candidate: Int16(truncatingIfNeeded: side.pointee.candidate), key: side.pointee.key, outcome: outcome,
+                candidate: side.pointee.candidate, key: side.pointee.key, outcome: outcome,
                 status: side.pointee.status,
                 milliseconds: UInt32(clamping: (nowNanoseconds &- side.pointee.attemptStartedAt) / 1_000_000)))
     }

@@ -30,6 +30,9 @@ extension Worker {
         side.pointee.isFiltering = false
         side.pointee.isCompressed = false
         side.pointee.readAhead = 0
+        side.pointee.run = OpeningRun()
+        side.pointee.hasStarted = false
+        side.pointee.roles = 0
     }
 
     /// Looks at an answer whose head stands at `p` and whose body so far follows it, `n` bytes in all.
@@ -47,21 +50,56 @@ extension Worker {
         if response.status >= 400 {
             return lookAtError(index, side, p, body, count, response, isEnded: isEnded)
         }
+        if response.status >= 200 && response.status < 300, hasOpening(side) {
+            if isEnded { side.pointee.lookIsComplete = true }
+            return lookAtOpening(index, side, body, count, response)
+        }
+        if side.pointee.headIsOut {
+            // Nothing that a stream could go on with.
+            attemptFailed(index, .malformedResponse, .malformedResponse)
+            return .over
+        }
         if response.status < 200 || response.status >= 300 || !side.pointee.isReading { return pass(c, side) }
         let wasSound = readAhead(side, body, count, response)
         if isEnded { side.pointee.lookIsComplete = true }
         let fault = side.pointee.reader.fault
         if wasSound && fault != .none && !side.pointee.reader.contentSeen {
             let outcome = AttemptOutcome(fault, inAnswer: true)
-            if fault.mayBeRetried, failOver(index, side, outcome, p, response) { return .over }
+            let wait = RetryAfter.milliseconds(responseValue(.retryAfter, p, response))
+            if fault.mayBeRetried, failOver(index, side, outcome, wait) { return .over }
             return c.pointee.exchange.provider < 0 ? .over : pass(c, side)
         }
-        let isText = side.pointee.framing != .json
-        let mayHold =
-            wasSound && !side.pointee.lookIsComplete && count < Self.maxHeldBytes && now < side.pointee.holdUntil
-            && (isText ? !side.pointee.reader.contentSeen : true)
-        if mayHold { return .hold }
+        if wasSound && !side.pointee.lookIsComplete && count < Self.maxHeldBytes && now < side.pointee.holdUntil
+            && isUndecided(upstream, side, count)
+        {
+            return .hold
+        }
         return pass(c, side)
+    }
+
+    /// Whether what is here of an answer may yet turn out to be an error. Of JSON, also whether more of it is here already:
+    /// then its head can tell what it costs.
+    private func isUndecided(
+        _ upstream: UInt32, _ side: UnsafeMutablePointer<ProviderExchange>, _ count: Int
+    ) -> Bool {
+        if side.pointee.framing == .json && upstreams.pointer(upstream).pointee.isReadable { return true }
+        if side.pointee.reader.contentSeen { return false }
+        return side.pointee.framing != .json || side.pointee.reader.errorHasBegun || count < Self.maxUntoldBytes
+    }
+
+    /// JSON of which this much is here without a word of an error is an answer.
+    private static let maxUntoldBytes = 4096
+
+    /// There is nothing more to read for now: what was held back only to see it in one piece goes on. As `upstreamReady`.
+    mutating func lookAgain(_ upstream: UInt32) {
+        let u = upstreams.pointer(upstream)
+        let c = clients.pointer(u.pointee.client)
+        let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
+        guard side.pointee.isHolding, side.pointee.framing == .json, !u.pointee.inbound.isEmpty else { return }
+        let used = handleResponse(upstream, u.pointee.inbound.readPointer, u.pointee.inbound.count)
+        guard used >= 0 else { return }
+        u.pointee.inbound.consume(used)
+        if u.pointee.inbound.isEmpty { pool.give(&u.pointee.inbound) }
     }
 
     private mutating func beginLook(
@@ -76,6 +114,11 @@ extension Worker {
         side.pointee.lookDecoder = ChunkedDecoder()
         side.pointee.lookIsComplete = false
         side.pointee.readAhead = 0
+        side.pointee.events = StreamOpening()
+        side.pointee.holdsEvent = false
+        side.pointee.isChunked = response.framing == .chunked
+        side.pointee.bodyLeft = .max
+        if case .contentLength(let length) = response.framing { side.pointee.bodyLeft = length }
         let type = responseValue(.contentType, p, response)
         side.pointee.framing = Framing.of(contentType: type)
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
@@ -87,8 +130,10 @@ extension Worker {
         if side.pointee.endpoint.endpoint == .modelInvoke { noteHeadUsage(side, p, response) }
         setCoding(side, responseValue(.contentEncoding, p, response))
         side.pointee.isFiltering =
-            side.pointee.asksForUsage && side.pointee.framing == .sse && !side.pointee.isCompressed
-            && side.pointee.isReading && response.status == 200 && c.pointee.exchange.clientMinorVersion > 0
+            side.pointee.framing == .sse && !side.pointee.isCompressed && side.pointee.isReading
+            && response.status == 200 && c.pointee.exchange.clientMinorVersion > 0
+            // Without a chunk to take out, only so that another provider's stream can be added to it.
+            && (side.pointee.asksForUsage || side.pointee.bodyLeft != .max)
         if side.pointee.isFiltering {
             side.pointee.filter = UsageChunkFilter()
             if !side.pointee.hold.isAllocated {
@@ -151,7 +196,7 @@ extension Worker {
         return .empty
     }
 
-    private mutating func pass(
+    mutating func pass(
         _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>
     ) -> Look {
         side.pointee.isHolding = false
@@ -249,9 +294,10 @@ extension Worker {
         let key = providers.keys.pointer(Int(side.pointee.key))
         let apiType = providers.providers.pointer(Int(key.pointee.provider)).pointee.apiType
         let fault = FaultClassifier.classify(apiType, status: Int(response.status), body: text)
-        guard fault.mayBeRetried else { return pass(c, side) }
-        if failOver(index, side, AttemptOutcome(fault, inAnswer: false), p, response) { return .over }
-        return c.pointee.exchange.provider < 0 ? .over : pass(c, side)
+        let wait = RetryAfter.milliseconds(responseValue(.retryAfter, p, response))
+        if fault.mayBeRetried, failOver(index, side, AttemptOutcome(fault, inAnswer: false), wait) { return .over }
+        if c.pointee.exchange.provider < 0 || endsInStream(index, .providerFailed) { return .over }
+        return pass(c, side)
     }
 
     /// The body of an error, without framing and coding, as far as it is here; and whether that is all of it. Stands in
@@ -305,14 +351,13 @@ extension Worker {
 
     /// The answer is a fault of provider or key: true if another attempt is made or the client has its answer, false if
     /// the provider's own is to be passed on.
-    private mutating func failOver(
+    mutating func failOver(
         _ index: UInt32, _ side: UnsafeMutablePointer<ProviderExchange>, _ outcome: AttemptOutcome,
-        _ p: UnsafePointer<UInt8>, _ response: ResponseHead
+        _ retryAfter: UInt64?
     ) -> Bool {
         let c = clients.pointer(index)
-        let wait = RetryAfter.milliseconds(responseValue(.retryAfter, p, response))
         if outcome.isProviderFault { metrics.upstreamError(route(c).pointee.metricID, .status) }
-        endAttempt(c, side, outcome, retryAfter: wait)
+        endAttempt(c, side, outcome, retryAfter: retryAfter)
         if tryNextProvider(index) { return true }
         // What a provider says about our own key is not the client's to see: nor would it mean to it what it says.
         guard outcome.keyReason != nil else { return false }
@@ -344,7 +389,7 @@ extension Worker {
         case .hold, .over: return true
         case .pass: break
         }
-        let rest = passOn(upstream, p, n, response)
+        let rest = side.pointee.headIsOut ? goOn(upstream, p, n, response) : passOn(upstream, p, n, response)
         if rest >= 0 { endUntilClose(upstream) }
         return true
     }
@@ -357,12 +402,14 @@ extension Worker {
     mutating func tellOfBreak(_ client: UInt32, _ error: ExchangeError) -> Bool {
         let c = clients.pointer(client)
         let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
-        guard side.pointee.isReading, !side.pointee.isCompressed, c.pointee.exchange.sendsChunked,
-            !side.pointee.reader.isFinished,
-            side.pointee.reader.isAtEventBoundary || (side.pointee.isFiltering && side.pointee.filter.held > 0)
-        else { return true }
+        let isBetweenEvents =
+            side.pointee.opening == .open
+            || (side.pointee.isReading && !side.pointee.isCompressed && !side.pointee.reader.isFinished
+                && (side.pointee.reader.isAtEventBoundary || (side.pointee.isFiltering && side.pointee.filter.held > 0)))
+        guard isBetweenEvents, c.pointee.exchange.sendsChunked else { return true }
         let event = ClosingEvent.bytes(
-            endpoint: side.pointee.endpoint.endpoint, framing: side.pointee.framing,
+            endpoint: side.pointee.endpoint.endpoint,
+            framing: side.pointee.opening == .open ? .sse : side.pointee.framing,
             reason: error == .readTimeout ? .timedOut : .interrupted)
         guard let p = event.pointer else { return true }
         (out + Self.chunkLineRoom).update(from: p, count: event.count)

@@ -33,7 +33,7 @@ extension Worker {
     }
 
     /// What the end of an exchange says about the provider that was at work.
-    private func outcome(_ error: ExchangeError) -> AttemptOutcome {
+    func outcome(_ error: ExchangeError) -> AttemptOutcome {
         switch error {
         case .none: .answered
         case .cutShort: .cutOff
@@ -76,10 +76,6 @@ extension Worker {
         guard c.pointee.exchange.keyIndex >= 0 else { return }
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
         let caller = providers.callers.pointer(Int(c.pointee.exchange.keyIndex))
-        if side.pointee.holdsPlace {
-            side.pointee.holdsPlace = false
-            caller.pointee.budget.concurrency.release()
-        }
         if side.pointee.holdsReservation {
             side.pointee.holdsReservation = false
             var actual = Spending(tokens: usage?.total ?? 0)
@@ -107,8 +103,8 @@ extension Worker {
         let requestID = requestID(c)
         let requested = Bytes(side.pointee.name.readPointer, side.pointee.name.count)
         let tokens = usage ?? TokenUsage()
-        let outcome = usageOutcome(c.pointee.exchange.error, isBilled: usage != nil)
-        let mayRecord = c.pointee.exchange.isAudited
+        let outcome = usageOutcome(
+            c.pointee.exchange.error, isBilled: usage != nil, isWhole: side.pointee.reader.isFinished)
         side.pointee.reader.withServedModel { served in
             let attempts = writeAttempts(c, side)
             var fields = UsageFields(
@@ -119,9 +115,9 @@ extension Worker {
                 cacheWriteTokens: tokens.cacheWrite, reasoningTokens: tokens.reasoning, totalTokens: tokens.total,
                 costMicros: cost?.micros ?? 0, isEstimated: tokens.estimated, outcome: outcome)
             fields.parts = UsageParts(tokens)
-            if mayRecord {
-                put(AuditEncoder.usageSize(fields)) { AuditEncoder.encodeUsage(id, fields, into: $0) }
-            }
+            // Also where the exchange itself is not audited: budgets are made of these.
+            let isKept = put(AuditEncoder.usageSize(fields)) { AuditEncoder.encodeUsage(id, fields, into: $0) }
+            if !isKept { metrics.usageDropped() }
         }
         guard usage != nil else { return }
         let candidate = candidates(c, side).candidates[Int(side.pointee.candidate)]
@@ -130,8 +126,10 @@ extension Worker {
             firstByteNanoseconds: side.pointee.firstByteNanoseconds)
     }
 
-    private func usageOutcome(_ error: ExchangeError, isBilled: Bool) -> UsageOutcome {
+    /// - Parameter isWhole: the answer has said that it is: clients may leave then, before the transfer's own end.
+    private func usageOutcome(_ error: ExchangeError, isBilled: Bool, isWhole: Bool) -> UsageOutcome {
         switch error {
+        case .clientGone where isBilled && isWhole: .completed
         case .none: isBilled ? .completed : .failed
         case .clientGone, .sendTimeout: .cancelled
         default: isBilled ? .interrupted : .failed
@@ -177,20 +175,29 @@ extension Worker {
         if key.pointee.keyID.isEmpty { return }
         let id = c.pointee.exchange.auditID
         let fields = keyStateFields(key, until: until, reason)
-        put(AuditEncoder.providerKeyStateSize(fields)) {
+        _ = put(AuditEncoder.providerKeyStateSize(fields)) {
             AuditEncoder.encodeProviderKeyState(id, fields, into: $0)
         }
     }
 
-    /// Writes a record into the ring, or keeps it until there is room.
+    /// Where nobody waits for room, no more records are kept beside the ring.
+    private static let maxSpilledRecords = 4096
+
+    /// Writes a record into the ring, or keeps it until there is room. False: it is dropped, for there is too much already
+    /// and the gateway is not to wait (`audit.on_full: drop`, or no audit at all).
     @inline(__always)
-    private mutating func put(_ size: Int, _ encode: (UnsafeMutableRawPointer) -> Void) {
+    private mutating func put(_ size: Int, _ encode: (UnsafeMutableRawPointer) -> Void) -> Bool {
         if spilled.isEmpty, let room = producer.reserve(size) {
             encode(room)
             producer.commit()
-        } else {
+        } else if current.pointee.policy.waitsForAudit || spilled.count < Self.maxSpilledRecords {
             spill(size, encode)
+        } else {
+            metrics.audit(dropped: 1)
+            return false
         }
+        metrics.audit(accepted: 1)
+        return true
     }
 }
 

@@ -4,16 +4,56 @@ import Reactor
 
 /// The head that a client gets of a provider's answer, and a stream out of which a chunk is taken that it did not ask for.
 extension Worker {
-    @inline(__always)
     func isFiltered(_ c: UnsafeMutablePointer<ClientConnection>) -> Bool {
         providerExchanges.pointer(UInt32(c.pointee.exchange.provider)).pointee.isFiltering
     }
 
     /// A body that will be shorter than its length said goes out in chunks.
-    func prepareProviderRelay(_ c: UnsafeMutablePointer<ClientConnection>) {
-        if isFiltered(c), case .contentLength = c.pointee.exchange.responseFraming {
+    ///
+    /// - Returns: whether the stream may still go on with another provider's.
+    func prepareProviderRelay(_ c: UnsafeMutablePointer<ClientConnection>) -> Bool {
+        let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
+        if side.pointee.isFiltering, case .contentLength = c.pointee.exchange.responseFraming {
             c.pointee.exchange.sendsChunked = true
         }
+        side.pointee.headIsOut = true
+        return side.pointee.opening == .open
+    }
+
+    /// The bytes of the answer are looked at, or changed.
+    func readsAnswer(_ c: UnsafeMutablePointer<ClientConnection>) -> Bool {
+        let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
+        return side.pointee.isReading || side.pointee.isFiltering
+    }
+
+    /// The client has the head of an earlier attempt's stream.
+    func hasHead(_ c: UnsafeMutablePointer<ClientConnection>) -> Bool {
+        providerExchanges.pointer(UInt32(c.pointee.exchange.provider)).pointee.headIsOut
+    }
+
+    /// The head that was written cannot be sent.
+    func headIsNotOut(_ c: UnsafeMutablePointer<ClientConnection>) {
+        let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
+        side.pointee.headIsOut = false
+        side.pointee.opening = .none
+    }
+
+    /// `relay` for what a provider answers.
+    @inline(never)
+    mutating func relayProvided(
+        _ upstream: UInt32, _ p: UnsafePointer<UInt8>, _ n: Int, _ headBytes: Int
+    ) -> Int {
+        let c = clients.pointer(upstreams.pointer(upstream).pointee.client)
+        let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
+        if side.pointee.opening == .open { return relayOpening(upstream, p, n, headBytes) }
+        return relayBody(upstream, p, n, headBytes)
+    }
+
+    /// Relays bytes of a body that has begun in earnest, or of a part of which is known that it may go on.
+    mutating func relayBody(_ upstream: UInt32, _ p: UnsafePointer<UInt8>, _ n: Int, _ headBytes: Int) -> Int {
+        let c = clients.pointer(upstreams.pointer(upstream).pointee.client)
+        if isFiltered(c) { return relayFiltered(upstream, p, n, headBytes) }
+        return relayPlain(upstream, p, n, headBytes: headBytes)
     }
 
     // MARK: Head
@@ -55,7 +95,7 @@ extension Worker {
     }
 
     /// Visible ASCII: what a field's value may hold without a second thought.
-    private static func isPlain(_ text: Bytes) -> Bool {
+    static func isPlain(_ text: Bytes) -> Bool {
         for i in 0..<text.count {
             let c = text.pointer.unsafelyUnwrapped[i]
             if c <= 0x20 || c >= 0x7F { return false }
@@ -159,6 +199,10 @@ extension Worker {
     private func filter(
         _ side: UnsafeMutablePointer<ProviderExchange>, _ p: UnsafePointer<UInt8>, _ n: Int, at: Int
     ) -> Int {
+        guard side.pointee.asksForUsage else {
+            (out + at).update(from: p, count: n)
+            return n
+        }
         let hold = side.pointee.hold.base.unsafelyUnwrapped
         var count = 0
         while true {

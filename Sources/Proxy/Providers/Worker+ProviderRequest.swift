@@ -52,7 +52,8 @@ extension Worker {
         let key = providers.keys.pointer(Int(side.pointee.key))
         let provider = providers.providers.pointer(Int(key.pointee.provider))
         writer.append("accept-encoding: ")
-        if side.pointee.asksForUsage || !head.known.contains(.acceptEncoding) {
+        // A stream is read, cut and ended event by event.
+        if side.pointee.asksForStream || !head.known.contains(.acceptEncoding) {
             writer.append("identity\r\n")
         } else if let field = firstField(.acceptEncoding) {
             writer.append(AcceptedCodings(bytes(field, base)).value)
@@ -63,7 +64,8 @@ extension Worker {
         }
     }
 
-    private func sendsVersion(_ base: UnsafePointer<UInt8>) -> Bool {
+    /// The request says which version of Anthropic's API it means.
+    func sendsVersion(_ base: UnsafePointer<UInt8>) -> Bool {
         let name: StaticString = "anthropic-version"
         for i in 0..<Int(head.fieldCount)
         where Int(fields[i].nameLength) == name.utf8CodeUnitCount

@@ -5,6 +5,7 @@ import Reactor
 /// into the arena, which must not be reset before the statement has run.
 struct AuditBinder: ~Copyable {
     var arena = Arena()
+    var repeated = RepeatedValues()
     private var time = TimeText()
     private let headers = HeaderWriter()
     var timeZoneOffsetMinutes = 0
@@ -12,41 +13,48 @@ struct AuditBinder: ~Copyable {
     /// False in databases whose column `stream_chunks` takes no NULL.
     var unknownChunksAreNull = true
 
+    /// Nothing that was bound before waits for its statement to run.
+    mutating func beginStatement() {
+        arena.reset()
+        repeated.beginStatement()
+    }
+
     /// The parameters of `AuditStatements.Shape.open`; `base` is the first.
-    mutating func bindOpen(_ row: borrowing AuditBatch.Row, _ statement: OpaquePointer, _ base: Int32) {
-        bindRequest(row, statement, base)
+    mutating func bindOpen(_ row: borrowing AuditBatch.Row, _ parameters: Parameters, _ base: Int32) {
+        let statement = parameters.statement
+        bindRequest(row, parameters, base)
         bindTime(row.accepted.requestTimeNanoseconds, statement, base + 6)
         bindTime(row.firstByte.firstResponseTimeNanoseconds, statement, base + 7)
-        bindClient(row, statement, base + 8)
+        bindClient(row, parameters, base + 8)
         bindHeaders(row.accepted.requestHeaders, statement, base + 10)
-        bindOptionalText(row.firstByte.targetURL, statement, base + 11)
+        bindRepeated(row.firstByte.targetURL, .targetURL, parameters, base + 11)
         bindHeaders(row.firstByte.responseHeaders, statement, base + 12)
     }
 
     /// The parameters of `AuditStatements.Shape.brief`, with which those of `.full` begin; `base` is the first.
     @inline(__always)
     mutating func bindBrief(
-        _ row: borrowing AuditBatch.Row, _ fields: borrowing CompletedFields, _ statement: OpaquePointer, _ base: Int32
+        _ row: borrowing AuditBatch.Row, _ fields: borrowing CompletedFields, _ parameters: Parameters, _ base: Int32
     ) {
-        bindRequest(row, statement, base)
-        bindTarget(fields, statement, base + 6)
-        bindTime(row.accepted.requestTimeNanoseconds, statement, base + 8)
+        bindRequest(row, parameters, base)
+        bindTarget(fields, parameters, base + 6)
+        bindTime(row.accepted.requestTimeNanoseconds, parameters.statement, base + 8)
         bindResponse(
             fields, requestTimeNanoseconds: row.accepted.requestTimeNanoseconds,
-            firstResponseTimeNanoseconds: row.firstByte.firstResponseTimeNanoseconds, statement, base + 9)
-        bindClient(row, statement, base + 14)
-        bindEnd(fields, statement, base + 16)
+            firstResponseTimeNanoseconds: row.firstByte.firstResponseTimeNanoseconds, parameters, base + 9)
+        bindClient(row, parameters, base + 14)
+        bindEnd(fields, parameters, base + 16)
     }
 
     /// `AuditStatements.completionColumns`; `base` is the first one's parameter.
     mutating func bindCompletion(
-        _ fields: borrowing CompletedFields, requestTimeNanoseconds: UInt64, _ statement: OpaquePointer, _ base: Int32
+        _ fields: borrowing CompletedFields, requestTimeNanoseconds: UInt64, _ parameters: Parameters, _ base: Int32
     ) {
-        bindTarget(fields, statement, base)
+        bindTarget(fields, parameters, base)
         bindResponse(
-            fields, requestTimeNanoseconds: requestTimeNanoseconds, firstResponseTimeNanoseconds: 0, statement,
+            fields, requestTimeNanoseconds: requestTimeNanoseconds, firstResponseTimeNanoseconds: 0, parameters,
             base + 2)
-        bindEnd(fields, statement, base + 7)
+        bindEnd(fields, parameters, base + 7)
     }
 
     /// `AuditStatements.recordedColumns`; `base` is the first one's parameter.
@@ -62,25 +70,25 @@ struct AuditBinder: ~Copyable {
 
     /// From `id` to `path`.
     @inline(__always)
-    private mutating func bindRequest(_ row: borrowing AuditBatch.Row, _ statement: OpaquePointer, _ base: Int32) {
-        bindID(row.id, statement, base)
-        bindText(row.accepted.requestID, statement, base + 1)
-        bindOptionalText(row.accepted.keyID, statement, base + 2)
-        bindOptionalText(row.accepted.sourcePath, statement, base + 3)
-        bindText(row.accepted.method, statement, base + 4)
-        bindText(row.accepted.path, statement, base + 5)
+    private mutating func bindRequest(_ row: borrowing AuditBatch.Row, _ parameters: Parameters, _ base: Int32) {
+        bindID(row.id, parameters.statement, base)
+        bindText(row.accepted.requestID, parameters.statement, base + 1)
+        bindRepeated(row.accepted.keyID, .key, parameters, base + 2)
+        bindRepeated(row.accepted.sourcePath, .sourcePath, parameters, base + 3)
+        bindRepeated(row.accepted.method, .method, parameters, base + 4, isOptional: false)
+        bindRepeated(row.accepted.path, .path, parameters, base + 5, isOptional: false)
     }
 
     /// `target_url` and `status_code`.
     @inline(__always)
     private mutating func bindTarget(
-        _ fields: borrowing CompletedFields, _ statement: OpaquePointer, _ base: Int32
+        _ fields: borrowing CompletedFields, _ parameters: Parameters, _ base: Int32
     ) {
-        bindOptionalText(fields.targetURL, statement, base)
+        bindRepeated(fields.targetURL, .targetURL, parameters, base)
         if fields.status != 0 {
-            sqlite3_bind_int(statement, base + 1, Int32(fields.status))
+            repeated.bind(Int64(fields.status), parameters, base + 1)
         } else {
-            sqlite3_bind_null(statement, base + 1)
+            repeated.bindNull(parameters, base + 1)
         }
     }
 
@@ -88,50 +96,50 @@ struct AuditBinder: ~Copyable {
     @inline(__always)
     private mutating func bindResponse(
         _ fields: borrowing CompletedFields, requestTimeNanoseconds: UInt64, firstResponseTimeNanoseconds: UInt64,
-        _ statement: OpaquePointer, _ base: Int32
+        _ parameters: Parameters, _ base: Int32
     ) {
         let first =
             fields.firstResponseTimeNanoseconds != 0
             ? fields.firstResponseTimeNanoseconds : firstResponseTimeNanoseconds
-        bindTime(first, statement, base)
-        bindTime(max(1, fields.responseTimeNanoseconds), statement, base + 1)
+        bindTime(first, parameters.statement, base)
+        bindTime(max(1, fields.responseTimeNanoseconds), parameters.statement, base + 1)
         let duration = Self.milliseconds(from: requestTimeNanoseconds, to: fields.responseTimeNanoseconds)
-        sqlite3_bind_double(statement, base + 2, duration)
-        sqlite3_bind_int64(statement, base + 3, Int64(clamping: fields.requestSize))
-        sqlite3_bind_int64(statement, base + 4, Int64(clamping: fields.responseSize))
+        sqlite3_bind_double(parameters.statement, base + 2, duration)
+        repeated.bind(Int64(clamping: fields.requestSize), parameters, base + 3)
+        repeated.bind(Int64(clamping: fields.responseSize), parameters, base + 4)
     }
 
     /// `user_agent` and `ip_address`.
     @inline(__always)
-    private mutating func bindClient(_ row: borrowing AuditBatch.Row, _ statement: OpaquePointer, _ base: Int32) {
-        bindOptionalText(row.accepted.userAgent, statement, base)
-        bindOptionalText(row.accepted.ip, statement, base + 1)
+    private mutating func bindClient(_ row: borrowing AuditBatch.Row, _ parameters: Parameters, _ base: Int32) {
+        bindRepeated(row.accepted.userAgent, .userAgent, parameters, base)
+        bindRepeated(row.accepted.ip, .ip, parameters, base + 1)
     }
 
     /// From `is_stream` to `error_message`.
     @inline(__always)
-    private mutating func bindEnd(_ fields: borrowing CompletedFields, _ statement: OpaquePointer, _ base: Int32) {
-        sqlite3_bind_int(statement, base, fields.isStream ? 1 : 0)
+    private mutating func bindEnd(_ fields: borrowing CompletedFields, _ parameters: Parameters, _ base: Int32) {
+        repeated.bind(fields.isStream ? 1 : 0, parameters, base)
         if fields.streamChunks == AuditEvent.unknownChunks {
-            bindCompressedChunks(fields, statement, base + 1)
+            bindCompressedChunks(fields, parameters, base + 1)
         } else {
-            sqlite3_bind_int64(statement, base + 1, Int64(fields.streamChunks))
+            repeated.bind(Int64(fields.streamChunks), parameters, base + 1)
         }
-        bindOptionalText(fields.errorMessage, statement, base + 2)
+        bindRepeated(fields.errorMessage, .error, parameters, base + 2)
     }
 
     /// The chunks of a compressed stream, counted in its recorded body if that is there whole; else NULL.
     @inline(never)
     private func bindCompressedChunks(
-        _ fields: borrowing CompletedFields, _ statement: OpaquePointer, _ parameter: Int32
+        _ fields: borrowing CompletedFields, _ parameters: Parameters, _ parameter: Int32
     ) {
         let isWhole = fields.flags & AuditEvent.Flags.bodyTruncated == 0
         if isWhole, let count = BodyText.streamChunks(fields.responseBody, headers: fields.responseHeaders) {
-            sqlite3_bind_int64(statement, parameter, Int64(count))
+            repeated.bind(Int64(count), parameters, parameter)
         } else if unknownChunksAreNull {
-            sqlite3_bind_null(statement, parameter)
+            repeated.bindNull(parameters, parameter)
         } else {
-            sqlite3_bind_int64(statement, parameter, 0)
+            repeated.bind(0, parameters, parameter)
         }
     }
 
@@ -173,6 +181,20 @@ struct AuditBinder: ~Copyable {
     }
 
     // MARK: Texts
+
+    /// A text that is mostly the same as in the rows before. Empty is NULL if it may be.
+    @inline(__always)
+    mutating func bindRepeated(
+        _ text: Bytes, _ column: RepeatedValues.Column, _ parameters: Parameters, _ number: Int32,
+        isOptional: Bool = true
+    ) {
+        if text.count == 0 && !isOptional {
+            parameters.bound[Int(number)] = 0
+            sqlite3_bind_text(parameters.statement, number, "", 0, nil)
+        } else if !repeated.bind(text, column, parameters, number) {
+            bindText(text, parameters.statement, number)
+        }
+    }
 
     @inline(__always)
     private func bind(

@@ -30,6 +30,8 @@ final class AuditFlusher {
     /// Of one transaction.
     static let maximumRows = 8192
     static let maximumBytes = 32 << 20
+    /// Bytes of a ring that are kept ready for its worker, see `RingConsumer.prepare`.
+    private static let leastPrepared = 256 << 10
 
     let connection: Connection
     private(set) var readers: [RingReader]
@@ -37,7 +39,7 @@ final class AuditFlusher {
     private(set) var isCareful = true
     /// Told of each exchange that has ended, once it is stored.
     var accessLog: AccessLog?
-    /// Called every few hundred rows of a batch.
+    /// Called every few rows of a batch.
     var onProgress: () -> Void = {}
 
     /// What has been committed.
@@ -53,6 +55,7 @@ final class AuditFlusher {
     init(connection: Connection, rings: [MappedRing]) {
         self.connection = connection
         readers = rings.map(RingReader.init)
+        for reader in readers { reader.consumer.prepare(ahead: Self.leastPrepared) }
         transaction = AuditTransaction(connection: connection)
     }
 
@@ -121,9 +124,21 @@ final class AuditFlusher {
         // What it points to lies in the rings until they are released.
         if let accessLog, accessLog.isOn { accessLog.write(transaction.batch, connection) }
         guard releasing else { return .more }
-        for reader in readers { reader.consumer.release() }
+        for reader in readers {
+            reader.consumer.release()
+            // Twice what the last batch was, for by the next one more may come.
+            reader.consumer.prepare(ahead: max(Self.leastPrepared, 2 * transaction.batch.bytes))
+        }
         if isDrained { isCareful = false }
         return isDrained ? .drained : .more
+    }
+
+    /// Gives up what a rush has made grow: room for batches, the database's cached pages, the rings' pages. Between two
+    /// flushes.
+    func giveBackMemory() {
+        transaction.batch = AuditBatch()
+        connection.giveBackMemory()
+        for reader in readers { reader.ring.giveBackPages() }
     }
 
     /// True if the rings hold no more than was read.

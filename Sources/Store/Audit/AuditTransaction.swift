@@ -39,7 +39,7 @@ struct AuditTransaction: ~Copyable {
     ///
     /// - Parameters:
     ///   - isCareful: whether events may come a second time.
-    ///   - onProgress: called every few hundred rows.
+    ///   - onProgress: called every few rows.
     mutating func write(isCareful: Bool, onProgress: () -> Void) throws(StoreError) {
         usage.batch.removeAll()
         rollups.removeAll()
@@ -48,10 +48,11 @@ struct AuditTransaction: ~Copyable {
         orphaned = 0
         insertedUsage = 0
         self.isCareful = isCareful
+        binder.repeated.beginBatch()
         if isCareful {
             for index in batch.rows.indices {
                 do throws(StoreError) { try writeCarefully(index) } catch { try reject(error) }
-                if index & 255 == 255 { onProgress() }
+                if index & 15 == 15 { onProgress() }
             }
         } else {
             try writeFast(onProgress)
@@ -59,6 +60,7 @@ struct AuditTransaction: ~Copyable {
         for late in batch.lateFirstBytes { try writeFirstByte(late.id, late.fields) }
         for index in batch.lateCompletions {
             do throws(StoreError) { try writeLate(batch.completions[Int(index)]) } catch { try reject(error) }
+            if index & 15 == 15 { onProgress() }
         }
         try usage.write(
             to: connection, timeZoneOffsetMinutes: binder.timeZoneOffsetMinutes,
@@ -118,32 +120,33 @@ struct AuditTransaction: ~Copyable {
         while position < indexes.count {
             while size > indexes.count - position { size /= 2 }
             let statement = try statements.insert(shape, rows: size)
-            binder.arena.reset()
+            let parameters = statement.parameters
+            binder.beginStatement()
             binder.bindTime(Clock.realtimeNanoseconds(), statement.handle, 1)
             for n in 0..<size {
                 let row = batch.rows[Int(indexes[position + n])]
-                bind(row, shape, statement.handle, 2 + Int32(n) * shape.columnCount)
+                bind(row, shape, parameters, 2 + Int32(n) * shape.columnCount)
                 addToSums(row)
             }
             try statement.run()
             position += size
-            if position & 511 == 0 { onProgress() }
+            onProgress()
         }
     }
 
     @inline(__always)
     private mutating func bind(
-        _ row: AuditBatch.Row, _ shape: AuditStatements.Shape, _ statement: OpaquePointer, _ base: Int32
+        _ row: AuditBatch.Row, _ shape: AuditStatements.Shape, _ parameters: Parameters, _ base: Int32
     ) {
         guard row.completion >= 0 else {
-            binder.bindOpen(row, statement, base)
+            binder.bindOpen(row, parameters, base)
             return
         }
         let fields = batch.completions[Int(row.completion)].fields
-        binder.bindBrief(row, fields, statement, base)
+        binder.bindBrief(row, fields, parameters, base)
         if shape == .full {
-            binder.bindHeaders(row.accepted.requestHeaders, statement, base + 19)
-            binder.bindRecorded(fields, statement, base + 20)
+            binder.bindHeaders(row.accepted.requestHeaders, parameters.statement, base + 19)
+            binder.bindRecorded(fields, parameters.statement, base + 20)
         }
     }
 
@@ -152,9 +155,9 @@ struct AuditTransaction: ~Copyable {
         let row = batch.rows[index]
         let shape = shape(of: row)
         let statement = try statements.insertUnlessThere(shape)
-        binder.arena.reset()
+        binder.beginStatement()
         binder.bindTime(Clock.realtimeNanoseconds(), statement.handle, 1)
-        bind(row, shape, statement.handle, 2)
+        bind(row, shape, statement.parameters, 2)
         try statement.run()
         if connection.changes == 1 {
             inserted += 1
@@ -167,7 +170,7 @@ struct AuditTransaction: ~Copyable {
 
     private mutating func writeFirstByte(_ id: AuditID, _ fields: FirstByteFields) throws(StoreError) {
         let update = try statements.firstByte()
-        binder.arena.reset()
+        binder.beginStatement()
         binder.bindID(id, update.handle, 1)
         binder.bindTime(fields.firstResponseTimeNanoseconds, update.handle, 2)
         binder.bindOptionalText(fields.targetURL, update.handle, 3)
@@ -185,7 +188,7 @@ struct AuditTransaction: ~Copyable {
         }
         // Completed before, or never accepted.
         let orphan = try connection.statement(AuditStatements.orphan)
-        binder.arena.reset()
+        binder.beginStatement()
         binder.bindID(completion.id, orphan.handle, 1)
         binder.bindTime(max(1, requested), orphan.handle, 2)
         binder.bindTime(Clock.realtimeNanoseconds(), orphan.handle, 3)
@@ -201,9 +204,9 @@ struct AuditTransaction: ~Copyable {
     /// False if no row waits for this.
     private mutating func update(_ completion: AuditBatch.Completion, _ requested: UInt64) throws(StoreError) -> Bool {
         let update = try statements.complete()
-        binder.arena.reset()
+        binder.beginStatement()
         binder.bindID(completion.id, update.handle, 1)
-        binder.bindCompletion(completion.fields, requestTimeNanoseconds: requested, update.handle, 2)
+        binder.bindCompletion(completion.fields, requestTimeNanoseconds: requested, update.parameters, 2)
         binder.bindRecorded(completion.fields, update.handle, 12)
         try update.run()
         return connection.changes == 1

@@ -63,77 +63,11 @@ struct HeaderWriter: ~Copyable {
         // An escaped byte takes six at most, a line seven around its two texts and four more within an array; copying
         // overshoots by fifteen.
         let start = arena.reserve(raw.count * 6 + HeaderText.maximumLines * 12 + 16)
-        guard let end = writeAtOnce(raw, start) ?? writeByLines(raw, start) else { return nil }
+        // The usual block in one pass, any other line by line.
+        let length = cscan_json_header_lines(start, raw.pointer, raw.count)
+        guard let end = length > 0 ? start + length : writeByLines(raw, start) else { return nil }
         arena.keep(end - start)
         return Bytes(UnsafePointer(start), end - start)
-    }
-
-    // MARK: The usual block, in one pass
-
-    /// Nil, and nothing of use at `start`, if a line is no `name: value`, a name occurs twice or is not plain ASCII,
-    /// or a control byte stands somewhere.
-    private func writeAtOnce(_ raw: Bytes, _ start: Target) -> Target? {
-        guard var p = raw.pointer else { return nil }
-        let end = p + raw.count
-        var out = start
-        var count = 0
-        var seen: UInt64 = 0
-        while p < end {
-            Self.put(",\"", &out)
-            let nameLength = cscan_json_copy_plain(out, p, end - p, 0x3A)
-            guard nameLength > 0, nameLength < end - p, p[nameLength] == 0x3A, count < HeaderText.maximumLines
-            else { return nil }
-            let line = Line(name: Bytes(p, nameLength), value: .empty, mark: Self.mark(Bytes(p, nameLength)))
-            if seen & line.mark != 0 && isRepeated(line, count) { return nil }
-            seen |= line.mark
-            (lines + count).initialize(to: line)
-            count += 1
-            out += nameLength
-            Self.put("\":\"", &out)
-            guard let next = Self.writeValue(p + nameLength + 1, end, &out) else { return nil }
-            p = next
-            Self.put(0x22, &out)
-        }
-        // In place of the first comma.
-        start.pointee = 0x7B
-        Self.put(0x7D, &out)
-        return out
-    }
-
-    private func isRepeated(_ line: Line, _ count: Int) -> Bool {
-        for i in 0..<count where lines[i].mark == line.mark {
-            if ByteScan.equalsIgnoringCase(lines[i].name, line.name) { return true }
-        }
-        return false
-    }
-
-    /// What stands between a colon and the end of the line, without blanks at its ends; returns where the next line
-    /// begins. Nil for a control byte that is no part of the line's end.
-    @inline(__always)
-    private static func writeValue(
-        _ start: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>, _ out: inout Target
-    ) -> UnsafePointer<UInt8>? {
-        var p = start
-        while p < end, p[0] == 0x20 || p[0] == 0x09 { p += 1 }
-        let first = out
-        while true {
-            let run = cscan_json_copy_plain(out, p, end - p, 0x22)
-            out += run
-            p += run
-            if p == end { break }
-            if p[0] == 0x0D && p + 1 < end && p[1] == 0x0A {
-                p += 2
-                break
-            }
-            if p[0] == 0x0A {
-                p += 1
-                break
-            }
-            if p[0] < 0x20 { return nil }
-            p += writeSpecial(p, end - p, &out)
-        }
-        while out > first, out[-1] == 0x20 { out -= 1 }
-        return p
     }
 
     // MARK: Any block, line by line

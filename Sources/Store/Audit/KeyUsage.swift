@@ -86,10 +86,12 @@ struct KeyUsage: ~Copyable {
         return entries.count - 1
     }
 
-    /// FNV-1a; key ids are made by us, so nobody can aim at collisions.
-    private static func hash(_ key: Bytes) -> Int {
+    /// FNV-1a, and its bits mixed once more: what the last bytes change is at first in few of them, and ids that are
+    /// numbered differ in the last ones only. Key ids are made by us, so nobody can aim at collisions.
+    static func hash(_ key: Bytes) -> Int {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in key.buffer { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-        return Int(truncatingIfNeeded: hash >> 20)
+        let product = hash.multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
+        return Int(truncatingIfNeeded: product.high ^ product.low)
     }
 }

@@ -14,7 +14,8 @@ final class Connection {
     /// Process-wide settings must be made before SQLite is first used; once is enough.
     private static let configured: Bool = fg_sqlite_configure() == SQLITE_OK && sqlite3_threadsafe() != 0
 
-    init(path: String, mode: Mode, busyTimeoutMilliseconds: Int32) throws(StoreError) {
+    /// - Parameter isPaced: pauses for breath while pages are moved, see `PacedFiles`.
+    init(path: String, mode: Mode, busyTimeoutMilliseconds: Int32, isPaced: Bool = false) throws(StoreError) {
         _ = Self.configured
         let access =
             switch mode {
@@ -23,7 +24,8 @@ final class Connection {
             case .create: SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
             }
         var opened: OpaquePointer?
-        let code = sqlite3_open_v2(path, &opened, access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nil)
+        let flags = access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
+        let code = sqlite3_open_v2(path, &opened, flags, isPaced ? PacedFiles.name : nil)
         guard code == SQLITE_OK, let opened else {
             let message = opened.map { String(cString: sqlite3_errmsg($0)) } ?? "out of memory"
             sqlite3_close_v2(opened)
@@ -48,7 +50,7 @@ final class Connection {
         try setDurability(.checkpoints)
         try execute("PRAGMA foreign_keys = ON")
         try execute("PRAGMA temp_store = MEMORY")
-        try execute("PRAGMA cache_size = -16384")
+        try execute("PRAGMA cache_size = -4096")
         try execute("PRAGMA journal_size_limit = 67108864")
     }
 
@@ -102,6 +104,9 @@ final class Connection {
 
     /// Rows that the last INSERT, UPDATE or DELETE changed.
     var changes: Int { Int(sqlite3_changes64(handle)) }
+
+    /// Gives up cached pages, as far as no statement uses them.
+    func giveBackMemory() { sqlite3_db_release_memory(handle) }
 
     // MARK: Transactions
 

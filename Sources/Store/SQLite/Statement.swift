@@ -4,13 +4,27 @@ import CSQLite
 final class Statement {
     let handle: OpaquePointer
     private let database: OpaquePointer
+    private var bound: UnsafeMutablePointer<UInt64>?
 
     init(handle: OpaquePointer, database: OpaquePointer) {
         self.handle = handle
         self.database = database
     }
 
-    deinit { sqlite3_finalize(handle) }
+    deinit {
+        sqlite3_finalize(handle)
+        bound?.deallocate()
+    }
+
+    /// For `RepeatedValues`; who asks for them binds the same parameters in the same way each time.
+    var parameters: Parameters {
+        if let bound { return Parameters(statement: handle, bound: bound) }
+        let count = Int(sqlite3_bind_parameter_count(handle)) + 1
+        let bound = UnsafeMutablePointer<UInt64>.allocate(capacity: count)
+        bound.initialize(repeating: 0, count: count)
+        self.bound = bound
+        return Parameters(statement: handle, bound: bound)
+    }
 
     // MARK: Binding (parameters count from 1)
 
@@ -125,6 +139,7 @@ final class Statement {
     func reset() {
         sqlite3_reset(handle)
         sqlite3_clear_bindings(handle)
+        bound?.update(repeating: 0, count: Int(sqlite3_bind_parameter_count(handle)) + 1)
     }
 
     // MARK: Columns (count from 0)

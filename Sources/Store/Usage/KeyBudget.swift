@@ -1,3 +1,5 @@
+import Reactor
+
 /// What starts a key's budget anew.
 public enum BudgetPeriod: String, Sendable, BitwiseCopyable, CaseIterable {
     /// Nothing does.
@@ -102,12 +104,25 @@ public struct KeyBudget: Sendable, Equatable {
         acceptedMilliseconds accepted: Int64, tokens: Int64, costMicros: Int64?, currency: String,
         offsetMinutes: Int
     ) -> Bool {
+        count(accepted, tokens, currency == self.currency ? costMicros : nil, offsetMinutes)
+    }
+
+    /// The same for a currency that is no text yet.
+    mutating func settle(
+        acceptedMilliseconds accepted: Int64, tokens: Int64, costMicros: Int64?, currency: Bytes,
+        offsetMinutes: Int
+    ) -> Bool {
+        let isOurs = self.currency.utf8.count == currency.count && self.currency.utf8.elementsEqual(currency.buffer)
+        return count(accepted, tokens, isOurs ? costMicros : nil, offsetMinutes)
+    }
+
+    private mutating func count(
+        _ accepted: Int64, _ tokens: Int64, _ costMicros: Int64?, _ offsetMinutes: Int
+    ) -> Bool {
         enter(accepted, offsetMinutes: offsetMinutes)
         if let since = countedSinceMilliseconds, accepted < since { return false }
         tokensSpent = Self.sum(tokensSpent, tokens)
-        if let costMicros, currency == self.currency {
-            amountSpentMicros = Self.sum(amountSpentMicros, costMicros)
-        }
+        if let costMicros { amountSpentMicros = Self.sum(amountSpentMicros, costMicros) }
         return true
     }
 

@@ -1,17 +1,21 @@
+import Reactor
+
 /// At which service tier a provider says that it has served an exchange.
 @frozen public enum ServiceLevel: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case standard, flex, priority, batch, balanced, ultrafast, other
 
     /// As in the database and the API.
-    public var name: String {
+    public var name: String { bytes.string }
+
+    var bytes: Bytes {
         switch self {
-        case .standard: "standard"
-        case .flex: "flex"
-        case .priority: "priority"
-        case .batch: "batch"
-        case .balanced: "balanced"
-        case .ultrafast: "ultrafast"
-        case .other: "other"
+        case .standard: Bytes("standard")
+        case .flex: Bytes("flex")
+        case .priority: Bytes("priority")
+        case .batch: Bytes("batch")
+        case .balanced: Bytes("balanced")
+        case .ultrafast: Bytes("ultrafast")
+        case .other: Bytes("other")
         }
     }
 }

@@ -9,13 +9,17 @@ struct UsageSettlement: ~Copyable {
     private(set) var rejected = 0
 
     private let connection: Connection
-    private var insertStatement: Statement?
+    private var statements = UsageStatements()
+    private var groups = UsageGroups()
     private var rollups = UsageRollupTable()
-    /// Of the keys of this batch; nil: there is no such key.
-    private var budgets: [String: Budget?] = [:]
+    /// Of the keys of this batch.
+    private var budgets: [Budget] = []
+    /// Where a key's budget is; -1: there is no such key.
+    private var budgetPositions: [String: Int] = [:]
     private var providerKeys: [String: ProviderKeyCount] = [:]
 
     private struct Budget {
+        let keyID: String
         var value: KeyBudget
         var isChanged = false
     }
@@ -31,26 +35,35 @@ struct UsageSettlement: ~Copyable {
     /// Writes what a batch holds of usage and key states; the caller has begun a transaction.
     ///
     /// - Parameters:
-    ///   - isCareful: a value that SQLite will never take is counted and left out, for it must not hold up all others.
-    ///   - onProgress: called every few hundred rows.
+    ///   - isCareful: rows may be there already, and a value that SQLite will never take is counted and left out, for it
+    ///     must not hold up all others.
+    ///   - onProgress: called every few rows.
     mutating func write(
         _ batch: borrowing AuditBatch, _ binder: inout AuditBinder, isCareful: Bool, onProgress: () -> Void
     ) throws(StoreError) {
         inserted = 0
         rejected = 0
+        groups.removeAll()
         rollups.removeAll()
         budgets.removeAll(keepingCapacity: true)
+        budgetPositions.removeAll(keepingCapacity: true)
         providerKeys.removeAll(keepingCapacity: true)
         let offset = binder.timeZoneOffsetMinutes
-        for index in batch.usage.indices {
-            do throws(StoreError) {
-                if try insert(batch.usage[index], &binder) { try settle(batch.usage[index], offset) }
-            } catch {
-                guard isCareful, error.isAboutData else { throw error }
-                rejected += 1
+        if isCareful {
+            for index in batch.usage.indices {
+                do throws(StoreError) {
+                    let rows = index..<index + 1
+                    if try insert(batch, rows, &binder, isCareful: true) == 1 { try settle(batch.usage[index], offset) }
+                } catch {
+                    guard error.isAboutData else { throw error }
+                    rejected += 1
+                }
+                onProgress()
             }
-            if index & 255 == 255 { onProgress() }
+        } else {
+            try writeFast(batch, &binder, onProgress)
         }
+        try addGroups()
         try rollups.write(to: connection, offsetMinutes: offset)
         try writeBudgets(offset)
         try writeProviderKeys(offset)
@@ -59,59 +72,79 @@ struct UsageSettlement: ~Copyable {
 
     // MARK: Rows
 
-    private static let insertText = """
-        INSERT INTO usage_records (id, request_id, key_id, source_path, provider, provider_key_id, model_requested,
-            model_served, prompt_tokens, completion_tokens, cached_tokens, cache_write_tokens, reasoning_tokens,
-            total_tokens, cost_micros, currency, estimated, outcome, created_at, service_tier,
-            \(UsageParts.columns.map(\.name).joined(separator: ", ")))
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
-            ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)
-        ON CONFLICT (id) DO NOTHING
-        """
+    /// Inserts rows that are new several at a time, the last ones in powers of two, so that few statements are needed.
+    private mutating func writeFast(
+        _ batch: borrowing AuditBatch, _ binder: inout AuditBinder, _ onProgress: () -> Void
+    ) throws(StoreError) {
+        var position = 0
+        var size = UsageStatements.rowsPerInsert
+        while position < batch.usage.count {
+            while size > batch.usage.count - position { size /= 2 }
+            let rows = position..<position + size
+            _ = try insert(batch, rows, &binder, isCareful: false)
+            for index in rows { try settle(batch.usage[index], binder.timeZoneOffsetMinutes) }
+            position += size
+            onProgress()
+        }
+    }
 
-    /// False if the row is there already.
+    /// Returns how many rows were new. Unless it is careful a row that is there already is an error, which has undone
+    /// the whole transaction.
     private mutating func insert(
-        _ usage: AuditBatch.Usage, _ binder: inout AuditBinder
-    ) throws(StoreError) -> Bool {
-        let statement: Statement
-        if let insertStatement {
-            statement = insertStatement
-        } else {
-            statement = try connection.prepare(Self.insertText, persistent: true)
-            insertStatement = statement
+        _ batch: borrowing AuditBatch, _ rows: Range<Int>, _ binder: inout AuditBinder, isCareful: Bool
+    ) throws(StoreError) -> Int {
+        let statement = try statements.insert(rows: rows.count, isCareful: isCareful, connection)
+        binder.beginStatement()
+        var base: Int32 = 1
+        for index in rows {
+            Self.bind(batch.usage[index], &binder, statement.parameters, base)
+            base += UsageStatements.columnCount
         }
-        let fields = usage.fields
-        binder.arena.reset()
-        binder.bindID(usage.id, statement.handle, 1)
-        binder.bindText(fields.requestID.cut(), statement.handle, 2)
-        binder.bindOptionalText(fields.keyID.cut(), statement.handle, 3)
-        binder.bindOptionalText(fields.sourcePath.cut(RowLimit.textBytes), statement.handle, 4)
-        binder.bindText(fields.provider.cut(), statement.handle, 5)
-        binder.bindOptionalText(fields.providerKeyID.cut(), statement.handle, 6)
-        binder.bindText(fields.modelRequested.cut(), statement.handle, 7)
-        binder.bindOptionalText(fields.modelServed.cut(), statement.handle, 8)
-        statement.bind(9, fields.promptTokens.asTokens).bind(10, fields.completionTokens.asTokens)
-        statement.bind(11, fields.cachedTokens.asTokens).bind(12, fields.cacheWriteTokens.asTokens)
-        statement.bind(13, fields.reasoningTokens.asTokens).bind(14, fields.totalTokens.asTokens)
-        if fields.currency.isEmpty {
-            statement.bindNull(15)
-        } else {
-            statement.bind(15, fields.costMicros.asMicros)
-        }
-        binder.bindOptionalText(fields.currency.cut(), statement.handle, 16)
-        statement.bind(17, fields.isEstimated).bind(18, fields.outcome.name)
-        binder.bindTime(max(1, usage.id.unixMilliseconds &* 1_000_000), statement.handle, 19)
-        let parts = fields.parts
-        statement.bind(20, parts.tier.name)
-        statement.bind(21, parts.cacheWriteLong.asTokens).bind(22, parts.inputAudio.asTokens)
-        statement.bind(23, parts.inputImage.asTokens).bind(24, parts.cachedAudio.asTokens)
-        statement.bind(25, parts.outputAudio.asTokens).bind(26, parts.outputImage.asTokens)
-        statement.bind(27, parts.toolPrompt.asTokens).bind(28, parts.searches.asTokens)
-        statement.bind(29, parts.images.asTokens).bind(30, parts.milliseconds.asTokens)
         try statement.run()
-        guard connection.changes == 1 else { return false }
-        inserted += 1
-        return true
+        let new = connection.changes
+        inserted += new
+        return new
+    }
+
+    private static func bind(
+        _ usage: AuditBatch.Usage, _ binder: inout AuditBinder, _ parameters: Parameters, _ base: Int32
+    ) {
+        let fields = usage.fields
+        binder.bindID(usage.id, parameters.statement, base)
+        binder.bindText(fields.requestID.cut(), parameters.statement, base + 1)
+        binder.bindRepeated(fields.keyID.cut(), .usageKey, parameters, base + 2)
+        binder.bindRepeated(fields.sourcePath.cut(RowLimit.textBytes), .usageSourcePath, parameters, base + 3)
+        binder.bindRepeated(fields.provider.cut(), .provider, parameters, base + 4, isOptional: false)
+        binder.bindRepeated(fields.providerKeyID.cut(), .providerKey, parameters, base + 5)
+        binder.bindRepeated(fields.modelRequested.cut(), .modelRequested, parameters, base + 6, isOptional: false)
+        binder.bindRepeated(fields.modelServed.cut(), .modelServed, parameters, base + 7)
+        binder.repeated.bind(fields.promptTokens.asTokens, parameters, base + 8)
+        binder.repeated.bind(fields.completionTokens.asTokens, parameters, base + 9)
+        binder.repeated.bind(fields.cachedTokens.asTokens, parameters, base + 10)
+        binder.repeated.bind(fields.cacheWriteTokens.asTokens, parameters, base + 11)
+        binder.repeated.bind(fields.reasoningTokens.asTokens, parameters, base + 12)
+        binder.repeated.bind(fields.totalTokens.asTokens, parameters, base + 13)
+        if fields.currency.isEmpty {
+            binder.repeated.bindNull(parameters, base + 14)
+        } else {
+            binder.repeated.bind(fields.costMicros.asMicros, parameters, base + 14)
+        }
+        binder.bindRepeated(fields.currency.cut(), .currency, parameters, base + 15)
+        binder.repeated.bind(fields.isEstimated ? 1 : 0, parameters, base + 16)
+        binder.bindRepeated(fields.outcome.bytes, .outcome, parameters, base + 17)
+        binder.bindTime(max(1, usage.id.unixMilliseconds &* 1_000_000), parameters.statement, base + 18)
+        let parts = fields.parts
+        binder.bindRepeated(parts.tier.bytes, .usageTier, parameters, base + 19, isOptional: false)
+        binder.repeated.bind(parts.cacheWriteLong.asTokens, parameters, base + 20)
+        binder.repeated.bind(parts.inputAudio.asTokens, parameters, base + 21)
+        binder.repeated.bind(parts.inputImage.asTokens, parameters, base + 22)
+        binder.repeated.bind(parts.cachedAudio.asTokens, parameters, base + 23)
+        binder.repeated.bind(parts.outputAudio.asTokens, parameters, base + 24)
+        binder.repeated.bind(parts.outputImage.asTokens, parameters, base + 25)
+        binder.repeated.bind(parts.toolPrompt.asTokens, parameters, base + 26)
+        binder.repeated.bind(parts.searches.asTokens, parameters, base + 27)
+        binder.repeated.bind(parts.images.asTokens, parameters, base + 28)
+        binder.repeated.bind(parts.milliseconds.asTokens, parameters, base + 29)
     }
 
     // MARK: Sums
@@ -120,67 +153,71 @@ struct UsageSettlement: ~Copyable {
     private mutating func settle(_ usage: AuditBatch.Usage, _ offset: Int) throws(StoreError) {
         let fields = usage.fields
         let accepted = Int64(clamping: usage.id.unixMilliseconds)
-        let keyID = fields.keyID.storedText(UsageLimit.nameBytes)
-        let currency = fields.currency.storedText(UsageLimit.nameBytes)
-        let model = fields.modelServed.isEmpty ? fields.modelRequested : fields.modelServed
-        let cost = currency.isEmpty ? 0 : fields.costMicros.asMicros
-        var sums = UsageSums()
-        sums.requests = 1
-        sums.failures = fields.outcome == .failed ? 1 : 0
-        sums.estimated = fields.isEstimated ? 1 : 0
-        sums.promptTokens = fields.promptTokens.asTokens
-        sums.completionTokens = fields.completionTokens.asTokens
-        sums.cachedTokens = fields.cachedTokens.asTokens
-        sums.cacheWriteTokens = fields.cacheWriteTokens.asTokens
-        sums.reasoningTokens = fields.reasoningTokens.asTokens
-        sums.totalTokens = fields.totalTokens.asTokens
-        sums.costMicros = cost
-        rollups.add(
-            UsageRollupTable.Key(
-                bucket: UsageRollupTable.Span.hour.bucket(accepted, offsetMinutes: offset), keyID: keyID,
-                sourcePath: fields.sourcePath.storedText(RowLimit.textBytes),
-                provider: fields.provider.storedText(UsageLimit.nameBytes),
-                model: model.storedText(UsageLimit.nameBytes), currency: currency),
-            sums)
-        if !keyID.isEmpty, sums.totalTokens != 0 || cost != 0 {
-            try settle(keyID, accepted, sums.totalTokens, cost, currency, offset)
-        }
-        try count(fields, usage.id, accepted)
-    }
-
-    private mutating func settle(
-        _ keyID: String, _ accepted: Int64, _ tokens: Int64, _ cost: Int64, _ currency: String, _ offset: Int
-    ) throws(StoreError) {
-        if budgets[keyID] == nil {
-            budgets.updateValue(
-                try KeyColumns.key(keyID, in: connection).map { Budget(value: $0.budget) }, forKey: keyID)
-        }
-        guard case .some(.some(var budget)) = budgets[keyID] else { return }
-        if budget.value.settle(
-            acceptedMilliseconds: accepted, tokens: tokens, costMicros: currency.isEmpty ? nil : cost,
-            currency: currency, offsetMinutes: offset)
+        let (group, isNew) = groups.find(
+            UsageGroups.Key(
+                bucket: UsageRollupTable.Span.hour.bucket(accepted, offsetMinutes: offset), keyID: fields.keyID,
+                sourcePath: fields.sourcePath, provider: fields.provider, providerKeyID: fields.providerKeyID,
+                model: fields.modelServed.isEmpty ? fields.modelRequested : fields.modelServed,
+                currency: fields.currency))
+        if isNew { groups.setBudget(try budget(of: fields.keyID), of: group) }
+        let sums = UsageSums(fields)
+        groups.add(sums, acceptedMilliseconds: accepted, to: group)
+        let position = groups.groups[group].budget
+        if position >= 0, sums.totalTokens != 0 || sums.costMicros != 0,
+            budgets[position].value.settle(
+                acceptedMilliseconds: accepted, tokens: sums.totalTokens,
+                costMicros: fields.currency.isEmpty ? nil : sums.costMicros, currency: fields.currency,
+                offsetMinutes: offset)
         {
-            budget.isChanged = true
-            budgets[keyID] = budget
+            budgets[position].isChanged = true
         }
+        if fields.attempts.count > 0 { try writeAttempts(fields.attempts, usage.id, accepted) }
     }
 
-    /// Counts the keys of a row's provider, and keeps its failed attempts.
-    private mutating func count(_ fields: UsageFields, _ id: AuditID, _ accepted: Int64) throws(StoreError) {
-        let providerKey = fields.providerKeyID.storedText(UsageLimit.nameBytes)
-        if !providerKey.isEmpty {
+    /// Where the budget of a key is; -1: there is no such key.
+    private mutating func budget(of key: Bytes) throws(StoreError) -> Int {
+        guard !key.isEmpty else { return -1 }
+        let keyID = key.storedText(UsageLimit.nameBytes)
+        if let known = budgetPositions[keyID] { return known }
+        var position = -1
+        if let value = try KeyColumns.budget(of: keyID, in: connection) {
+            position = budgets.count
+            budgets.append(Budget(keyID: keyID, value: value))
+        }
+        budgetPositions[keyID] = position
+        return position
+    }
+
+    /// Hands the sums of the groups on, now with texts as the database has them.
+    private mutating func addGroups() throws(StoreError) {
+        for index in groups.groups.indices {
+            let group = groups.groups[index]
+            let key = group.key
+            rollups.add(
+                UsageRollupTable.Key(
+                    bucket: key.bucket, keyID: key.keyID.storedText(UsageLimit.nameBytes),
+                    sourcePath: key.sourcePath.storedText(RowLimit.textBytes),
+                    provider: key.provider.storedText(UsageLimit.nameBytes),
+                    model: key.model.storedText(UsageLimit.nameBytes),
+                    currency: key.currency.storedText(UsageLimit.nameBytes)),
+                group.sums)
+            let providerKey = key.providerKeyID.storedText(UsageLimit.nameBytes)
+            guard !providerKey.isEmpty else { continue }
             var count = providerKeys[providerKey] ?? ProviderKeyCount()
-            count.requests += 1
-            count.lastUsedMilliseconds = max(count.lastUsedMilliseconds, accepted)
+            count.requests += Int(group.sums.requests)
+            count.lastUsedMilliseconds = max(count.lastUsedMilliseconds, group.lastAcceptedMilliseconds)
             providerKeys[providerKey] = count
         }
-        guard fields.attempts.count > 0 else { return }
+    }
+
+    /// Keeps the failed attempts of a row, and counts them with their keys.
+    private mutating func writeAttempts(_ attempts: Bytes, _ id: AuditID, _ accepted: Int64) throws(StoreError) {
         let insert = try connection.statement(
             """
             INSERT INTO usage_attempts (id, position, provider, provider_key_id, reason, status_code, duration_ms)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id, position) DO NOTHING
             """)
-        for (position, attempt) in UsageAttempt.read(fields.attempts).enumerated() {
+        for (position, attempt) in UsageAttempt.read(attempts).enumerated() {
             if !attempt.providerKeyID.isEmpty {
                 var count = providerKeys[attempt.providerKeyID] ?? ProviderKeyCount()
                 count.failures += 1
@@ -197,9 +234,8 @@ struct UsageSettlement: ~Copyable {
         guard !budgets.isEmpty else { return }
         let update = try connection.statement(
             "UPDATE api_keys SET period_start = ?2, tokens_spent = ?3, amount_spent = ?4 WHERE key_id = ?1")
-        for (keyID, budget) in budgets {
-            guard let budget, budget.isChanged else { continue }
-            update.bind(1, keyID)
+        for budget in budgets where budget.isChanged {
+            update.bind(1, budget.keyID)
             update.bind(
                 2,
                 budget.value.countedSinceMilliseconds.map { Timestamp.text(milliseconds: $0, offsetMinutes: offset) })
@@ -238,6 +274,34 @@ struct UsageSettlement: ~Copyable {
             }
         try WriteConnection(connection: connection, timeZoneOffsetMinutes: offset)
             .setProviderKeyState(keyID, state, changedAtMilliseconds: fields.changedAtMilliseconds)
+    }
+}
+
+extension UsageSums {
+    /// Of one row.
+    fileprivate init(_ fields: UsageFields) {
+        requests = 1
+        failures = fields.outcome == .failed ? 1 : 0
+        estimated = fields.isEstimated ? 1 : 0
+        promptTokens = fields.promptTokens.asTokens
+        completionTokens = fields.completionTokens.asTokens
+        cachedTokens = fields.cachedTokens.asTokens
+        cacheWriteTokens = fields.cacheWriteTokens.asTokens
+        reasoningTokens = fields.reasoningTokens.asTokens
+        totalTokens = fields.totalTokens.asTokens
+        costMicros = fields.currency.isEmpty ? 0 : fields.costMicros.asMicros
+    }
+}
+
+extension UsageOutcome {
+    /// `name`, without making a text.
+    fileprivate var bytes: Bytes {
+        switch self {
+        case .completed: Bytes("completed")
+        case .failed: Bytes("failed")
+        case .interrupted: Bytes("interrupted")
+        case .cancelled: Bytes("cancelled")
+        }
     }
 }
 

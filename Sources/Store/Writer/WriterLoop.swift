@@ -15,6 +15,8 @@ final class WriterLoop {
     private let flusher: AuditFlusher
     private var options: WriterOptions
     private var priority = WriterPriorityPolicy()
+    private var quiet = QuietWatch()
+    private let pace = WriterPace()
     private var retryDelayMilliseconds = 0
     /// Refused records of the process before.
     private var recoveredRefusals = 0
@@ -57,7 +59,8 @@ final class WriterLoop {
             return $0.options
         }
         connection = try Connection(
-            path: databasePath, mode: .readWrite, busyTimeoutMilliseconds: Int32(options.busyTimeoutMilliseconds))
+            path: databasePath, mode: .readWrite, busyTimeoutMilliseconds: Int32(options.busyTimeoutMilliseconds),
+            isPaced: true)
         try connection.applySettings()
         flusher = AuditFlusher(connection: connection, rings: rings)
         flusher.configure(options)
@@ -134,11 +137,14 @@ final class WriterLoop {
     // MARK: Turns
 
     private func run() {
+        WriterPace.setOfThisThread(pace)
+        defer { WriterPace.setOfThisThread(nil) }
         adjustPriority(isUrgent: false)
         while true {
             let deletes = options.retentionDays > 0 || options.usageRetentionDays > 0
             let wake = min(nextFlush, deletes ? nextRetention : .max)
             let work = gate.wait(untilMilliseconds: wake)
+            pace.restart()
             adopt(work.options)
             for abandoned in work.abandoned {
                 adopted.append(abandoned)
@@ -154,6 +160,7 @@ final class WriterLoop {
             if now >= nextFlush || (work.isExpedited && retryDelayMilliseconds == 0) { flush() }
             if !adopted.isEmpty { finishAdopted() }
             if options.retentionDays > 0 || options.usageRetentionDays > 0, now >= nextRetention { deleteExpired() }
+            if quiet.isDue(nowMilliseconds: now, events: flusher.committedEvents) { giveBackMemory() }
             adjustPriority(isUrgent: false)
         }
     }
@@ -185,7 +192,10 @@ final class WriterLoop {
     /// One batch, or the report of why it failed.
     private func flush() {
         let started = Clock.monotonicNanoseconds()
-        flusher.onProgress = { [unowned self] in adjustPriority(isUrgent: false) }
+        flusher.onProgress = { [unowned self] in
+            adjustPriority(isUrgent: false)
+            pace.breathe()
+        }
         do throws(StoreError) {
             let outcome = try flusher.flush()
             retryDelayMilliseconds = 0
@@ -231,6 +241,7 @@ final class WriterLoop {
             $0.statistics.corruptRecords = flusher.corruptRecords
             $0.statistics.rejectedRecords = flusher.rejectedRecords
             $0.statistics.orphanedCompletions = flusher.orphanedCompletions
+            $0.statistics.yields = pace.yields
             if let flushNanoseconds {
                 $0.statistics.isHealthy = true
                 $0.statistics.flushes += 1
@@ -238,6 +249,13 @@ final class WriterLoop {
                 $0.statistics.totalFlushNanoseconds += flushNanoseconds
             }
         }
+    }
+
+    /// The heap is locked meanwhile: nobody must be kept waiting because this thread is not let run.
+    private func giveBackMemory() {
+        adjustPriority(isUrgent: true)
+        flusher.giveBackMemory()
+        Heap.giveBack()
     }
 
     /// Deletes some of the rows that are too old; comes back at once while there are more.
@@ -313,7 +331,9 @@ final class WriterLoop {
 
     private func adjustPriority(isUrgent: Bool) {
         let raise = isUrgent || !options.yieldsToWorkers
-        guard let isRaised = priority.update(fill: flusher.ringFill, isUrgent: raise) else { return }
+        let fill = flusher.ringFill
+        pace.set(fill: fill, isUrgent: raise)
+        guard let isRaised = priority.update(fill: fill, isUrgent: raise) else { return }
         ThreadPriority.setRaised(isRaised)
         gate.withLock { $0.statistics.isRaised = isRaised }
     }

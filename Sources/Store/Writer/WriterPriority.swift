@@ -2,12 +2,12 @@ import Glibc
 
 /// When the writer gives way. At normal priority beside a busy worker it costs the worker's slowest requests several
 /// times their latency; at the lowest it costs nothing, but starves on a saturated core. So it runs low while the
-/// rings are quiet and is raised as one fills.
+/// rings are quiet and is raised as one fills; for how long at a time, `WriterPace` says.
 struct WriterPriorityPolicy {
     /// Of 1: fuller than this raises.
-    static let raiseAbove = 0.25
+    static let raiseAbove = 0.05
     /// Emptier than this lowers again; the gap keeps it from flapping.
-    static let lowerBelow = 0.05
+    static let lowerBelow = 0.01
 
     private(set) var isRaised = true
 

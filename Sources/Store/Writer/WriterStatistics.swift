@@ -37,6 +37,8 @@ public struct WriterStatistics: Sendable, Equatable {
     public var isHealthy = true
     /// Whether the writer runs at normal priority, see `WriterPriorityPolicy`.
     public var isRaised = false
+    /// How often the writer has offered its core to others, see `WriterPace`.
+    public var yields = 0
 
     public init() {}
 }

@@ -6,7 +6,11 @@ struct BalancingTests {
     private func choose(
         _ balancing: Balancing, _ options: [BalancingOption], turn: UInt64 = 0, random: UInt64 = 0
     ) -> Int {
-        options.withUnsafeBufferPointer { balancing.choose($0.baseAddress!, $0.count, turn: turn, random: random) }
+        var choice = BalancingChoice(balancing, random: random)
+        for option in options { choice.add(option) }
+        if let decided = choice.decide(turn: turn) { return Int(decided) }
+        for option in options where choice.offer(option) { break }
+        return Int(choice.chosen)
     }
 
     private func options(_ count: Int, _ change: (Int, inout BalancingOption) -> Void = { _, _ in })
@@ -82,7 +86,7 @@ struct BalancingTests {
 
     @Test func nowAndThenAnotherThanTheFastestIsMeasuredAgain() {
         let measured = options(2) { $1.firstByteMicroseconds = [900, 300][$0] }
-        #expect(choose(.fastest, measured, turn: Balancing.explorationInterval - 1, random: 0) == 0)
+        #expect(choose(.fastest, measured, turn: BalancingChoice.explorationInterval - 1, random: 0) == 0)
     }
 
     @Test func theHealthiestIsTheOneThatFailedLeast() {

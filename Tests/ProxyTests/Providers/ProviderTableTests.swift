@@ -42,12 +42,12 @@ struct ProviderTableTests {
         let resolution = try #require(table.resolve(kept(name)))
         let entry = try #require(resolution.entry >= 0 ? table.models.pointer(Int(resolution.entry)) : nil)
         return CandidateSet(
-            candidates: entry.pointee.candidates.pointer(0), count: entry.pointee.candidates.count, allowed: ~0,
+            candidates: entry.pointee.candidates.pointer(0), count: entry.pointee.candidates.count,
             turns: entry.pointee.turns)
     }
 
     private func attempted(_ candidate: Int, _ key: Int, _ outcome: AttemptOutcome) -> ProviderAttempt {
-        ProviderAttempt(candidate: Int16(candidate), key: Int32(key), outcome: outcome)
+        ProviderAttempt(candidate: Int32(candidate), key: Int32(key), outcome: outcome)
     }
 
     // MARK: Names
@@ -194,6 +194,67 @@ struct ProviderTableTests {
             counts[candidate] += 1
         }
         #expect((1400...1600).contains(counts[0]))
+    }
+
+    // MARK: Many
+
+    @Test func hundredsOfProvidersAndKeysAreAllChosenAmong() throws {
+        let names = (0..<200).map { String("p\(1000 + $0)") }
+        let table = table(ProviderSet(providers: names.map { provider($0) })) { $0.providers.maxAttempts = 16 }
+        let set = try set(table, "m")
+        #expect(set.count == 200)
+        var used: Set<Int> = []
+        var generator = SeededGenerator(11)
+        for _ in 0..<4000 {
+            let next = table.next(set, after: ProviderAttempts(), now: 1, random: generator.next())
+            if case .attempt(let candidate, _, _, _) = next { used.insert(candidate) }
+        }
+        #expect(used.count == 200)
+        for i in 0..<199 {
+            for _ in 0..<5 {
+                table.providers[i].load.updateBreaker { $0.failed(nowMilliseconds: 1, wasProbe: false) }
+            }
+        }
+        #expect(
+            table.next(set, after: ProviderAttempts(), now: 2, random: 5)
+                == .attempt(candidate: 199, key: 199, isProbe: false, pauseMilliseconds: 0))
+    }
+
+    @Test(arguments: Balancing.allCases) func aLargePoolServesWithItsLastKey(_ strategy: Balancing) throws {
+        let keys = (0..<300).map { key("a", "k\(1000 + $0)") }
+        let table = table(
+            ProviderSet(providers: [provider("a") { $0.keyStrategy = strategy.name }], keys: keys))
+        let set = try set(table, "m")
+        if strategy == .firstAvailable {
+            for _ in 0..<3 {
+                guard case .attempt(0, 0, _, _) = table.next(set, after: ProviderAttempts(), now: 1, random: 9) else {
+                    Issue.record("the first stays the first")
+                    return
+                }
+            }
+        }
+        for i in 0..<299 { _ = table.keys[i].load.updateHealth { $0.disable(.invalid) } }
+        for random in 0..<5 as Range<UInt64> {
+            #expect(
+                table.next(set, after: ProviderAttempts(), now: 1, random: random)
+                    == .attempt(candidate: 0, key: 299, isProbe: false, pauseMilliseconds: 0))
+        }
+    }
+
+    @Test func whatAKeyMayNotUseIsLeftOutWithItsReason() throws {
+        let caller = KeyRecord.make("k") { $0.allowedModels = ["b/*"] }
+        let table = table(
+            ProviderSet(providers: [provider("a"), provider("b"), provider("c") { $0.apiType = "anthropic" }]),
+            keys: [caller])
+        var set = try set(table, "m")
+        set.caller = table.callers.pointer(0)
+        set.asked = kept("m")
+        let verdicts = (0..<3).map { table.verdict(set, $0, ProviderAttempts(), now: 1) }
+        #expect(verdicts == [.notAllowed, .usable, .otherFormat])
+        guard case .attempt(1, _, _, _) = table.next(set, after: ProviderAttempts(), now: 1, random: 3) else {
+            Issue.record("only b may be used")
+            return
+        }
     }
 
     // MARK: What outlives a snapshot

@@ -16,6 +16,8 @@ const t = texts({
     noHeaders: "Not recorded (proxy.audit_include_headers)", noBody: "Not recorded (proxy.audit_include_body)",
     running: "under way", copyID: "Copy id", key: "Key", source: "Source", target: "Target", began: "Began", size: "Request / response",
     client: "Client", agent: "User agent", error: "Error", chunks: count => `${count} events`, took: "Took", id: "Request id",
+    usage: "Model and usage", provider: "Provider", model: "Model", asked: name => `asked for as ${name}`, tokens: "Tokens", tokenText: (input, output) => `${input} in, ${output} out`, estimated: "estimated", cost: "Cost", noPrice: "no price is set",
+    outcome: "Outcome", attempts: "Failed before", attempt: (provider, reason, took) => `${provider}: ${reason}, after ${took}`, providerKey: "Its key",
   },
   zh: {
     title: "请求", missing: "未找到请求", missingText: id => `审计中没有请求 ${id}。请求到达片刻后才会出现。`,
@@ -24,6 +26,8 @@ const t = texts({
     noHeaders: "未记录（proxy.audit_include_headers）", noBody: "未记录（proxy.audit_include_body）",
     running: "进行中", copyID: "复制 ID", key: "密钥", source: "来源", target: "目标", began: "开始时间", size: "请求 / 响应大小",
     client: "客户端", agent: "User-Agent", error: "错误", chunks: count => `${count} 个事件`, took: "总耗时", id: "请求 ID",
+    usage: "模型与用量", provider: "提供商", model: "模型", asked: name => `请求名 ${name}`, tokens: "Token", tokenText: (input, output) => `输入 ${input}，输出 ${output}`, estimated: "估算", cost: "费用", noPrice: "未设置价格",
+    outcome: "结果", attempts: "此前失败", attempt: (provider, reason, took) => `${provider}：${reason}，耗时 ${took}`, providerKey: "所用密钥",
   },
 });
 
@@ -34,7 +38,8 @@ export async function showLog(name, { signal, onclose }) {
   async function load() {
     try {
       const row = await find(name, signal);
-      fill(body, row ? detail(row) : emptyState({ title: t.missing, text: t.missingText(name), image: "search" }));
+      const usage = row?.usage_url ? await api.get(row.usage_url, {}, { signal }) : null;
+      fill(body, row ? detail(row, usage) : emptyState({ title: t.missing, text: t.missingText(name), image: "search" }));
     } catch (error) {
       if (error.name !== "AbortError") fill(body, errorState(error, load));
     }
@@ -51,7 +56,7 @@ async function find(name, signal) {
   }
 }
 
-function detail(row) {
+function detail(row, usage) {
   const facts = [
     [t.id, h("code", {}, row.request_id)],
     [t.began, format.exactTime(row.request_time)],
@@ -69,6 +74,7 @@ function detail(row) {
       row.response_time === null && badge(t.running, "warn"), copyButton(row.request_id, t.copyID)),
     section(t.timing, timing(row)),
     section(t.summary, h("dl", { class: "facts" }, facts.filter(([, value]) => value).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]))),
+    usage && section(t.usage, usageFacts(usage, row.usage_url)),
     section(t.requestHeaders, headers(row.request_headers)),
     section(t.requestBody, content(row.request_body)),
     section(t.responseHeaders, headers(row.response_headers)),
@@ -78,6 +84,22 @@ function detail(row) {
 
 function section(title, ...children) {
   return h("section", { class: "detail" }, h("h3", {}, title), children);
+}
+
+/** What the exchange has used of a provider, and what failed before. */
+function usageFacts(usage, url) {
+  const facts = [
+    [t.provider, usage.provider], [t.providerKey, usage.provider_key_id && h("code", {}, usage.provider_key_id)],
+    [t.model, [usage.model_served ?? usage.model_requested, usage.model_served && usage.model_served !== usage.model_requested && h("span", { class: "quiet" }, ` (${t.asked(usage.model_requested)})`)]],
+    [t.outcome, usage.outcome],
+    [t.tokens, [t.tokenText(format.number(usage.prompt_tokens), format.number(usage.completion_tokens)), " ", usage.estimated && badge(t.estimated, "warn")]],
+    [t.cost, usage.cost === null ? t.noPrice : `${usage.cost} ${usage.currency}`],
+    [t.attempts, usage.attempts.length > 0 && h("ol", {}, usage.attempts.map(one => h("li", {}, t.attempt(one.provider, [one.reason, one.status_code].filter(part => part).join(" "), format.duration(one.duration_ms)))))],
+  ];
+  return [
+    h("dl", { class: "facts" }, facts.filter(([, value]) => value).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
+    h("p", { class: "links" }, h("a", { href: url, target: "_blank", rel: "noopener" }, url)),
+  ];
 }
 
 /** Where the time went: waiting for the upstream's first byte, then for its last. */

@@ -16,7 +16,7 @@ const t = texts({
     toggleOn: "Turn on", toggleOff: "Turn off", again: "Give it another try", test: "Test", remove: "Delete", removeTitle: "Delete this key?",
     removeText: hint => `${hint} will no longer be used. FastGate cannot show it again.`, deleted: "Deleted", added: "Added", enabled: "In use",
     keyHelp: "It is stored sealed and never shown again.", weightHelp: "Share of the load among the keys.",
-    testTitle: hint => `Test of ${hint}`, testing: "Asking the provider for its models…", works: "The provider takes the key", fails: "The key does not work",
+    testTitle: hint => `Test of ${hint}`, testProvider: "Test the provider", answers: "The provider answers", silent: "The provider does not answer as it should", testing: "Asking the provider for its models…", works: "The provider takes the key", fails: "The key does not work",
     status: "Status", fault: "Fault", models: "Models", connect: "Connected in", first: "First byte after", total: "Took", resolved: "Addresses", error: "Error",
     reasons: { key_invalid: "invalid key", key_forbidden: "not allowed", key_quota: "quota used up" },
   },
@@ -27,7 +27,7 @@ const t = texts({
     toggleOn: "启用", toggleOff: "停用", again: "重新尝试", test: "测试", remove: "删除", removeTitle: "删除该密钥？",
     removeText: hint => `${hint} 将不再使用，FastGate 无法再次显示它。`, deleted: "已删除", added: "已添加", enabled: "启用",
     keyHelp: "加密保存，之后不再显示。", weightHelp: "密钥之间的分配比例。",
-    testTitle: hint => `测试 ${hint}`, testing: "正在向提供商查询模型…", works: "提供商接受该密钥", fails: "该密钥不可用",
+    testTitle: hint => `测试 ${hint}`, testProvider: "测试提供商", answers: "提供商应答正常", silent: "提供商应答异常", testing: "正在向提供商查询模型…", works: "提供商接受该密钥", fails: "该密钥不可用",
     status: "状态码", fault: "故障", models: "模型数", connect: "连接耗时", first: "首字节", total: "总耗时", resolved: "地址", error: "错误",
     reasons: { key_invalid: "密钥无效", key_forbidden: "无权限", key_quota: "额度用尽" },
   },
@@ -38,7 +38,8 @@ export async function showProviderKeys(provider, onchange) {
   const path = `/admin/providers/${encodeURIComponent(provider.name)}/keys`;
   const rows = h("div", { class: "rows" }, loadingState());
   openDialog({ title: t.title(provider.name), kind: "side", onclose: onchange },
-    h("div", { class: "actions" }, h("button", { type: "button", class: "button primary", id: "new-provider-key", onclick: () => addKey(path, load) }, icon("plus"), t.add)), rows);
+    h("div", { class: "actions" }, h("button", { type: "button", class: "button primary", id: "new-provider-key", onclick: () => addKey(path, load) }, icon("plus"), t.add),
+      h("button", { type: "button", class: "button", id: "test-provider", onclick: () => test(provider.name, path.replace(/keys$/, "test"), t.answers, t.silent) }, icon("play"), t.testProvider)), rows);
 
   async function load() {
     try {
@@ -77,7 +78,7 @@ function actions(key, path, load) {
     type: "button", class: "icon-button", "aria-label": `${label}: ${key.key_hint}`, title: label, onclick: () => action().catch(error => toast(errorText(error), "error")),
   }, icon(image));
   return [
-    button(t.test, "play", () => testKey(key, place)),
+    button(t.test, "play", () => test(key.key_hint, `${place}/test`, t.works, t.fails)),
     key.enabled && key.state !== "ok" && button(t.again, "rotate", async () => {
       await api.patch(place, { state: "ok" });
       await load();
@@ -114,11 +115,11 @@ function addKey(path, load) {
   }));
 }
 
-async function testKey(key, place) {
+async function test(name, path, works, fails) {
   const body = h("div", {}, h("p", { class: "quiet", role: "status" }, h("span", { class: "spinner" }), t.testing));
-  openDialog({ title: t.testTitle(key.key_hint) }, body);
+  openDialog({ title: t.testTitle(name) }, body);
   try {
-    const result = await api.post(`${place}/test`);
+    const result = await api.post(path);
     const facts = [
       [t.status, result.status && statusBadge(result.status)],
       [t.fault, result.ok ? null : h("code", {}, result.fault)],
@@ -129,7 +130,7 @@ async function testKey(key, place) {
       [t.total, format.duration(result.total_ms)],
       [t.error, result.error],
     ];
-    fill(body, h("p", { class: "verdict-line" }, badge(result.ok ? "✓" : "✕", result.ok ? "good" : "bad"), result.ok ? t.works : t.fails),
+    fill(body, h("p", { class: "verdict-line" }, badge(result.ok ? "✓" : "✕", result.ok ? "good" : "bad"), result.ok ? works : fails),
       h("dl", { class: "facts" }, facts.filter(([, value]) => value !== null).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])));
   } catch (error) {
     fill(body, errorState(error));

@@ -1,0 +1,493 @@
+"""Streams begin at once, and are a provider's own only once it has said something: until then another takes over."""
+
+import json
+import threading
+
+import anthropic
+import openai
+import pytest
+
+from harness import wait_until
+from harness.client import Connection, request_bytes
+from harness.providers import EVENT_STREAM, USAGE, Providers, chat, chunk_of, completion, delta, event
+
+KEYS = ("sk-pool-key-aaaaaaaa-1", "sk-pool-key-bbbbbbbb-2")
+
+
+@pytest.fixture
+def make(tmp_path):
+    made = []
+
+    def start(config=None, **kw):
+        site = Providers(tmp_path / f"site{len(made)}", config, **kw)
+        made.append(site)
+        return site
+
+    yield start
+    for site in made:
+        site.close()
+
+
+class Streaming:
+    """A request whose answer is read as it comes."""
+
+    def __init__(self, site, body, path="/v1/chat/completions", headers=()):
+        self.connection = Connection(site.gateway.port, timeout=15)
+        self.connection.send(request_bytes(
+            "POST", path, site.headers(extra=headers), json.dumps(body).encode()))
+
+    @property
+    def received(self) -> bytes:
+        return bytes(self.connection.received)
+
+    def until(self, wanted: bytes) -> bytes:
+        while wanted not in self.connection.received:
+            assert self.connection._fill(), f"{wanted} does not come: {self.received}"
+        return self.received
+
+    def rest(self) -> bytes:
+        try:
+            while self.connection._fill():
+                pass
+        except OSError:
+            pass
+        self.connection.close()
+        return self.received
+
+
+# The formats: what a stream opens with, what follows, and how its SDK reads it
+
+
+def anthropic_events(name, text, opens):
+    start = {"type": "message_start", "message": {
+        "id": f"msg_{name}", "type": "message", "role": "assistant", "model": name, "content": [], "stop_reason": None,
+        "stop_sequence": None, "usage": {"input_tokens": 3, "output_tokens": 1}}}
+    block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
+    rest = [
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": {"output_tokens": 5}},
+        {"type": "message_stop"}]
+    items = [start, {"type": "ping"}] if opens == "start" else [start, block, {"type": "ping"}]
+    return items, ([block] if opens == "start" else []) + rest
+
+
+def responses_events(name, text, opens):
+    response = {"id": f"resp_{name}", "object": "response", "created_at": 1, "model": name, "status": "in_progress",
+                "output": [], "parallel_tool_calls": True, "tool_choice": "auto", "tools": []}
+    item = {"id": f"item_{name}", "type": "message", "role": "assistant", "status": "in_progress", "content": []}
+    part = {"type": "output_text", "text": "", "annotations": []}
+    whole = {**item, "status": "completed", "content": [{**part, "text": text}]}
+    at = {"item_id": item["id"], "output_index": 0, "content_index": 0}
+    opening = [{"type": "response.created", "response": response}, {"type": "response.in_progress", "response": response}]
+    begun = [{"type": "response.output_item.added", "output_index": 0, "item": item},
+             {"type": "response.content_part.added", **at, "part": part}]
+    rest = [
+        {"type": "response.output_text.delta", **at, "delta": text, "logprobs": []},
+        {"type": "response.output_text.done", **at, "text": text, "logprobs": []},
+        {"type": "response.content_part.done", **at, "part": {**part, "text": text}},
+        {"type": "response.output_item.done", "output_index": 0, "item": whole},
+        {"type": "response.completed", "response": {**response, "status": "completed", "output": [whole], "usage": {
+            "input_tokens": 9, "output_tokens": 4, "total_tokens": 13, "input_tokens_details": {"cached_tokens": 0},
+            "output_tokens_details": {"reasoning_tokens": 0}}}}]
+    for number, each in enumerate(opening + begun + rest):
+        each["sequence_number"] = number
+    return (opening, begun + rest) if opens == "start" else (opening + begun, rest)
+
+
+def chat_events(name, text, opens):
+    opening = [delta(name, role="assistant", content="")]
+    rest = [delta(name, content=text), chunk_of(name, choices=[{"index": 0, "delta": {}, "finish_reason": "stop"}]),
+            chunk_of(name, choices=[], usage=USAGE), b"[DONE]"]
+    if opens == "joined":  # the role comes with the first content
+        rest[0] = delta(name, role="assistant", content=text)
+        return [], rest
+    return opening, rest
+
+
+def gemini_events(name, text, opens):
+    def part(text, **more):
+        return {"candidates": [{"content": {"parts": [{"text": text}] if text else [], "role": "model"}, **more}],
+                "modelVersion": name}
+    return [part("")], [part(text), {**part("", finishReason="STOP"), "usageMetadata": {
+        "promptTokenCount": 9, "candidatesTokenCount": 4, "totalTokenCount": 13}}]
+
+
+FORMATS = {
+    "chat": ("openai", "/v1/chat/completions", chat_events, {"error": {"message": "x", "type": "server_error", "code": 503}}),
+    "responses": ("openai", "/v1/responses", responses_events,
+                  {"type": "error", "code": "server_error", "message": "x", "param": None, "sequence_number": 9}),
+    "messages": ("anthropic", "/v1/messages", anthropic_events,
+                 {"type": "error", "error": {"type": "overloaded_error", "message": "x"}}),
+    "gemini": ("gemini", "/v1beta/models/m:streamGenerateContent?alt=sse", gemini_events,
+               {"error": {"code": 503, "message": "x", "status": "UNAVAILABLE"}}),
+}
+
+
+def send(exchange, item):
+    name = f"event: {item['type']}\n".encode() if isinstance(item, dict) and "type" in item else b""
+    exchange.chunk(name + event(item))
+
+
+def whole(events, opens="start", text="Hello"):
+    """A stream as it should be."""
+    def script(exchange):
+        exchange.read_body()
+        exchange.head(200, EVENT_STREAM)
+        for part in events("good", text, opens):
+            for item in part:
+                send(exchange, item)
+        exchange.last_chunk()
+    return script
+
+
+def opened(events, then, *, go=None, opens="start"):
+    """Opens, waits for `go`, and fails before any content."""
+    def script(exchange):
+        exchange.read_body()
+        exchange.head(200, EVENT_STREAM)
+        for item in events("bad", "", opens)[0]:
+            send(exchange, item)
+        assert go is None or go.wait(10)
+        then(exchange)
+    return script
+
+
+def error_event(error):
+    def fail(exchange):
+        send(exchange, error)
+        exchange.last_chunk()
+    return fail
+
+
+def reset(exchange):
+    exchange.reset()
+
+
+def close(exchange):
+    exchange.close()
+
+
+def silence(exchange):
+    exchange.wait_gone(10)
+
+
+def nonsense(exchange):
+    exchange.send(b"no chunk\r\n")
+    exchange.wait_gone(10)
+
+
+FAILURES = {"error event": None, "reset": reset, "close": close, "silence": silence, "broken framing": nonsense}
+REASONS = {"error event": {"error_in_answer", "overloaded"}, "reset": {"cut_off"}, "close": {"cut_off"}, "silence": {"timeout"},
+           "broken framing": {"malformed_answer"}}
+
+
+def request_of(name):
+    if name == "gemini":
+        return {"contents": []}
+    return {"model": "m", "max_tokens": 9, "messages": [], "input": "Hi", "stream": True}
+
+
+def two(make, kind, bad, good):
+    site = make(workers=1)
+    site.provider("bad", bad, type=kind, models="m", priority=1, timeout=1, path="" if kind != "openai" else "/v1")
+    site.provider("good", good, type=kind, models="m", priority=2, path="" if kind != "openai" else "/v1")
+    return site.start()
+
+
+def read_by_sdk(site, name):
+    """What an SDK makes of the stream: the text, and the message put together from it."""
+    port = site.gateway.port
+    if name == "messages":
+        client = anthropic.Anthropic(api_key=site.key, base_url=f"http://127.0.0.1:{port}", max_retries=0)
+        with client.messages.stream(model="m", max_tokens=9, messages=[{"role": "user", "content": "Hi"}]) as stream:
+            text = "".join(stream.text_stream)
+            message = stream.get_final_message()
+        assert (message.role, message.stop_reason, len(message.content)) == ("assistant", "end_turn", 1)
+        return text
+    client = openai.OpenAI(api_key=site.key, base_url=f"http://127.0.0.1:{port}/v1", max_retries=0)
+    if name == "responses":
+        with client.responses.stream(model="m", input="Hi") as stream:
+            for _ in stream:
+                pass
+            return stream.get_final_response().output_text
+    with client.chat.completions.stream(model="m", messages=[{"role": "user", "content": "Hi"}]) as stream:
+        for _ in stream:
+            pass
+        message = stream.get_final_completion().choices[0].message
+    assert message.role == "assistant"
+    return message.content
+
+
+# Nothing is held
+
+
+@pytest.mark.parametrize("name", FORMATS.keys() - {"responses"})
+def test_an_opening_goes_out_at_once_and_another_provider_goes_on(make, name):
+    kind, path, events, error = FORMATS[name]
+    go = threading.Event()
+    site = two(make, kind, opened(events, error_event(error), go=go), whole(events))
+    request_id = site.new_id()
+    stream = Streaming(site, request_of(name), path, [("x-request-id", request_id)])
+    first = json.dumps(events("bad", "", "start")[0][0]).encode()
+    stream.until(first + b"\n\n")
+    go.set()
+    text = stream.until(b"0\r\n\r\n")
+    stream.connection.close()
+    assert b"Hello" in text and b'"message": "x"' not in text and text.count(b"HTTP/1.1 ") == 1
+    assert b": fastgate: goes on with good/m\n\n" in text
+    assert text.count(b"message_start\",") == (name == "messages")
+    assert [(p, r in REASONS["error event"], s) for p, r, s in site.attempts(request_id)] == [("bad", True, 200)]
+    record = site.usage(request_id)
+    assert (record["provider"], record["outcome"], record["completion_tokens"], record["estimated"]) == (
+        "good", "completed", 5 if name == "messages" else 4, 0)
+    row = site.gateway.audit(request_id)
+    assert row["status_code"] == 200 and row["error_message"] is None
+    assert str(site.upstreams["good"].port) in row["target_url"]
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("opens", ["start", "block"])
+@pytest.mark.parametrize("name", ["chat", "responses", "messages"])
+def test_the_sdks_read_what_two_providers_said(make, name, opens, failure):
+    kind, _, events, error = FORMATS[name]
+    then = FAILURES[failure] or error_event(error)
+    site = two(make, kind, opened(events, then, opens=opens), whole(events, "joined" if opens == "block" else "start"))
+    assert read_by_sdk(site, name) == "Hello"
+    rows = wait_until(lambda: site.gateway.query("SELECT * FROM usage_records"), "the record")
+    assert len(rows) == 1 and rows[0]["provider"] == "good" and rows[0]["prompt_tokens"] in (9, 3)
+    attempts = site.attempts(rows[0]["request_id"])
+    assert [(p, r in REASONS[failure]) for p, r, _ in attempts] == [("bad", True)], attempts
+
+
+def test_a_head_and_comments_of_a_single_provider_wait_for_nothing(make):
+    go = [threading.Event() for _ in range(3)]
+
+    def script(exchange):
+        exchange.read_body()
+        exchange.head(200, EVENT_STREAM)
+        assert go[0].wait(10)
+        exchange.chunk(b": thinking\n\n")
+        assert go[1].wait(10)
+        send(exchange, delta("m", role="assistant", content=""))
+        assert go[2].wait(10)
+        for item in chat_events("m", "Hello", "start")[1]:
+            send(exchange, item)
+        exchange.last_chunk()
+
+    site = make()
+    site.provider("only", script, models="m")
+    site.start()
+    stream = Streaming(site, request_of("chat"))
+    for wanted, signal in zip([b"\r\n\r\n", b": thinking\n\n", b'"role": "assistant"'], go, strict=True):
+        stream.until(wanted)
+        signal.set()
+    text = stream.until(b"0\r\n\r\n")
+    assert b"Hello" in text and b"usage" not in text
+    stream.connection.close()
+
+
+def test_a_block_that_begins_waits_only_where_another_key_is_left(make):
+    go = threading.Event()
+
+    def script(exchange):
+        exchange.read_body()
+        exchange.head(200, EVENT_STREAM)
+        opening, rest = anthropic_events("m", "Hello", "block")
+        for item in opening:
+            send(exchange, item)
+        assert go.wait(10)
+        for item in rest:
+            send(exchange, item)
+        exchange.last_chunk()
+
+    site = make()
+    site.provider("only", script, type="anthropic", models="one", path="")
+    site.provider("pool", script, type="anthropic", models="many", path="", keys=KEYS)
+    site.start()
+    stream = Streaming(site, {**request_of("messages"), "model": "one"}, "/v1/messages")
+    stream.until(b'"type": "ping"')
+    go.set()
+    assert b"message_stop" in stream.until(b"0\r\n\r\n")
+    go.clear()
+    stream = Streaming(site, {**request_of("messages"), "model": "many"}, "/v1/messages")
+    assert b"content_block_start" not in stream.until(b"message_start")
+    go.set()
+    assert b"message_stop" in stream.until(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize("cut", [1, 7, 40, 200])
+def test_openings_in_pieces_of_any_size(make, cut):
+    """Chunks and events need not end together."""
+    def script(exchange):
+        exchange.read_body()
+        exchange.head(200, EVENT_STREAM)
+        key = exchange.request.header("authorization")
+        opening, rest = chat_events("m", "Hello", "start")
+        items = [b": one\n\n", *map(event, opening)]
+        if key.endswith("1"):
+            items.append(event(FORMATS["chat"][3]))
+        else:
+            items += map(event, rest)
+        data = b"".join(items)
+        for start in range(0, len(data), cut):
+            exchange.chunk(data[start : start + cut])
+        exchange.last_chunk()
+
+    site = make()
+    site.provider("pool", script, models="m", keys=KEYS, key_strategy="first_available")
+    site.start()
+    response = site.ask("m", stream=True)
+    body = response.body
+    assert body.count(b"assistant") == 1 and b"Hello" in body and b"error" not in body and body.endswith(b"data: [DONE]\n\n")
+
+
+def test_a_stream_with_a_length_is_gone_on_with_too(make):
+    body = b"".join(map(event, sum(map(list, chat_events("m", "Hello", "start")), [])))
+    site = two(make, "openai", opened(chat_events, reset), lambda e: e.answer(200, body, [("Content-Type", "text/event-stream")]))
+    response = site.ask("m", stream=True)
+    assert response.body.count(b"assistant") == 1 and b"Hello" in response.body
+    assert b"usage" not in response.body and response.body.endswith(b"data: [DONE]\n\n")
+
+
+def test_a_client_of_http_1_0_is_served_by_two_as_well(make):
+    site = two(make, "openai", opened(chat_events, reset), whole(chat_events))
+    with Connection(site.gateway.port) as connection:
+        body = json.dumps(request_of("chat")).encode()
+        connection.send(request_bytes("POST", "/v1/chat/completions", site.headers(), body).replace(b"HTTP/1.1", b"HTTP/1.0"))
+        while connection._fill():
+            pass
+        text = bytes(connection.received)
+    assert text.count(b"HTTP/1.1 200") == 1 and text.count(b"assistant") == 1 and b"Hello" in text
+
+
+# When nothing is left
+
+
+@pytest.mark.parametrize("last", ["server error", "refused", "caller's fault", "json", "same again"])
+def test_a_stream_that_nobody_goes_on_with_ends_with_an_error(make, last):
+    def good(exchange):
+        if last == "server error":
+            return exchange.answer(500, b'{"error":{"message":"secret"}}')
+        if last == "caller's fault":
+            return exchange.answer(400, b'{"error":{"message":"secret","type":"invalid_request_error"}}')
+        if last == "json":
+            return exchange.answer(200, completion("m", "secret"))
+        if last == "refused":
+            return exchange.reset()
+        opened(chat_events, reset)(exchange)
+
+    site = make({"providers": {"max_attempts": 2}})
+    site.provider("bad", opened(chat_events, reset), models="m", priority=1)
+    site.provider("good", good, models="m", priority=2)
+    site.start()
+    made = site.new_key(max_tokens=10**6, max_concurrent=1)
+    request_id = site.new_id()
+    stream = Streaming(site, request_of("chat"), headers=[("x-request-id", request_id)])
+    text = stream.rest()
+    assert text.count(b"assistant") == 1 and b"secret" not in text
+    assert b'data: {"error":' in text and b"[DONE]" not in text and not text.endswith(b"0\r\n\r\n")
+    record = site.usage(request_id)
+    assert (record["outcome"], record["total_tokens"], record["cost_micros"]) == ("failed", 0, None)
+    assert site.gateway.audit(request_id)["error_message"]
+    client = openai.OpenAI(api_key=made["key_value"], base_url=f"http://127.0.0.1:{site.gateway.port}/v1", max_retries=0)
+    with pytest.raises(openai.APIError):
+        list(client.chat.completions.create(model="m", messages=[], stream=True))
+    wait_until(lambda: site.balance(made["key_value"])["concurrency"]["open"] == 0, "the place is free")
+    assert site.balance(made["key_value"])["tokens"]["spent"] == 0
+
+
+def test_a_single_provider_that_fails_early_is_asked_again_in_the_same_stream(make):
+    asked = []
+
+    def script(exchange):
+        asked.append(1)
+        (opened(chat_events, reset) if len(asked) < 2 else whole(chat_events))(exchange)
+
+    site = make()
+    site.provider("only", script, models="m")
+    site.start()
+    response = site.ask("m", stream=True)
+    assert b"Hello" in response.body and response.body.count(b"assistant") == 1 and len(asked) == 2
+
+
+def test_a_client_that_leaves_during_an_opening_cancels_it(make):
+    site = make()
+    site.provider("one", opened(chat_events, silence), models="m", keys=KEYS)
+    site.start()
+    request_id = site.new_id()
+    stream = Streaming(site, request_of("chat"), headers=[("x-request-id", request_id)])
+    stream.until(b"assistant")
+    stream.connection.close()
+    record = site.usage(request_id)
+    assert record["outcome"] == "cancelled" and record["total_tokens"] == 0
+    assert site.gateway.audit(request_id)["status_code"] == 499
+    assert len(site.upstreams["one"].requests) == 1
+
+
+# Answers in JSON
+
+
+def test_a_json_answer_goes_on_as_it_comes(make):
+    go = threading.Event()
+    body = completion("m", "x" * 3000)
+
+    def script(exchange):
+        exchange.read_body()
+        exchange.head(200, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+        exchange.send(body[:1000])
+        assert go.wait(10)
+        exchange.send(body[1000:])
+
+    site = make()
+    site.provider("one", script, models="m", keys=KEYS)
+    site.start()
+    request_id = site.new_id()
+    stream = Streaming(site, {"model": "m", "messages": []}, headers=[("x-request-id", request_id)])
+    stream.until(b"x" * 500)
+    go.set()
+    stream.until(body)
+    assert b"x-fastgate-cost" not in stream.received
+    stream.connection.close()
+    assert site.usage(request_id)["total_tokens"] == 13
+
+
+def test_embeddings_are_not_held(make):
+    go = threading.Event()
+    vectors = b",".join(b'{"object":"embedding","index":%d,"embedding":[0.25,0.5]}' % i for i in range(200))
+    body = b'{"object":"list","data":[' + vectors + b'],"model":"m","usage":{"prompt_tokens":7,"total_tokens":7}}'
+
+    def script(exchange):
+        exchange.read_body()
+        exchange.head(200, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+        exchange.send(body[:6000])
+        assert go.wait(10)
+        exchange.send(body[6000:])
+
+    site = make()
+    site.provider("one", script, models="m", keys=KEYS)
+    site.start()
+    request_id = site.new_id()
+    stream = Streaming(site, {"model": "m", "input": "Hi"}, "/v1/embeddings", [("x-request-id", request_id)])
+    stream.until(body[:6000])
+    go.set()
+    stream.until(body)
+    stream.connection.close()
+    assert site.usage(request_id)["prompt_tokens"] == 7
+
+
+@pytest.mark.parametrize("cut", [3, 30, 80])
+def test_an_error_in_a_200_is_known_in_pieces_too(make, cut):
+    error = b'{"error":{"message":"The server had an error","type":"server_error","code":"server_error"}}'
+    go = threading.Event()
+
+    def script(exchange):
+        exchange.read_body()
+        exchange.head(200, [("Content-Type", "application/json"), ("Content-Length", str(len(error)))])
+        exchange.send(error[:cut])
+        go.wait(0.2)
+        exchange.send(error[cut:])
+
+    site = two(make, "openai", script, chat)
+    response = site.ask("m")
+    assert response.status == 200 and response.header("x-fastgate-provider") == "good"
