@@ -167,10 +167,9 @@ struct ProviderCompiler {
             prices: arena.store(
                 prices.map {
                     CompiledPrice(
-                        price: ModelPrice(
-                            input: $0.input, output: $0.output, cachedInput: $0.cachedInput,
-                            cacheWrite: $0.cacheWrite, reasoning: $0.reasoning),
-                        currency: arena.store($0.currency), maxOutputTokens: Int64($0.maxOutputTokens ?? 0))
+                        price: sheet($0), currency: arena.store($0.currency),
+                        maxInputTokens: Int64($0.maxInputTokens ?? 0), maxOutputTokens: Int64($0.maxOutputTokens ?? 0),
+                        isManual: !$0.isImported)
                 }),
             priceNames: NameIndex.compile(prices.map { arena.store("\($0.provider)/\($0.model)") }, in: arena),
             metricNames: NameIndex.compile(listed.map { arena.store("\($0.provider)/\($0.model)") }, in: arena),
@@ -187,6 +186,18 @@ struct ProviderCompiler {
         table.models = arena.store(entries)
         table.modelNames = NameIndex.compile(entries.map(\.name), in: arena)
         return table
+    }
+
+    /// What a record says a model costs; of rates that are no such only the common ones.
+    private func sheet(_ record: PriceRecord) -> PriceSheet {
+        let base = ModelPrice(
+            input: record.input, output: record.output, cachedInput: record.cachedInput,
+            cacheWrite: record.cacheWrite, reasoning: record.reasoning)
+        guard let rates = try? PriceRates(base: base, extra: record.rates) else { return PriceSheet(base: base) }
+        let variants = arena.store(rates.variants)
+        return PriceSheet(
+            base: rates.base, variants: variants.isEmpty ? nil : variants.pointer(0), variantCount: variants.count,
+            regionalThousandths: rates.regionalThousandths, fastThousandths: rates.fastThousandths)
     }
 
     /// Aliases first: they win over models of the same name.
@@ -285,5 +296,6 @@ extension ProviderPolicy {
     init(_ settings: Settings) {
         balancing = Balancing(name: settings.providers.strategy.rawValue) ?? .weighted
         maxAttempts = settings.providers.maxAttempts
+        allowsUnpriced = settings.providers.unpriced == .allow
     }
 }

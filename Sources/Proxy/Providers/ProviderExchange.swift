@@ -36,6 +36,9 @@ struct ProviderExchange: BitwiseCopyable {
     var request = RequestReader()
     /// Tokens, see `RequestReader.promptEstimate`.
     var promptEstimate: Int64 = 0
+    /// The body is a form, and what it says.
+    var isForm = false
+    var form = FormReader()
     var asksForStream: Bool { request.streams || endpoint.endpoint == .geminiStream }
     /// The answer is to report usage although the client did not ask for it.
     var asksForUsage = false
@@ -43,6 +46,8 @@ struct ProviderExchange: BitwiseCopyable {
     // What was taken from the caller's account.
     var reserved = Spending()
     var holdsReservation = false
+    /// When the budget's period began that the exchange belongs to (Unix milliseconds).
+    var budgetPeriod: Int64 = 0
 
     // The answer.
     var reader = AnswerReader(endpoint: .other, apiType: .openai, framing: .json)

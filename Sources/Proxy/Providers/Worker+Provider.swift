@@ -75,6 +75,7 @@ extension Worker {
             switch providers.admission(set, i) {
             case .usable: return takeFromAccount(c, side, providers)
             case .notAllowed: refusal = .modelNotAllowed
+            case .notPriced: if refusal != .modelNotAllowed { refusal = .modelNotPriced }
             default: break
             }
         }
@@ -100,6 +101,9 @@ extension Worker {
                 turns: entry.pointee.turns)
         }
         set.endpoint = side.pointee.endpoint.endpoint
+        set.tier = side.pointee.request.tier
+        set.isFast = side.pointee.request.isFast
+        if c.pointee.exchange.keyIndex >= 0 { set.payer = providers.payer(caller(c)) }
         if restrictsModels(c) {
             set.caller = caller(c)
             set.asked = Bytes(side.pointee.name.readPointer, side.pointee.name.count)
@@ -114,14 +118,17 @@ extension Worker {
     ) -> ExchangeError {
         guard c.pointee.exchange.keyIndex >= 0 else { return .none }
         let caller = caller(c)
-        let worst = providers.worstCase(candidates(c, side), side.pointee.request, currency: caller.pointee.currency)
-        let start = caller.pointee.limits.periodStart(Int64(realtime / 1_000_000))
+        let worst = providers.worstCase(
+            candidates(c, side), RequestBounds(c, side, size: body(c).count), currency: caller.pointee.currency)
+        // As in the database: an exchange belongs to the period in which it was accepted.
+        let start = caller.pointee.limits.periodStart(Int64(clamping: c.pointee.exchange.auditID.unixMilliseconds))
         switch caller.pointee.budget.reserve(worst, limits: caller.pointee.limits, periodStart: start) {
         case .reserved: break
         case .noTokens: return .outOfTokens
         case .noAmount: return .outOfMoney
         }
         side.pointee.reserved = worst
+        side.pointee.budgetPeriod = start
         side.pointee.holdsReservation = true
         return .none
     }

@@ -133,6 +133,7 @@ extension Worker {
         side.pointee.reader.begin(
             endpoint: side.pointee.endpoint.endpoint, apiType: apiType, framing: side.pointee.framing)
         side.pointee.isReading = MediaType.isReadable(type)
+        if side.pointee.endpoint.endpoint == .modelInvoke { noteHeadUsage(side, p, response) }
         setCoding(side, responseValue(.contentEncoding, p, response))
         side.pointee.isFiltering =
             side.pointee.framing == .sse && !side.pointee.isCompressed && side.pointee.isReading
@@ -160,6 +161,35 @@ extension Worker {
         }
         side.pointee.inflater = StreamInflater(
             coding, workspace: UnsafeMutableRawPointer(side.pointee.workspace.base.unsafelyUnwrapped))
+    }
+
+    /// Bedrock says in the head what an answer used whose body does not.
+    private func noteHeadUsage(
+        _ side: UnsafeMutablePointer<ProviderExchange>, _ p: UnsafePointer<UInt8>, _ response: ResponseHead
+    ) {
+        let input = responseCount("x-amzn-bedrock-input-token-count", p, response)
+        guard input >= 0 else { return }
+        let output = responseCount("x-amzn-bedrock-output-token-count", p, response)
+        side.pointee.reader.noteHead(prompt: input, completion: max(output, 0))
+    }
+
+    /// A whole number in a field that no table knows; -1 if it is not there.
+    private func responseCount(_ name: StaticString, _ p: UnsafePointer<UInt8>, _ response: ResponseHead) -> Int64 {
+        for i in 0..<Int(response.fieldCount)
+        where Int(responseFields[i].nameLength) == name.utf8CodeUnitCount
+            && equalsIgnoringCase(p + Int(responseFields[i].nameOffset), name.utf8CodeUnitCount, name)
+        {
+            let length = Int(responseFields[i].valueLength)
+            guard length > 0, length <= 12 else { return -1 }
+            var value: Int64 = 0
+            for k in 0..<length {
+                let digit = p[Int(responseFields[i].valueOffset) + k] &- UInt8(ascii: "0")
+                guard digit < 10 else { return -1 }
+                value = value * 10 + Int64(digit)
+            }
+            return value
+        }
+        return -1
     }
 
     /// The first value of a response's field; empty if it has none.
@@ -407,6 +437,8 @@ extension MediaType {
         guard let p = value.pointer else { return false }
         var n = 0
         while n < value.count && p[n] != UInt8(ascii: ";") && p[n] != 0x20 { n += 1 }
+        let frames: StaticString = "application/vnd.amazon.eventstream"
+        if n == frames.utf8CodeUnitCount, equalsIgnoringCase(p, n, frames) { return true }
         let json: StaticString = "json"
         var i = 0
         while i + json.utf8CodeUnitCount <= n {
