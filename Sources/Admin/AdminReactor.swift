@@ -93,7 +93,8 @@ final class AdminReactor {
         while true {
             // With every slot taken, whoever has asked for nothing longest gives way; if all have, new ones wait in the
             // backlog.
-            if openCount == Self.maxConnections, !closeLongestIdle() {
+            let givesWay = openCount == Self.maxConnections ? longestIdle() : nil
+            if openCount == Self.maxConnections, givesWay == nil {
                 listen(false)
                 return
             }
@@ -105,6 +106,8 @@ final class AdminReactor {
                 listenAgainMilliseconds = nowMilliseconds + 1000
             }
             guard fd >= 0 else { return }
+            // Only now that there is somebody to give way to.
+            if let givesWay { close(givesWay) }
             guard let index = connections.firstIndex(where: { $0 == nil }) else { preconditionFailure("slot count") }
             let id = ConnectionID(index: index, generation: generations[index])
             let settings = shared.settings
@@ -131,16 +134,11 @@ final class AdminReactor {
         }
     }
 
-    private func closeLongestIdle() -> Bool {
-        let open = connections.compactMap { $0 }
-        let idle = open.filter(\.isIdle)
-        // Else a head that trickles in: some hundred of those must not keep the operator out.
-        let candidates = idle.isEmpty ? open.filter(\.isReadingHead) : idle
-        guard let oldest = candidates.min(by: { $0.idleSinceMilliseconds < $1.idleSinceMilliseconds }) else {
-            return false
-        }
-        close(oldest)
-        return true
+    /// Heads that trickle in count as well: some hundred of those must not keep the operator out, whose own connection
+    /// has just come.
+    private func longestIdle() -> AdminConnection? {
+        connections.compactMap { $0 }.filter { $0.isIdle || $0.isReadingHead }
+            .min { $0.idleSinceMilliseconds < $1.idleSinceMilliseconds }
     }
 
     func connection(_ index: Int, generation: UInt32) -> AdminConnection? {

@@ -153,6 +153,7 @@ extension Worker {
             if upstreams.isLive(i) { closeUpstream(i) }
             i += 1
         }
+        for i in 0..<targetCapacity { targetStates[i].resumption?.free() }
         if !isDraining { Socket.close(listener) }
         retryAudit()
         drained?.countDown()

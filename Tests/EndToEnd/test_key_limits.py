@@ -77,18 +77,24 @@ def test_a_place_is_given_back_whatever_happens(site, routed):
     """One place: the request after each kind of end gets it, or it was leaked."""
     key = site.gateway.make_key(max_concurrent=1, allowed_models=["m"], rate_limit=0)["key_value"]
 
+    def call(*arguments, **more):
+        """The place is given back right after the answer's last byte went out; when the row is there it has been."""
+        response = site.call(*arguments, key=key, **more)
+        site.gateway.audit(response.request_id)
+        return response
+
     def fine():
         routed.handler = lambda exchange: exchange.answer(200, b"{}")
-        return site.call({"model": "m"}, "/routed/x", key=key)
+        return call({"model": "m"}, "/routed/x")
 
     assert fine().status == 200
     ends = {
-        "no route": lambda: site.call(None, "/nowhere", key=key, method="GET").status == 404,
-        "not allowed": lambda: site.call({"model": "other"}, "/v1/embeddings", key=key).status == 403,
-        "bad json": lambda: site.call(b"{", "/v1/embeddings", key=key).status == 400,
-        "list": lambda: site.call(None, "/v1/models", key=key, method="GET").status == 200,
-        "reset": lambda: setattr(routed, "handler", lambda e: e.reset()) or site.call({"model": "m"}, "/routed/x", key=key).status == 502,
-        "provider": lambda: site.call(BODY, key=key).status == 200,
+        "no route": lambda: call(None, "/nowhere", method="GET").status == 404,
+        "not allowed": lambda: call({"model": "other"}, "/v1/embeddings").status == 403,
+        "bad json": lambda: call(b"{", "/v1/embeddings").status == 400,
+        "list": lambda: call(None, "/v1/models", method="GET").status == 200,
+        "reset": lambda: setattr(routed, "handler", lambda e: e.reset()) or call({"model": "m"}, "/routed/x").status == 502,
+        "provider": lambda: call(BODY).status == 200,
     }
     for name, end in ends.items():
         assert end(), name
@@ -108,7 +114,8 @@ def test_a_place_is_given_back_whatever_happens(site, routed):
     connection.send_head("POST", "/routed/x", [*site.headers(key), ("Content-Length", "2")])
     connection.send(b"{}")
     assert arrived.wait(10)
-    assert site.balance(key)["error"]["code"] == "concurrency_limit_exceeded"
+    assert site.balance(key)["concurrency"] == {"limit": 1, "open": 1}, "it can be asked for without a place"
+    assert site.call({"model": "m"}, "/routed/x", key=key).status == 429
     connection.close()
     assert gone.wait(10)
     wait_until(lambda: fine().status == 200, "the place of a client that left")

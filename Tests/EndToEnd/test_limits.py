@@ -12,6 +12,7 @@ import pytest
 from harness import Truncated, wait_until
 from harness.client import Connection
 from harness.gateway import ROOT
+from harness.patience import PATIENCE
 
 ALONE = "127.0.0.7"  # an address of the test's own, which no health check uses
 
@@ -49,7 +50,7 @@ def test_a_body_that_trickles_is_408(make_site):
 
 
 def test_a_body_at_the_rate_is_taken(make_site):
-    site = make_site({"limits": {"body_timeout": 0.5, "rate_grace": 0.5, "min_body_rate": 1000}})
+    site = make_site({"limits": {"body_timeout": 10, "rate_grace": 0.5, "min_body_rate": 1000}})
     site.route()
     with site.connect() as connection:
         connection.send_head("POST", "/", site.headers([("Content-Length", "12000")]))
@@ -88,14 +89,15 @@ def test_a_reader_below_the_rate_is_cut_off(make_site):
 
 def test_a_slow_reader_above_the_rate_is_served_and_holds_one_buffer(make_site):
     """The kernel's buffers are so large that a slow reader makes no room in them for long: reading counts, not that."""
-    site = make_site({"limits": {"send_timeout": 0.4, "rate_grace": 0.4, "min_send_rate": 100}})
+    short = 0.6 * PATIENCE
+    site = make_site({"limits": {"send_timeout": short, "rate_grace": short, "min_send_rate": 100}})
     site.route()
     site.upstream.handler = endless
     connection = site.connect(receive_buffer=16384)
     connection.send(site.bytes("GET", "/"))
     response = connection.read_head()
     before = site.gateway.memory()
-    deadline = time.monotonic() + 2.5
+    deadline = time.monotonic() + 5 * short
     while time.monotonic() < deadline:
         assert connection.socket.recv(8192)
         time.sleep(0.05)
@@ -377,7 +379,8 @@ def test_bytes_that_came_before_the_request_are_no_answer(make_site, evil):
 
 
 def test_first_byte_timeout(make_site):
-    site = make_site({"limits": {"first_byte_timeout": 0.3}, "proxy": {"default_timeout": 10}})
+    short = 0.5 * PATIENCE
+    site = make_site({"limits": {"first_byte_timeout": short}, "proxy": {"default_timeout": 20}})
     site.route()
     site.upstream.then(lambda exchange: exchange.wait_gone())
     response = site.call()
@@ -386,7 +389,7 @@ def test_first_byte_timeout(make_site):
     def pausing(exchange):
         exchange.head(200, [("Content-Length", "4")])
         exchange.send(b"ab")
-        time.sleep(0.7)
+        time.sleep(short * 1.6)
         exchange.send(b"cd")
 
     site.upstream.then(pausing)

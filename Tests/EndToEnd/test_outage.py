@@ -92,7 +92,7 @@ def test_a_name_that_nobody_answers_for_is_504(make_site, names):
 
 def test_a_name_that_does_not_exist_is_502(make_site, names):
     _, file = names
-    site = named_site(make_site, file)
+    site = named_site(make_site, file, connect_timeout=10)
     site.route(target_host="nowhere.example:80")
     response = site.call()
     assert response.status == 502 and response.json()["error"]["code"] == "upstream_dns_failed"
@@ -100,7 +100,7 @@ def test_a_name_that_does_not_exist_is_502(make_site, names):
 
 def test_a_name_that_moves_is_followed(make_site, names):
     (server, _), file = names
-    site = named_site(make_site, file)
+    site = named_site(make_site, file, connect_timeout=10)
     server.addresses["moving.example"] = "127.0.0.1"
     site.route(target_host=f"moving.example:{site.upstream.port}")
     assert site.call().body == b'{"ok":true}'
@@ -146,7 +146,8 @@ UNREACHABLE = "224.0.0.1:9"
     ],
 )
 def test_faults_before_the_answer(make_site, fault, status, code, reason):
-    site = make_site({"proxy": {"default_timeout": 0.3, "max_retries": 0}})
+    # Who does not wait for it to run out has time.
+    site = make_site({"proxy": {"default_timeout": 0.3 if fault == "silence" else 20, "max_retries": 0}})
     scripts = {
         "close": lambda exchange: exchange.close(),
         "reset": lambda exchange: exchange.reset(),

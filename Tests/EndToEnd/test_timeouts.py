@@ -6,11 +6,13 @@ import threading
 import pytest
 
 from harness import Site, Upstream
+from harness.patience import PATIENCE
 from harness.upstream import stalled_port
 
+SHORT = 0.5 * PATIENCE
 CONFIG = {
-    "proxy": {"connect_timeout": 0.5, "default_timeout": 0.5},
-    "limits": {"header_timeout": 0.5, "body_timeout": 0.5, "keepalive_timeout": 0.5, "send_timeout": 0.5},
+    "proxy": {"connect_timeout": SHORT, "default_timeout": SHORT},
+    "limits": {"header_timeout": SHORT, "body_timeout": SHORT, "keepalive_timeout": SHORT, "send_timeout": SHORT},
 }
 
 
@@ -63,7 +65,7 @@ def test_silent_connection_is_closed(site):
 
 
 def test_idle_kept_alive_connection_is_closed_silently(site):
-    site.route()
+    site.route(timeout=20)
     with site.connect() as connection:
         assert connection.request("GET", "/", site.headers()).status == 200
         assert connection.wait_closed()
@@ -137,13 +139,14 @@ def test_a_stream_that_goes_on_is_not_cut(site):
 
     def script(exchange):
         exchange.head(200, [("Transfer-Encoding", "chunked")])
-        for i in range(8):
-            step.acquire(timeout=0.2)  # never released: eight times 0.2 s is well over 0.5 s
-            exchange.chunk(b"%d" % i)
+        # Each pause is a tenth of the timeout, so that it may well take longer; together they are two of it.
+        for i in range(20):
+            step.acquire(timeout=SHORT / 10)  # never released
+            exchange.chunk(b"%d," % i)
         exchange.last_chunk()
 
     site.upstream.handler = script
-    assert site.call().body == b"01234567"
+    assert site.call().body == b"".join(b"%d," % i for i in range(20))
 
 
 def test_connect_that_hangs_is_504(site):

@@ -5,6 +5,8 @@ import socket
 import threading
 import time
 
+from harness.patience import PATIENCE
+
 UPGRADE = [
     ("Connection", "Upgrade"),
     ("Upgrade", "websocket"),
@@ -214,12 +216,12 @@ def test_upstream_that_breaks_off_is_seen_to_break_off(site):
 
 
 def test_idle_tunnels_are_closed_and_busy_ones_are_not(make_site):
-    site = make_site({"proxy": {"tunnel_idle_timeout": 0.5}})
+    site = make_site({"proxy": {"tunnel_idle_timeout": PATIENCE}})
     request_id = site.new_id()
     connection = opened(site, headers=[("x-request-id", request_id)])
     connection.read_head()
     started = time.monotonic()
-    while time.monotonic() - started < 1.0:
+    while time.monotonic() - started < 1.5 * PATIENCE:
         connection.send(b"tick")
         assert read(connection, 4) == b"tick"
         time.sleep(0.05)
@@ -314,7 +316,7 @@ def test_connect_is_refused(site):
 
 
 def test_tunnels_are_open_exchanges_when_the_gateway_stops(make_site):
-    site = make_site({"app": {"drain_timeout": 0.6}})
+    site = make_site({"app": {"drain_timeout": 1.5 * PATIENCE}})
     request_id = site.new_id()
     connection = opened(site, headers=[("x-request-id", request_id)])
     connection.read_head()

@@ -68,8 +68,12 @@ private struct Compiling: GatewayControl {
     func validate(_ provider: ProviderRecord) -> RouteProblem? { RouteCheck.problem(provider, settings: settings) }
     func providerStatus() -> [ProviderStatus] { [] }
     func validate(_ route: RouteRecord) -> RouteProblem? { RouteCheck.problem(route, settings: settings) }
-    func explain(method: String, path: String, headers: [(String, String)], body: [UInt8]?) -> RouteExplanation {
-        RouteCheck.explain(routes: routes, settings: settings, method: method, path: path, headers: headers, body: body)
+    func explain(method: String, path: String, headers: [(String, String)], body: [UInt8]?, keyID: String?)
+        -> RouteExplanation
+    {
+        RouteCheck.explain(
+            keys: [], routes: routes, providers: ProviderSet(), settings: settings, method: method, path: path,
+            headers: headers, body: body, keyID: keyID)
     }
     func metrics() -> GatewayMetrics { GatewayMetrics() }
     var isDraining: Bool { false }
@@ -148,4 +152,26 @@ func fuzzAdmin(_ input: Input) {
     if parts.count > 1, !parts[1].isEmpty { target += "?" + String(decoding: parts[1], as: UTF8.self) }
     office.ask(
         endpoint.method, target, endpoint.body == nil ? nil : parts.count > 2 ? parts[2] : [])
+}
+
+/// The answer to a question for models is the same however it comes.
+func fuzzModelList(_ input: Input) {
+    let body = input.body
+    func read(_ ends: [Int]) -> ModelListAnswer.Progress {
+        var answer = ModelListAnswer()
+        var from = 0
+        for end in ends where end > from {
+            let progress = answer.take(body[from..<end])
+            if progress != .more { return progress }
+            from = end
+        }
+        return answer.end()
+    }
+    let whole = read([body.count])
+    let halves = read([input.cut, body.count])
+    check(halves == whole, "cut at \(input.cut): \(halves), whole: \(whole)")
+    if body.count < 300 {
+        let bytewise = read(Array(0...body.count))
+        check(bytewise == whole, "byte by byte: \(bytewise), whole: \(whole)")
+    }
 }

@@ -17,7 +17,7 @@ func fuzzAnswer(_ input: Input) {
     let endpoints = Endpoint.allCases
     let endpoint = endpoints[input.choice % endpoints.count]
     let apiType = APIType.allCases[input.choice / endpoints.count % APIType.allCases.count]
-    let framing = [Framing.sse, .json, .ndjson][input.choice / 60 % 3]
+    let framing = [Framing.sse, .json, .ndjson, .eventStream][input.choice / 60 % 4]
     let body = input.body
     func read(_ ends: [Int]) -> Reading {
         var reader = AnswerReader(endpoint: endpoint, apiType: apiType, framing: framing)

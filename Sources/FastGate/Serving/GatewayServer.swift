@@ -146,6 +146,9 @@ final class GatewayServer {
     /// Whether all threads that serve do.
     func isAlive(withinSeconds seconds: Double) -> Bool { gateway.isAlive(withinSeconds: seconds) }
 
+    /// About once a second: nobody else's work on the machine may keep what is recorded from the database for long.
+    func relieveWriter() { writer.relieve() }
+
     /// The successor has changed keys or routes: what is still open here is served by them too.
     func adoptChanges() {
         do {

@@ -8,6 +8,7 @@ import Reactor
 final class ServeLoop {
     /// How often rings of ended processes are looked for while there may be some.
     private static let siblingsMilliseconds: UInt64 = 500
+    private static let reliefMilliseconds: UInt64 = 1000
 
     private let server: GatewayServer
     private let loaded: LoadedConfig
@@ -19,6 +20,7 @@ final class ServeLoop {
     private var nextCertificates: UInt64
     private var nextWatchdog: UInt64 = 0
     private var nextSiblings: UInt64 = 0
+    private var nextRelief: UInt64 = 0
     private var successor: Successor?
     /// It has ended, or has a successor itself.
     private var isSuccessorSilent = false
@@ -68,7 +70,11 @@ final class ServeLoop {
     /// - Returns: when there is something to do again.
     private func doWhatIsDue() -> UInt64 {
         let now = Clock.monotonicMilliseconds()
-        var next = UInt64.max
+        if now >= nextRelief {
+            server.relieveWriter()
+            nextRelief = now + Self.reliefMilliseconds
+        }
+        var next = nextRelief
         if let interval = manager.watchdogMicroseconds.map({ max($0 / 2000, 1) }) {
             if now >= nextWatchdog {
                 if server.isAlive(withinSeconds: Double(interval) / 2000) { manager.notify("WATCHDOG=1") }

@@ -1,4 +1,5 @@
 import Reactor
+import Synchronization
 
 /// The one thread that writes the database: audit batches out of the workers' rings, and changes to keys and routes.
 public final class StoreWriter: Sendable {
@@ -6,6 +7,8 @@ public final class StoreWriter: Sendable {
     private let gate: WriterGate
     private let rings: [MappedRing]
     private let thread: WorkerThread
+    /// By `relieve`.
+    private let flushesSeen = Atomic(-1)
 
     /// Opens the database (see `Database.open`), starts the thread, stores what a process that died has left in the
     /// rings and marks what it had in flight. Returns when all that is done: only then may workers use the rings.
@@ -61,6 +64,15 @@ public final class StoreWriter: Sendable {
     /// Has the rings emptied now, and at normal priority however busy the machine is: for a worker whose ring runs
     /// full. Does not wait; may be called from any thread, at the cost of two system calls.
     public func expedite() { gate.expedite() }
+
+    /// To be called about once a second. At idle priority the writer starves where others saturate the machine, and a
+    /// ring that hardly fills never raises it: if events wait, and nothing was written since the call before, it is raised
+    /// for once.
+    public func relieve() {
+        let statistics = statistics
+        let before = flushesSeen.exchange(statistics.flushes, ordering: .relaxed)
+        if statistics.pendingBytes > 0, statistics.flushes == before { expedite() }
+    }
 
     /// Stores what a process that has ended left in its rings, marks what it had in flight and deletes the rings' files;
     /// does not wait for it.
