@@ -193,7 +193,7 @@ final class WriterLoop {
     private func flush() {
         let started = Clock.monotonicNanoseconds()
         flusher.onProgress = { [unowned self] in
-            adjustPriority(isUrgent: false)
+            adjustPriority(isUrgent: false, isMidway: true)
             pace.breathe()
         }
         do throws(StoreError) {
@@ -329,10 +329,12 @@ final class WriterLoop {
         }
     }
 
-    private func adjustPriority(isUrgent: Bool) {
+    /// - Parameter isMidway: within a batch, which ends at the priority it has come to: whoever raised the writer because it
+    ///   did not get on means the commit too.
+    private func adjustPriority(isUrgent: Bool, isMidway: Bool = false) {
         let raise = isUrgent || !options.yieldsToWorkers
         let fill = flusher.ringFill
-        let changed = priority.update(fill: fill, isUrgent: raise)
+        let changed = priority.update(fill: fill, isUrgent: raise || isMidway && priority.isRaised)
         pace.set(fill: fill, isRaised: priority.isRaised, isUrgent: raise)
         guard let isRaised = changed else { return }
         ThreadPriority.setRaised(isRaised)
