@@ -97,6 +97,7 @@ extension SettingKey {
     private static let providers: [SettingKey] = [
         .choice("providers", "strategy", \.providers.strategy),
         .integer("providers", "max_attempts", \.providers.maxAttempts, 1...16),
+        .choice("providers", "unpriced_models", \.providers.unpriced),
         .seconds("providers", "models_refresh", \.providers.modelsRefreshSeconds, 60...604_800),
     ]
 

@@ -163,6 +163,13 @@ public struct Settings: Sendable, Equatable {
         public var maxAttempts = 6
         /// How often providers are asked which models they have.
         public var modelsRefreshSeconds = 3600.0
+
+        /// What becomes of a request whose cost nobody would know, of a key with a budget of money.
+        public enum Unpriced: String, Sendable, CaseIterable {
+            case refuse, allow
+        }
+
+        public var unpriced = Unpriced.refuse
     }
 
     /// `audit`: the rings between workers and database.

@@ -54,21 +54,23 @@ extension ChunkedDecoder {
     }
 }
 
-/// The field lines of ``ChunkEvent/trailers(offset:count:)``.
-public enum TrailerSection {
-    /// Calls `body` with each field of p[0 ..< n]; offsets count from `p`.
-    @inline(__always)
-    public static func forEachField(_ p: UnsafePointer<UInt8>, _ n: Int, _ body: (Field) -> Void) {
-        var position = 0
-        while position < n, let field = nextField(p, n, &position) { body(field) }
+/// The field lines of ``ChunkEvent/trailers(offset:count:)``, one after the other; offsets count from the first one's start.
+@frozen public struct TrailerFields: BitwiseCopyable {
+    @usableFromInline let base: UnsafePointer<UInt8>
+    @usableFromInline let count: Int
+    @usableFromInline var position = 0
+
+    @inlinable public init(_ p: UnsafePointer<UInt8>, _ n: Int) {
+        base = p
+        count = n
     }
 
-    @inline(never)
-    static func nextField(_ p: UnsafePointer<UInt8>, _ n: Int, _ position: inout Int) -> Field? {
+    public mutating func next() -> Field? {
+        guard position < count else { return nil }
         var scan = fg_field_scan()
         var field = fg_field()
         scan.position = UInt32(truncatingIfNeeded: position)
-        _ = fg_scan_fields(p, n, &field, 1, &scan)
+        _ = fg_scan_fields(base, count, &field, 1, &scan)
         guard scan.count == 1 else { return nil }
         position = Int(scan.position)
         return unsafeBitCast(field, to: Field.self)

@@ -76,6 +76,9 @@ extension AnswerReader {
                     frame.matched &+= 1
                     i &+= 1
                     if Int(frame.matched) == wrapping.utf8CodeUnitCount { frame.payload = .wrapped }
+                } else if p[i] == 0x20, frame.matched == 1 || frame.matched == 8 || frame.matched == 9 {
+                    // Between the brace, the name, the colon and the value.
+                    i &+= 1
                 } else {
                     frame.payload = .json
                     read(wrapping.utf8Start, Int(frame.matched))

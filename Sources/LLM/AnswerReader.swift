@@ -7,8 +7,8 @@ import Reactor
 ///
 /// Feed it the body's bytes after transfer and content coding are taken off, in pieces of any size.
 public struct AnswerReader: BitwiseCopyable, Sendable {
-    public let endpoint: Endpoint
-    public let apiType: APIType
+    public private(set) var endpoint: Endpoint
+    public private(set) var apiType: APIType
     /// As told, until the first byte tells better.
     public internal(set) var framing: Framing
     /// Whole JSON objects seen: events of a stream, or the one answer.
@@ -29,10 +29,13 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     var eventHasError = false
     var eventFinishes = false
     var eventHasRole = false
-    // Of the event that ended last: see StreamOpening.
+    // Of the event that ended last: see StreamOpening and EventShape.
     private(set) var lastEvent = EventType.other
     private(set) var lastHasRole = false
     private(set) var lastIsReport = false
+    private(set) var lastHasFields = false
+    private(set) var lastNamesModel = false
+    private var eventNamesModel = false
     /// The event's fields come from a place that counts only if the proper one says nothing.
     var fieldsAreAside = false
     var fieldsComplete = false
@@ -45,7 +48,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     private var isRegional = false
     private var isPartial = false
     private var hasOwnKey = false
-    private var images: Int64 = 0
+    private(set) var images: Int64 = 0
     // Of a body that is a row of frames: see AnswerReader+Frames.
     var frame = EventFrame()
     /// What the answer's head says.
@@ -70,6 +73,13 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
 
     /// - Parameter framing: by the Content-Type; see `Framing.of`.
     public init(endpoint: Endpoint, apiType: APIType, framing: Framing) {
+        self.endpoint = endpoint
+        self.apiType = apiType
+        self.framing = framing
+    }
+
+    /// Says what a reader that has read nothing is to read: `init` without another kilobyte to fill.
+    public mutating func begin(endpoint: Endpoint, apiType: APIType, framing: Framing) {
         self.endpoint = endpoint
         self.apiType = apiType
         self.framing = framing
@@ -113,6 +123,11 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     public mutating func noteHead(prompt: Int64, completion: Int64) {
         guard prompt >= 0, completion >= 0, prompt <= TokenUsage.limit, completion <= TokenUsage.limit else { return }
         headUsage = (prompt, completion)
+    }
+
+    /// What holds from the event on that says it, in one number.
+    var standing: UInt8 {
+        tier.rawValue << 4 | (isFast ? 1 : 0) | (isRegional ? 2 : 0) | (isPartial ? 4 : 0) | (hasOwnKey ? 8 : 0)
     }
 
     /// What stands beside the report, and what the endpoint makes of it.
@@ -194,6 +209,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         eventHasError = false
         eventFinishes = false
         eventHasRole = false
+        eventNamesModel = false
         fieldsAreAside = false
         fieldsComplete = false
         skipsFields = false
@@ -259,7 +275,9 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
 
     private mutating func takeString(_ place: UInt8, _ p: UnsafePointer<UInt8>, _ n: Int) {
         switch Int(place) {
-        case FG_LLM_MODEL: if n > 0 { setModel(p, n) }
+        case FG_LLM_MODEL:
+            eventNamesModel = true
+            if n > 0 { setModel(p, n) }
         case FG_LLM_TYPE: event = EventType.named(p, n)
         case FG_LLM_FINISH: eventFinishes = n > 0
         case FG_LLM_PART_KIND: partKind = PartKind.named(p, n)
@@ -308,6 +326,8 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         lastEvent = event
         lastHasRole = eventHasRole
         lastIsReport = fields.isReport
+        lastHasFields = !fields.isEmpty
+        lastNamesModel = eventNamesModel
         if eventHasError || event == .error || event == .failed {
             if fault == .none {
                 namedFault = eventFault

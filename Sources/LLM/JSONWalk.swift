@@ -57,7 +57,12 @@ struct JSONWalk: BitwiseCopyable, Sendable {
     private var highSurrogate: UInt16 = 0
     private var number = TokenNumber()
     /// Bytes of the strings and containers that are to be counted.
-    private(set) var countedBytes: UInt64 = 0
+    var countedBytes: UInt64 = 0
+    /// Address of the draft of an `EventShape` that is told of values nobody asks about; 0: none.
+    private var draft: UInt = 0
+    private var draftBase: UInt = 0
+    /// Where the string or number that was begun last began.
+    private var holeStart: UInt = 0
     /// Where the value that was begun last began.
     private(set) var valueStart: UInt64 = 0
     /// The open containers: their places, and `objectBit` for an object.
@@ -100,6 +105,11 @@ struct JSONWalk: BitwiseCopyable, Sendable {
                     continue
                 }
                 phase = .afterValue
+                if draft != 0 {
+                    noteHole(
+                        end: p + (i &- 1),
+                        wants & UInt8(FG_WANT_COUNT) != 0 ? UInt8(FG_HOLE_CONTENT) : UInt8(FG_HOLE_STRING))
+                }
             case .nested:
                 let used = cscan_json_nest_skip(&nest, p + i, n &- i)
                 i &+= used
@@ -259,6 +269,7 @@ struct JSONWalk: BitwiseCopyable, Sendable {
             } else {
                 phase = .string
                 detail = Self.inside
+                if draft != 0 { holeStart = UInt(bitPattern: p + i) }
                 if wants & UInt8(FG_WANT_COUNT | FG_WANT_EDGES) == UInt8(FG_WANT_COUNT | FG_WANT_EDGES) {
                     return WalkEvent(kind: .begin, place: place)
                 }
@@ -280,17 +291,83 @@ struct JSONWalk: BitwiseCopyable, Sendable {
             }
         case UInt8(ascii: "t"), UInt8(ascii: "f"), UInt8(ascii: "n"):
             wanted = c == UInt8(ascii: "n") ? 0 : UInt8(FG_WANT_LITERAL)
-            phase = .literal
             literal = c
-            detail = 1
+            if takeLiteral(c, p, n, &i) {
+                phase = .afterValue
+                if place != 0, wants & UInt8(FG_WANT_LITERAL) != 0, c != UInt8(ascii: "n") {
+                    return WalkEvent(kind: .literal, place: place, value: c == UInt8(ascii: "t") ? 1 : 0)
+                }
+            } else {
+                phase = .literal
+                detail = 1
+            }
         default:
             wanted = UInt8(FG_WANT_NUMBER)
-            guard let begun = TokenNumber(first: c) else { return fail() }
-            number = begun
-            phase = .number
+            // Seconds and money have a scale of their own.
+            let isPlain =
+                wants & wanted == 0
+                || (place >= UInt8(FG_LLM_FIELD) && place < UInt8(FG_LLM_FIELD + FG_USAGE_SECONDS))
+            let digits = isPlain && c != UInt8(ascii: "0") && c &- UInt8(ascii: "0") < 10 ? plainDigits(c, p, n, i) : 0
+            if digits > 0 {
+                if draft != 0, wants & wanted == 0 {
+                    holeStart = UInt(bitPattern: p + (i &- 1))
+                    noteHole(end: p + (i &+ digits &- 1), UInt8(FG_HOLE_NUMBER))
+                }
+                let value = wants & wanted == 0 ? 0 : Self.value(p + (i &- 1), digits)
+                i &+= digits &- 1
+                phase = .afterValue
+                if wants & wanted != 0 { return WalkEvent(kind: .number, place: place, value: value) }
+            } else {
+                guard let begun = TokenNumber(first: c) else { return fail() }
+                number = begun
+                phase = .number
+            }
         }
         if place != 0, wants & wanted == 0 { return WalkEvent(kind: .cleared, place: place) }
         return nil
+    }
+
+    /// The digits of a whole number that begins with `c`, which is taken already, if it is a short one and ends here.
+    @inline(__always)
+    private func plainDigits(_ c: UInt8, _ p: UnsafePointer<UInt8>, _ n: Int, _ i: Int) -> Int {
+        var k = i
+        while k < n, p[k] &- UInt8(ascii: "0") < 10 { k &+= 1 }
+        guard k < n, k &- i < 12 else { return 0 }
+        switch p[k] {
+        case UInt8(ascii: ","), UInt8(ascii: "}"), UInt8(ascii: "]"), 0x20, 0x0A, 0x0D: return k &- i &+ 1
+        default: return 0
+        }
+    }
+
+    /// The count in so many digits, or -1: `TokenNumber.count`.
+    private static func value(_ p: UnsafePointer<UInt8>, _ digits: Int) -> Int64 {
+        var value: Int64 = 0
+        var k = 0
+        while k < digits {
+            value = value &* 10 &+ Int64(p[k] &- UInt8(ascii: "0"))
+            k &+= 1
+        }
+        return value > TokenUsage.limit ? -1 : value
+    }
+
+    /// `true`, `false` or `null` that begins with `c`, which is taken already, and is here as a whole.
+    @inline(__always)
+    private func takeLiteral(_ c: UInt8, _ p: UnsafePointer<UInt8>, _ n: Int, _ i: inout Int) -> Bool {
+        guard n &- i >= 4 else { return false }
+        // The first letter lowest.
+        let word = UnsafeRawPointer(p + (i &- 1)).loadUnaligned(as: UInt32.self)
+        switch c {
+        case UInt8(ascii: "n"):
+            guard word == 0x6C_6C_75_6E else { return false }
+            i &+= 3
+        case UInt8(ascii: "t"):
+            guard word == 0x65_75_72_74 else { return false }
+            i &+= 3
+        default:
+            guard word == 0x73_6C_61_66, p[i &+ 3] == UInt8(ascii: "e") else { return false }
+            i &+= 4
+        }
+        return true
     }
 
     /// What the number in this place counts: tokens, milliseconds, micro-units; -1 if it is no such count.
@@ -446,5 +523,22 @@ extension JSONWalk {
             push(UInt8(0x80 | scalar >> 6 & 0x3F))
             push(UInt8(0x80 | scalar & 0x3F))
         }
+    }
+}
+
+// MARK: Shapes
+
+extension JSONWalk {
+    /// From now on values that nobody asks about are noted as holes in what begins at `start`.
+    mutating func trace(_ draft: UnsafeMutableRawPointer, from start: UnsafePointer<UInt8>) {
+        self.draft = UInt(bitPattern: draft)
+        draftBase = UInt(bitPattern: start)
+    }
+
+    mutating func endTrace() { draft = 0 }
+
+    private func noteHole(end: UnsafePointer<UInt8>, _ kind: UInt8) {
+        guard let draft = UnsafeMutableRawPointer(bitPattern: draft) else { return }
+        fg_shape_add(draft, Int(holeStart &- draftBase), Int(UInt(bitPattern: end) &- draftBase), kind)
     }
 }

@@ -8,7 +8,7 @@ public enum PriceFile {
         public var provider: String
         /// The name without the provider that some begin with (`groq/llama-3.1-8b-instant` → `llama-3.1-8b-instant`).
         public var model: String
-        public var price: ModelPrice
+        public var rates: PriceRates
         public var currency: String
         /// `chat`, `embedding`, `completion`, …; empty if the file does not say.
         public var mode: String
@@ -16,7 +16,7 @@ public enum PriceFile {
         public var maxOutputTokens: Int64?
     }
 
-    /// What a file holds: prices, and how many entries have none by the token (pictures, seconds, pages).
+    /// What a file holds: prices, and how many entries have none that can be reckoned with (by the page, the pixel, …).
     public struct Contents: Equatable, Sendable {
         public var entries: [Entry]
         public var skipped: Int
@@ -27,8 +27,7 @@ public enum PriceFile {
     }
 
     /// Prices in the file are US dollars a token, as decimal numbers; they are taken exactly, and rounded half up where a
-    /// millionth of a dollar per million tokens is not fine enough. Surcharges (long contexts, priority, batches) are left
-    /// out.
+    /// millionth of a dollar per million tokens is not fine enough.
     /// - Throws: if it is no JSON object of objects, or a price is no number or below zero; naming the model and field.
     public static func read(_ bytes: UnsafeRawBufferPointer) throws -> Contents {
         let root: JSONValue
@@ -58,19 +57,13 @@ public enum PriceFile {
         }
         func tokens(_ field: String) -> Int64? { fields[field]?.numberValue?.int64Value.flatMap { $0 > 0 ? $0 : nil } }
 
-        let input = try price("input_cost_per_token")
-        let output = try price("output_cost_per_token")
-        guard input != nil || output != nil, let provider = fields["litellm_provider"]?.stringValue, !provider.isEmpty
+        guard let provider = fields["litellm_provider"]?.stringValue, !provider.isEmpty,
+            let rates = try PriceFileRates(fields, mode: fields["mode"]?.stringValue ?? "", price: price).rates
         else { return nil }
-        let price = ModelPrice(
-            input: input ?? 0, output: output ?? 0,
-            cachedInput: try price("cache_read_input_token_cost") ?? price("input_cost_per_token_cache_hit"),
-            cacheWrite: try price("cache_creation_input_token_cost"),
-            reasoning: try price("output_cost_per_reasoning_token"))
         let prefix = provider + "/"
         let model = name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : name
         return Entry(
-            provider: provider, model: model, price: price, currency: "USD", mode: fields["mode"]?.stringValue ?? "",
+            provider: provider, model: model, rates: rates, currency: "USD", mode: fields["mode"]?.stringValue ?? "",
             maxInputTokens: tokens("max_input_tokens") ?? tokens("max_tokens"),
             maxOutputTokens: tokens("max_output_tokens"))
     }

@@ -20,6 +20,9 @@ public struct UsageChunkFilter: BitwiseCopyable, Sendable {
         case passHeld(count: Int)
     }
 
+    /// Nothing is begun and nothing held: what comes next is an event's beginning.
+    public var isBetweenEvents: Bool { held == 0 && !hasLines && column == 0 && lineFeed == .none }
+
     private enum Verdict: UInt8, BitwiseCopyable, Sendable {
         case open, pass
     }

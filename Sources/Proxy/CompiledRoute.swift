@@ -180,4 +180,6 @@ struct RequestView: BitwiseCopyable {
     var captures: UnsafeMutablePointer<MemberCapture>?
     /// True once scanning has shown that the body is no JSON object.
     var bodyIsNoObject: Bool
+    /// Nobody has looked into the body, since no route asks about it.
+    var isUnread = false
 }

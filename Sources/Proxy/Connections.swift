@@ -36,13 +36,13 @@ struct ClientConnection: BitwiseCopyable {
     var outbound = Buffer.empty
     /// Bytes in the kernel that the client had not taken when its deadline was moved.
     var unsentMark: Int32 = 0
-    /// How many bytes have to be there before the poller says so; 0 = any number. See `Worker+BodyWait`.
-    var lowWater: Int32 = 0
     /// When `timer` fires. The deadline itself may be later: it is looked at only then.
     var timerAt: UInt64 = 0
     /// Monotonic milliseconds; `noDeadline` = none.
     var deadline: UInt64 = noDeadline
     var exchange = Exchange()
+    /// How many bytes have to be there before the poller says so; 0 = any number. See `Worker+BodyWait`.
+    var lowWater: Int32 = 0
     /// When the side that is waited for has been slower than it may be for too long: it moves on with what comes.
     var paceDeadline: UInt64 = noDeadline
     /// Received and not yet consumed. While an exchange is open it begins with that request's head.

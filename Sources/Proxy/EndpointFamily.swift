@@ -42,7 +42,11 @@ struct EndpointFamilies: OptionSet, BitwiseCopyable, Sendable {
         if !hasVersion { cursor = 0 }
         while let segment = nextSegment(p, path.count, &cursor) {
             if VersionSegment.matches(segment) || segmentEquals(segment, "openai") { continue }
-            if segmentEquals(segment, "deployments") {
+            if !hasVersion && segmentEquals(segment, "api") { continue }
+            if segmentEquals(segment, "deployments") || segmentEquals(segment, "publishers")
+                || segmentEquals(segment, "projects") || segmentEquals(segment, "locations")
+                || segmentEquals(segment, "endpoints")
+            {
                 _ = nextSegment(p, path.count, &cursor)
                 continue
             }
@@ -53,7 +57,13 @@ struct EndpointFamilies: OptionSet, BitwiseCopyable, Sendable {
 
     private static func family(of segment: Bytes, rest: Bytes) -> EndpointFamilies {
         if segmentEquals(segment, "chat") { return .chat }
-        if segmentEquals(segment, "models") { return modelsFamily(rest) }
+        if segmentEquals(segment, "models") {
+            if begins(rest, "/chat/") { return .chat }
+            return begins(rest, "/embeddings") ? .embeddings : modelsFamily(rest)
+        }
+        if segmentEquals(segment, "generate") || segmentEquals(segment, "model") { return .chat }
+        if segmentEquals(segment, "embed") { return .embeddings }
+        if segmentEquals(segment, "fim") { return .completions }
         if segmentEquals(segment, "messages") { return .messages }
         if segmentEquals(segment, "completions") { return .completions }
         if segmentEquals(segment, "embeddings") { return .embeddings }
@@ -71,9 +81,14 @@ struct EndpointFamilies: OptionSet, BitwiseCopyable, Sendable {
         let verb = UnsafeRawPointer(colon) + 1 - UnsafeRawPointer(p)
         let tail = Bytes(p + verb, rest.count - verb)
         if segmentContains(tail, "generateContent") || segmentContains(tail, "GenerateContent") { return .chat }
+        if segmentContains(tail, "rawPredict") || segmentContains(tail, "RawPredict") { return .chat }
         if segmentContains(tail, "mbedContent") { return .embeddings }
         if segmentContains(tail, "countTokens") { return .models }
         return []
+    }
+
+    private static func begins(_ s: Bytes, _ prefix: StaticString) -> Bool {
+        s.count >= prefix.utf8CodeUnitCount && bytesEqual(s.pointer, prefix.utf8Start, prefix.utf8CodeUnitCount)
     }
 
     private static func nextSegment(_ p: UnsafePointer<UInt8>, _ n: Int, _ cursor: inout Int) -> Bytes? {

@@ -76,12 +76,8 @@ struct Exchange: BitwiseCopyable {
     var countsLines = false
     /// One of the key's places is taken.
     var holdsPlace = false
-    /// The key may not use every model.
-    var restrictsModels = false
     var status: UInt16 = 0
 
-    /// The worker's holder of `snapshot`.
-    var snapshotHolder: UInt32 = 0
     var snapshot: UnsafePointer<SnapshotView>?
     /// One of the worker's `requests`; nil once an exchange goes on without it.
     var request: UnsafeMutablePointer<RequestState>?
@@ -107,6 +103,8 @@ struct Exchange: BitwiseCopyable {
 
     var lines = LineCounter()
     var events = SSECounter()
+    /// The worker's holder of `snapshot`.
+    var snapshotHolder: UInt32 = 0
     var responseBytes: UInt64 = 0
     var responseRemaining: UInt64 = 0
     var responseDecoder = ChunkedDecoder()
@@ -121,7 +119,8 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
     case readTimeout, requestTimeout, bodyTooLarge, malformedBody, conflictingMembers, sendTimeout, gatewayStopping
     case missingKey, invalidKey, inactiveKey, expiredKey, notPermitted, rateLimited, noRoute, malformedRequest
     case notImplemented, noCapacity, tunnelIdle, bodyNotObject, missingLength
-    case missingModel, modelNotFound, modelNotAllowed, outOfTokens, outOfMoney, tooManyOpen, noHealthyKey
+    case missingModel, modelNotFound, modelNotAllowed, modelNotPriced, outOfTokens, outOfMoney, tooManyOpen,
+        noHealthyKey
     case providerFailed, errorInAnswer
     case connectUnreachable, dnsTimeout, ambiguousPath, noMemory, trailersTooLarge
 
@@ -170,6 +169,8 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .missingModel: "the request names no model that can be read"
         case .modelNotFound: "no provider has this model"
         case .modelNotAllowed: "the API key is not allowed to use this model"
+        case .modelNotPriced:
+            "the API key has a money budget, and it is not known what this model costs at this service tier"
         case .outOfTokens: "the API key's token budget does not cover this request"
         case .outOfMoney: "the API key's money budget does not cover this request"
         case .tooManyOpen: "the API key has as many requests open as it may"
@@ -228,6 +229,7 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .missingModel: "missing_model"
         case .modelNotFound: "model_not_found"
         case .modelNotAllowed: "model_not_allowed"
+        case .modelNotPriced: "model_not_priced"
         case .outOfTokens, .outOfMoney: "insufficient_quota"
         case .tooManyOpen: "concurrency_limit_exceeded"
         case .noHealthyKey: "no_healthy_key"
@@ -257,7 +259,7 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .sendTimeout: 499
         case .gatewayStopping, .noCapacity, .noMemory, .noHealthyKey: 503
         case .missingKey, .invalidKey, .inactiveKey, .expiredKey: 401
-        case .notPermitted, .modelNotAllowed: 403
+        case .notPermitted, .modelNotAllowed, .modelNotPriced: 403
         case .rateLimited, .outOfTokens, .outOfMoney, .tooManyOpen: 429
         case .noRoute, .modelNotFound: 404
         case .notImplemented: 501

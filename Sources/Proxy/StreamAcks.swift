@@ -19,9 +19,9 @@ struct StreamAcks: BitwiseCopyable, Equatable {
         case nothing
         /// Acknowledgements may be put off from now on.
         case putOff
-        /// Since that was said the next piece came, as closely as before.
+        /// Since that was said the next pieces came as closely as before.
         case keptPace
-        /// Since that was said the next piece came late: perhaps it was held up.
+        /// Since that was said one of the next pieces came late: perhaps it was held up.
         case fellBehind
     }
 
@@ -31,6 +31,9 @@ struct StreamAcks: BitwiseCopyable, Equatable {
     private var closeCount: UInt8 = 0
 
     private static let firstCount: UInt8 = 2
+    /// The piece that was read when it was asked for is acknowledged already, the next one is not any more: it is the one
+    /// behind that which may be held up.
+    private static let verdictCount: UInt8 = firstCount + 2
 
     /// A piece was read.
     @inline(__always)
@@ -39,14 +42,14 @@ struct StreamAcks: BitwiseCopyable, Equatable {
         let isClose = time &- readAt <= Self.closeMilliseconds
         readAt = time
         guard isClose else {
-            let wasPutOff = closeCount == Self.firstCount
+            let isOnTrial = closeCount >= Self.firstCount && closeCount < Self.verdictCount
             closeCount = 0
-            return wasPutOff ? .fellBehind : .nothing
+            return isOnTrial ? .fellBehind : .nothing
         }
         closeCount &+= 1
         if closeCount == Self.firstCount &+ Self.piecesBetween { closeCount = Self.firstCount }
         if closeCount == Self.firstCount { return .putOff }
-        return closeCount == Self.firstCount &+ 1 ? .keptPace : .nothing
+        return closeCount == Self.verdictCount ? .keptPace : .nothing
     }
 }
 

@@ -142,7 +142,7 @@ extension Worker {
             let refusal = takeRate(c, key)
             if refusal != .none { return refusal }
         }
-        return key.pointee.hasLimits ? enterLimits(c, key) : .none
+        return key.pointee.hasLimits ? enterLimits(c, key, path) : .none
     }
 
     private mutating func takeRate(

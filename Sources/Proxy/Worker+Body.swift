@@ -180,7 +180,8 @@ extension Worker {
         }
         let missing = exchange.requestLength - exchange.requestReceived
         // Room comes as the body does, doubled each time: a claim in a header is not worth megabytes. What has arrived is.
-        let step = min(missing, max(min(max(exchange.requestReceived, Self.firstBodyBytes), 256 * 1024), UInt64(arrived)))
+        let grown = min(max(exchange.requestReceived, Self.firstBodyBytes), 256 * 1024)
+        let step = min(missing, max(grown, UInt64(arrived)))
         if c.pointee.inbound.writableCount < 4096
             || UInt64(c.pointee.inbound.writableCount) < min(step, max(Self.firstBodyBytes, UInt64(arrived)))
         {
@@ -243,7 +244,7 @@ extension Worker {
         let request = view(c)
         let chosen = chooseRoute(index, request)
         guard chosen != -2, !(chosen == -1 && mayGoToProvider(c)) else { return }
-        if chosen >= 0 && c.pointee.exchange.restrictsModels && awaitsModel(c, request) { return }
+        if chosen >= 0 && restrictsModels(c) && awaitsModel(c, request) { return }
         let exchange = UnsafePointer(c).pointee.exchange
         if chosen >= 0
             && exchange.snapshot.unsafelyUnwrapped.pointee.table.routes.pointer(chosen).pointee.bodyFields != nil
@@ -271,7 +272,7 @@ extension Worker {
         return Bytes(c.pointee.inbound.readPointer + Int(c.pointee.exchange.headLength), Int(count))
     }
 
-    /// What the router looks at. Scans the body for the members that routes ask about.
+    /// What the router looks at.
     @inline(__always)
     mutating func view(_ c: UnsafeMutablePointer<ClientConnection>) -> RequestView {
         let base = UnsafePointer(c.pointee.inbound.readPointer)
@@ -284,6 +285,20 @@ extension Worker {
             bodyIsComplete: c.pointee.exchange.requestIsComplete, captures: nil,
             bodyIsNoObject: c.pointee.exchange.bodyIsNoObject)
         if body.count == 0 || request.bodyIsNoObject { return request }
+        let snapshot = c.pointee.exchange.snapshot.unsafelyUnwrapped
+        // No route asks about the body: what a provider has to know of it is read there.
+        request.isUnread =
+            snapshot.pointee.table.bodyRouteCount == 0 && !snapshot.pointee.providers.isEmpty
+            && c.pointee.exchange.requestIsComplete && !c.pointee.exchange.scanState.isAllocated
+        if !request.isUnread { readMembers(c, &request) }
+        return request
+    }
+
+    /// Scans the body for the members that routes ask about, and for `stream`.
+    @inline(__always)
+    mutating func readMembers(_ c: UnsafeMutablePointer<ClientConnection>, _ request: inout RequestView) {
+        let body = request.body
+        request.isUnread = false
         if c.pointee.exchange.requestIsComplete && !c.pointee.exchange.scanState.isAllocated {
             var scanner = MemberScanner()
             let snapshot = c.pointee.exchange.snapshot.unsafelyUnwrapped
@@ -300,7 +315,6 @@ extension Worker {
         {
             c.pointee.exchange.isStream = true
         }
-        return request
     }
 
     /// Goes on scanning a body that came in pieces; the scanner's state lives in a buffer of the exchange.

@@ -35,7 +35,7 @@ extension Worker {
         {
             return refuse(index, .conflictingMembers)
         }
-        let restrictsModels = chosen >= 0 && c.pointee.exchange.restrictsModels
+        let restrictsModels = chosen >= 0 && restrictsModels(c)
         let needsMore =
             chosen == -2 || (chosen >= 0 && routeChangesBody(c, chosen))
             || (restrictsModels && awaitsModel(c, request))
@@ -58,6 +58,8 @@ extension Worker {
             if refusal != .none { return refuse(index, refusal) }
         }
         c.pointee.exchange.routeIndex = Int32(chosen)
+        var request = request
+        if request.isUnread { readMembers(c, &request) }
         if !c.pointee.exchange.requestIsComplete {
             let table = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.table
             c.pointee.exchange.watchedMembers = table.decidingMembers(upTo: chosen, request, scratch: patternScratch)

@@ -8,10 +8,10 @@ extension Worker {
     /// Takes one of the key's places, which `endExchange` gives back.
     @inline(never)
     mutating func enterLimits(
-        _ c: UnsafeMutablePointer<ClientConnection>, _ key: UnsafePointer<CompiledKey>
+        _ c: UnsafeMutablePointer<ClientConnection>, _ key: UnsafePointer<CompiledKey>, _ path: Bytes
     ) -> ExchangeError {
-        c.pointee.exchange.restrictsModels = key.pointee.restrictsModels
-        guard key.pointee.maxConcurrent > 0 else { return .none }
+        // Who has no place left may ask for the balance, which says so.
+        guard key.pointee.maxConcurrent > 0, !Self.asksForAccount(path) else { return .none }
         guard caller(c).pointee.budget.concurrency.acquire(limit: key.pointee.maxConcurrent) else {
             // When one of them ends nobody knows; a second is what clients wait by themselves.
             c.pointee.exchange.retryAfterMilliseconds = 1000
@@ -21,10 +21,22 @@ extension Worker {
         return .none
     }
 
+    private static func asksForAccount(_ path: Bytes) -> Bool {
+        path.elementsEqual(Bytes("/v1/token/balance")) || path.elementsEqual(Bytes("/v1/token/usage"))
+    }
+
     @inline(never)
     func leavePlace(_ c: UnsafeMutablePointer<ClientConnection>) {
         c.pointee.exchange.holdsPlace = false
         caller(c).pointee.budget.concurrency.release()
+    }
+
+    /// The key may not use every model.
+    @inline(__always)
+    func restrictsModels(_ c: UnsafeMutablePointer<ClientConnection>) -> Bool {
+        let index = Int(c.pointee.exchange.keyIndex)
+        return index >= 0
+            && c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.keys.keys.pointer(index).pointee.restrictsModels
     }
 
     /// What providers know of the key that the exchange came with.

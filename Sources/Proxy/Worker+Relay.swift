@@ -92,7 +92,7 @@ extension Worker {
                 count += length
             case .needMore: break decoding
             case .trailers(let offset, let length):
-                trailers = Bytes(p + offset, length)
+                trailers = OwnField.isAmong(p + offset, length) ? .empty : Bytes(p + offset, length)
                 isLast = true
                 break decoding
             case .end:

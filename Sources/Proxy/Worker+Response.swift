@@ -231,6 +231,8 @@ extension Worker {
         let dropped = Self.responseDropped.inserting(.contentLength)
         for i in 0..<Int(response.fieldCount) where !dropped.contains(responseFields[i].id) {
             if response.connectionNamesOther && isNamedInConnection(responseFields[i], p, response) { continue }
+            let name = p + Int(responseFields[i].nameOffset)
+            if OwnField.isOne(name, Int(responseFields[i].nameLength)) { continue }
             writeField(responseFields[i], p, &writer)
         }
         writer.append("\r\n")
@@ -413,6 +415,7 @@ extension Worker {
             let field = responseFields[i]
             i &+= 1
             if dropped.contains(field.id) { continue }
+            if field.id == .other, OwnField.isOne(p + Int(field.nameOffset), Int(field.nameLength)) { continue }
             if response.connectionNamesOther && isNamedInConnection(field, p, response) { continue }
             writeField(field, p, &writer)
         }

@@ -350,6 +350,8 @@ extension Worker {
         let c = clients.pointer(index)
         let u = upstreams.pointer(upstream)
         let token = upstreams.token(kind: Kind.upstream, upstream)
+        // What was looked at and could not be spliced went out of the buffer: it is not to be read once more.
+        settlePeeked()
         if c.pointee.exchange.requestIsChunked && !c.pointee.exchange.requestIsComplete
             && c.pointee.inbound.count > Int(c.pointee.exchange.headLength)
         {
@@ -455,8 +457,9 @@ extension Worker {
         _ c: UnsafeMutablePointer<ClientConnection>, _ p: UnsafePointer<UInt8>, _ n: Int, _ writer: inout HeadWriter
     ) {
         let rewrite = route(c).pointee.rewrite
-        TrailerSection.forEachField(p, n) { field in
-            if rewrite.drops(field, p) || rewrite.dropsOdd(field, p) { return }
+        var fields = TrailerFields(p, n)
+        while let field = fields.next() {
+            if rewrite.drops(field, p) || rewrite.dropsOdd(field, p) { continue }
             let start = Int(field.nameOffset)
             writer.append(p + start, Int(field.valueOffset) + Int(field.valueLength) - start)
             writer.append("\r\n")

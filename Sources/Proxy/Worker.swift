@@ -1,6 +1,7 @@
 import Glibc
 import HTTP
 import JSON
+import LLM
 import Reactor
 import Store
 
@@ -86,6 +87,9 @@ struct Worker: ~Copyable {
     var holders: Slab<SnapshotHolder>
     /// Of the exchanges with providers only.
     var providerExchanges: Slab<ProviderExchange>
+    /// What a slot of those begins as: copied, not made anew each time.
+    let freshProviderExchange: UnsafeMutablePointer<ProviderExchange>
+    let eventShapes = EventShapes()
     var pool: BufferPool
     var wheel: TimerWheel
     let resolver: Resolver
@@ -181,6 +185,8 @@ struct Worker: ~Copyable {
         requests = Slab(capacity: maxConnections)
         holders = Slab(capacity: 65_536)
         providerExchanges = Slab(capacity: maxConnections)
+        freshProviderExchange = .allocate(capacity: 1)
+        freshProviderExchange.initialize(to: ProviderExchange())
         pool = BufferPool(cacheLimitBytes: 32 << 20)
         now = Clock.monotonicMilliseconds()
         wheel = TimerWheel(capacity: maxConnections * 3 + 4096, nowMilliseconds: now)

@@ -31,8 +31,9 @@ enum KeyColumns {
 
     private static func budget(_ row: Statement, from first: Int32) -> KeyBudget {
         KeyBudget(
-            maxTokens: row.optionalInt(first).map(Int64.init), maxAmountMicros: row.optionalInt(first + 1).map(Int64.init),
-            currency: row.text(first + 2), period: BudgetPeriod(rawValue: row.text(first + 3)) ?? .total,
+            maxTokens: row.optionalInt(first).map(Int64.init),
+            maxAmountMicros: row.optionalInt(first + 1).map(Int64.init), currency: row.text(first + 2),
+            period: BudgetPeriod(rawValue: row.text(first + 3)) ?? .total,
             countedSinceMilliseconds: row.optionalText(first + 4).flatMap { Timestamp.parse($0) },
             tokensSpent: Int64(row.int(first + 5)), amountSpentMicros: Int64(row.int(first + 6)))
     }

@@ -3,7 +3,17 @@ import CSQLite
 /// Brings a database of an earlier schema version up to date, one version after the other. Runs inside one transaction.
 enum Migration {
     static func run(from version: Int, in connection: Connection) throws(StoreError) {
-        if version < 2 { try addProviders(connection) }
+        if version < 2 { try addProviders(connection) } else if version < 3 { try addPriceParts(connection) }
+    }
+
+    /// Version 3: prices by tier, length and kind of token, and the parts of usage that they are for.
+    private static func addPriceParts(_ connection: Connection) throws(StoreError) {
+        for column in Schema.modelPriceColumns {
+            try connection.execute("ALTER TABLE model_prices ADD COLUMN \(column)")
+        }
+        for column in Schema.usageRecordColumns {
+            try connection.execute("ALTER TABLE usage_records ADD COLUMN \(column)")
+        }
     }
 
     /// Version 2: providers, usage and money. Nothing that was there is changed but `api_keys`, which gains columns.

@@ -1,4 +1,4 @@
-/// What version 2 has added: providers, usage and money. Amounts are micro-units of a currency, prices micro-units for a
+/// What version 2 has added, and 3 to it: providers, usage and money. Amounts are micro-units of a currency, prices micro-units for a
 /// million tokens.
 extension Schema {
     static let providers = Table(
@@ -74,6 +74,7 @@ extension Schema {
                 max_output_tokens INTEGER,
                 imported INTEGER NOT NULL DEFAULT 0,
                 updated_at TEXT NOT NULL,
+                \(modelPriceColumns.joined(separator: ",\n    ")),
                 PRIMARY KEY (provider, model)
             ) WITHOUT ROWID
             """)
@@ -101,9 +102,17 @@ extension Schema {
                 currency TEXT,
                 estimated INTEGER NOT NULL,
                 outcome TEXT NOT NULL,
-                created_at TEXT NOT NULL
+                created_at TEXT NOT NULL,
+                \(usageRecordColumns.joined(separator: ",\n    "))
             )
             """)
+
+    /// What version 3 has added: rates beside the common ones, as `PriceRates.extraJSON` has them.
+    static let modelPriceColumns = ["rates TEXT"]
+    /// What version 3 has added: what may have had a price of its own.
+    static let usageRecordColumns =
+        ["service_tier TEXT NOT NULL DEFAULT 'standard'"]
+        + UsageParts.columns.map { "\($0.name) INTEGER NOT NULL DEFAULT 0" }
 
     /// Attempts that failed, in their order.
     static let usageAttempts = Table(

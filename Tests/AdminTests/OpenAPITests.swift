@@ -42,7 +42,9 @@ import Testing
             POST /admin/session|GET /admin/session|DELETE /admin/session|GET /admin/assets/{version}/{file}|\
             GET /admin/assets/{version}/{folder}/{file}|POST /admin/keys/{key_id}/reset-budget|\
             POST /admin/providers|GET /admin/providers|GET /admin/providers/{name}|PATCH /admin/providers/{name}|\
-            DELETE /admin/providers/{name}|POST /admin/providers/{name}/toggle|POST /admin/providers/{name}/keys|\
+            DELETE /admin/providers/{name}|POST /admin/providers/{name}/toggle|POST /admin/providers/{name}/test|\
+            POST /admin/providers/{name}/keys|GET /admin/master-key|POST /admin/master-key/rotate|\
+            POST /admin/master-key/replace-lost|\
             GET /admin/providers/{name}/keys|GET /admin/providers/{name}/keys/{key_id}|\
             PATCH /admin/providers/{name}/keys/{key_id}|DELETE /admin/providers/{name}/keys/{key_id}|\
             POST /admin/providers/{name}/keys/{key_id}/toggle|POST /admin/providers/{name}/keys/{key_id}/test|\

@@ -175,7 +175,7 @@ def test_limits_of_a_callers_key(site, made):
     name = made[0]["name"]
     admin = site.gateway.admin
     admin("PUT", f"/admin/prices/{name}/m-1", {"input": "1", "output": "10"})
-    caller = site.gateway.make_key(allowed_models=["m-*"], max_amount="0.0001", budget_period="daily")
+    caller = site.gateway.make_key(allowed_models=["m-*"], max_amount="0.00018", budget_period="daily")
     path, value = f"/admin/keys/{caller['key_id']}", caller["key_value"]
     assert ask(site, f"{name}/m-1", key=value)[0].status == 200
     assert ask(site, f"{name}/org/m:free", key=value)[0].status == 403

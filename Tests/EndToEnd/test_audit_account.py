@@ -48,6 +48,30 @@ def test_the_account_holds_under_load(make_site, loads):
     assert now["accepted"] == now["committed"] >= answered
 
 
+def test_rows_appear_on_a_core_that_others_want_too(make_site, loads):
+    """The writer gives way, but is not forgotten: a core that never idles, as other programs can see to, starves no row."""
+    site = make_site({"audit": {"ring_size": "1MB", "flush_interval_ms": 100}})
+    site.route()
+    core = min(os.sched_getaffinity(0))
+    for thread in os.listdir(f"/proc/{site.gateway.process.pid}/task"):
+        os.sched_setaffinity(int(thread), {core})
+    spinners = [subprocess.Popen(["taskset", "-c", str(core), "sh", "-c", "while :; do :; done"]) for _ in range(2)]
+    try:
+        running = run_loads(loads, site)
+        wait_until(lambda: total(running) >= 300, "load runs", 60)
+        for load in running:
+            load.stop()
+        answered = total(running)
+        count = "SELECT count(*) AS n FROM audit_logs WHERE response_time IS NOT NULL"
+        wait_until(lambda: site.gateway.query(count)[0]["n"] == answered, "each answered request has its row", 30)
+        now = account(site.gateway.metrics())
+        assert now["accepted"] == now["committed"] and now["dropped"] == 0
+    finally:
+        for spinner in spinners:
+            spinner.kill()
+            spinner.wait()
+
+
 def test_kill_9_again_and_again(make_site, loads):
     """Killed at any moment of its work, also of its start, it loses and doubles nothing."""
     site = make_site(workers=2)

@@ -114,7 +114,8 @@ def test_a_place_is_given_back_whatever_happens(site, routed):
     connection.send_head("POST", "/routed/x", [*site.headers(key), ("Content-Length", "2")])
     connection.send(b"{}")
     assert arrived.wait(10)
-    assert site.balance(key)["error"]["code"] == "concurrency_limit_exceeded"
+    assert site.balance(key)["concurrency"] == {"limit": 1, "open": 1}, "it can be asked for without a place"
+    assert site.call({"model": "m"}, "/routed/x", key=key).status == 429
     connection.close()
     assert gone.wait(10)
     wait_until(lambda: fine().status == 200, "the place of a client that left")

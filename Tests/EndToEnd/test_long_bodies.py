@@ -3,12 +3,16 @@
 Each test has an idle upstream connection first, for only then does a body go on at once.
 """
 
+import fcntl
 import hashlib
 import json
 import os
+import struct
+import termios
 import threading
 
 import pytest
+from harness.gateway import wait_until
 
 LENGTH = 200_000
 STREAMED = 3 << 20  # too long to be held
@@ -50,6 +54,15 @@ def test_one_after_another(site, fields, length):
             assert digest(request.body) == digest(body)
             assert site.gateway.audit(response.request_id)["request_size"] == len(body)
     assert len(site.upstream.connections) == 1
+
+
+@pytest.mark.parametrize("fields", READS, ids=["any", "model"])
+def test_decided_in_the_middle(site, fields):
+    """More than is held has come when the route is known: what is here goes on, what comes streams."""
+    body = json.dumps({"a": os.urandom(650_000).hex(), "model": "m", "z": os.urandom(1 << 20).hex()}).encode()
+    with warm(site, **fields) as connection:
+        assert connection.request("POST", "/", site.headers(), body).status == 200
+    assert digest(site.upstream.requests[-1].body) == digest(body)
 
 
 def test_another_request_behind_it(site):
@@ -162,3 +175,51 @@ def test_recorded(make_site):
         response = connection.request("POST", "/", site.headers(), body)
         assert response.status == 200
         assert site.gateway.audit(response.request_id)["request_body"].startswith(body[:900].decode())
+
+
+def arrived(connection):
+    """True once the gateway's kernel has all that was sent."""
+    return struct.unpack("i", fcntl.ioctl(connection.socket, termios.TIOCOUTQ, b"\0" * 4))[0] == 0
+
+
+@pytest.mark.parametrize("missing", [1, 40_000])
+def test_a_tail_that_comes_later(site, missing):
+    """However much more than this one is waited for otherwise."""
+    with warm(site, match_body_schema={"model": "m"}) as connection:
+        body = prompt()
+        connection.send_head("POST", "/", site.headers([("Content-Length", str(len(body)))]))
+        for piece in (body[:5000], body[5000:-missing], body[-missing:]):
+            connection.send(piece)
+            wait_until(lambda: arrived(connection), "all of it is there")
+        assert connection.read_response("POST").status == 200
+        assert digest(site.upstream.wait_requests().body) == digest(body)
+        # The connection reports a single byte again.
+        assert connection.request("POST", "/", site.headers(), b'{"model":"m"}').status == 200
+
+
+def test_a_slow_body_is_not_late(make_site):
+    """Its bytes come one after another within the time that each has, but are not enough to be reported."""
+    site = make_site({"limits": {"body_timeout": 1}})
+    with warm(site, match_body_schema={"model": "m"}) as connection:
+        body = prompt()
+        connection.send_head("POST", "/", site.headers([("Content-Length", str(len(body)))]))
+        at = 0
+        for _ in range(10):
+            connection.send(body[at : at + 700])
+            at += 700
+            assert connection.is_silent(0.25)
+        connection.send(body[at:])
+        assert connection.read_response("POST").status == 200
+        assert digest(site.upstream.wait_requests().body) == digest(body)
+
+
+@pytest.mark.parametrize("length", [LENGTH, STREAMED])
+def test_a_body_that_stops(make_site, length):
+    site = make_site({"limits": {"body_timeout": 1}})
+    with warm(site, match_body_schema={"model": "m"}) as connection:
+        body = prompt(length, model_first=True)
+        connection.send_head("POST", "/", site.headers([("Content-Length", str(len(body)))]))
+        connection.send(body[:90_000])
+        assert connection.read_response("POST").status == 408
+        assert connection.wait_closed()
+    assert not [request for request in site.upstream.requests if request.complete]

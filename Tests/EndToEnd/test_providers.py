@@ -384,3 +384,52 @@ def test_a_provider_without_models_is_asked_for_them(tmp_path):
         assert none["provider"]["error"] == "no provider has this model"
     finally:
         site.close()
+
+
+# What an upstream may not say
+
+
+@pytest.mark.parametrize("how", ["provider", "provider stream", "route"])
+def test_nobody_can_say_what_only_the_gateway_says(site, how):
+    from harness import Site
+
+    spoofed = [("X-FastGate-Cost", "0.000000"), ("x-fastgate-provider", "elsewhere"), ("x-fastgate-anything", "x"),
+               ("x-fastgatex", "stays")]
+
+    def script(exchange):
+        exchange.read_body()
+        exchange.head(200, [*(EVENT_STREAM if "stream" in how else [
+            ("Content-Type", "application/json"), ("Transfer-Encoding", "chunked")]), *spoofed])
+        exchange.chunk(event(delta("gpt-4o", content="Hi")) if "stream" in how else completion("gpt-4o"))
+        exchange.last_chunk([("x-fastgate-cost", "0.000001")])
+
+    if how == "route":
+        corner = Site(site.gateway)
+        try:
+            corner.route(match_path="/v1/chat/*")
+            corner.upstream.then(script)
+            response = corner.call("POST", body=b'{"model":"gpt-4o","messages":[]}')
+            wanted = [], []
+        finally:
+            corner.close()
+    else:
+        site.upstreams["openai"].then(script)
+        response = site.ask("gpt-4o", stream="stream" in how)
+        wanted = ["openai"], [] if "stream" in how else ["0.000063"]
+    assert response.status == 200
+    assert (response.all("x-fastgate-provider"), response.all("x-fastgate-cost")) == wanted
+    assert not response.all("x-fastgate-anything") and response.header("x-fastgatex") == "stays"
+    assert not response.trailers
+
+
+def test_bytes_that_are_no_json_pass_unread(site):
+    """Speech, images: from socket to socket, and nothing is billed that nobody reported."""
+    sound = bytes(range(256)) * 8192
+    site.upstreams["openai"].then(lambda e: e.answer(200, sound, [("Content-Type", "audio/mpeg")]))
+    request_id = site.new_id()
+    response = site.call(
+        {"model": "gpt-4o", "input": "Hi", "voice": "alloy"}, "/v1/audio/speech", headers=[("x-request-id", request_id)])
+    assert response.body == sound and response.header("content-type") == "audio/mpeg"
+    assert response.header("x-fastgate-provider") == "openai"
+    record = site.usage(request_id)
+    assert (record["total_tokens"], record["cost_micros"]) == (0, None)

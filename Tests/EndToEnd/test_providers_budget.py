@@ -63,7 +63,7 @@ def worst(site) -> int:
 
 def test_the_worst_case_is_reserved_and_the_actual_use_settled(site):
     reserved = worst(site)
-    assert MAX_TOKENS < reserved < MAX_TOKENS + 60
+    assert MAX_TOKENS < reserved < MAX_TOKENS + 200
     key = site.new_key(max_tokens=reserved)["key_value"]
     assert site.ask("m", key=key, max_tokens=MAX_TOKENS).status == 200
     assert settled(site, key)["tokens"] == {
@@ -167,6 +167,36 @@ def stall_in_stream(exchange):
     exchange.wait_gone(10)
 
 
+def open_stream(exchange):
+    """What a stream opens with, before any content."""
+    exchange.read_body()
+    exchange.head(200, EVENT_STREAM)
+    exchange.chunk(event(delta("m", role="assistant", content="")))
+
+
+def cut_opening(exchange):
+    open_stream(exchange)
+    exchange.reset()
+
+
+def stall_in_opening(exchange):
+    open_stream(exchange)
+    exchange.wait_gone(10)
+
+
+def error_in_opening(exchange):
+    open_stream(exchange)
+    exchange.chunk(event({"error": {"message": "no", "type": "server_error", "code": 500}}))
+    exchange.last_chunk()
+
+
+def cut_json(exchange):
+    exchange.read_body()
+    exchange.head(200, [("Content-Type", "application/json"), ("Content-Length", "4000")])
+    exchange.send(completion("m"))
+    exchange.reset()
+
+
 def flood(exchange):
     exchange.read_body()
     exchange.head(200, EVENT_STREAM)
@@ -205,7 +235,10 @@ ENDINGS = {
     "bad key": (failing(429, "slow_down", [("Retry-After", "0")]), read_all), "reset": (reset_before_answer, read_all),
     "cut stream": (cut_stream, read_all), "timeout": (stall, read_all), "timeout in stream": (stall_in_stream, read_all),
     "client cancels": (stall, cancel), "client resets": (stall, reset), "client cancels stream": (stall_in_stream, cancel),
-    "client resets stream": (stall_in_stream, reset), "client stops reading": (flood, stop_reading),
+    "client resets stream": (stall_in_stream, reset), "cut opening": (cut_opening, read_all),
+    "timeout in opening": (stall_in_opening, read_all), "error in opening": (error_in_opening, read_all),
+    "client cancels opening": (stall_in_opening, cancel), "client resets opening": (stall_in_opening, reset),
+    "cut json": (cut_json, read_all), "client stops reading": (flood, stop_reading),
 }
 
 

@@ -63,8 +63,8 @@ def reset(exchange, api):
 
 FIRST = {
     "openai": event(delta("m", role="assistant", content="")),
-    "anthropic": b"event: message_start\n" + event({"type": "message_start", "message": {**MESSAGE, "content": []}}),
-    "gemini": b": hello\n\n",
+    "anthropic": b"event: message_start\n" + event({"type": "message_start", "message": {**MESSAGE, "content": [], "stop_reason": None, "usage": {"input_tokens": 3, "output_tokens": 1}}}),
+    "gemini": event(gemini_part("")),
 }
 OOPS = {
     "openai": event({"error": {"message": "overloaded", "type": "server_error", "code": "server_error"}}),

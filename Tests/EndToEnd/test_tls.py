@@ -1,5 +1,6 @@
 """https upstreams with a CA of our own, and TLS on the data plane."""
 
+import os
 import socket
 import ssl
 import subprocess
@@ -65,6 +66,17 @@ def secure(site, certificates, name="good", **fields) -> Upstream:
     upstream = site.new_upstream(tls=server_context(certificates, name))
     site.route(upstream, target_protocol="https", **fields)
     return upstream
+
+
+@pytest.mark.parametrize("before, behind", [(0, 200_000), (0, 3 << 20), (1_300_000, 2 << 20), (200_000, 0)])
+def test_long_bodies_over_a_used_connection(site, certificates, before, behind):
+    """Plain from the client, encrypted to the upstream: they cannot be spliced, and nothing of them goes twice."""
+    upstream = secure(site, certificates, match_body_schema={"model": "m"})
+    with site.connect() as connection:
+        for first, last in ((0, 0), (before, behind)):
+            body = f'{{"a":"{os.urandom(first // 2).hex()}","model":"m","z":"{os.urandom(last // 2).hex()}"}}'.encode()
+            assert connection.request("POST", "/", site.headers(), body).status == 200
+            assert upstream.requests[-1].body == body
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])

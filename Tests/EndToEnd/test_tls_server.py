@@ -410,6 +410,20 @@ def test_handshakes_that_do_not_end_are_ended(make_gateway, certificates):
         connection.close()
 
 
+def test_handshakes_that_have_not_ended_count_as_connections(make_gateway, certificates):
+    gateway = make_gateway({"tls": pair(certificates, "first"), "limits": {"max_connections_per_address": 5}})
+    half_open = [Connection(gateway.port, source="127.0.0.9") for _ in range(5)]
+    for connection in half_open:
+        connection.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc")
+    wait_until(lambda: gateway.metrics()['fastgate_open_connections{side="client"}'] == 5, "they are open")
+    with pytest.raises(OSError):  # an SSLError is one
+        Connection(gateway.port, source="127.0.0.9", tls=trust(certificates))
+    with Connection(gateway.port, source="127.0.0.10", tls=trust(certificates)) as other:
+        assert other.request("GET", "/health", [("Host", "x")]).status == 200
+    for connection in half_open:
+        connection.close()
+
+
 def test_a_flood_of_handshakes_leaves_others_their_turn(site, certificates):
     """Clients that do nothing but shake hands, from eight threads; exchanges on an open connection go on."""
     site.route()

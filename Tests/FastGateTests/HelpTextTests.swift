@@ -32,7 +32,8 @@ import Testing
     @Test func theManualPageHasEveryCommand() {
         let page = ManualPage.text()
         for (path, command) in CommandTree.all where !command.isGroup {
-            #expect(page.contains(".SS \"fastgate \(path)"), "\(path)")
+            let escaped = path.split(separator: "-", omittingEmptySubsequences: false).joined(separator: "\\-")
+            #expect(page.contains(".SS \"fastgate \(escaped)"), "\(path)")
         }
         #expect(!page.contains("\n\n"), "an empty line is no roff")
     }

@@ -57,7 +57,9 @@ STATIONS = (
     r"Store\.AuditEncoder\.encodeAccepted", r"JSON\.MemberScanner\.feed", r"JSON\.JSONText\.equalsScalar",
     r"HTTP\.HeadWriter\.append", r"HTTP\.ResponseParser\.parse", r"HTTP\.ChunkedDecoder", r"HTTP\.SSECounter\.feed",
     r"Reactor\.BufferPool\.append", r"Store\.AuditEncoder\.encodeCompleted", r"Reactor\.TimerWheel\.schedule",
-    r"Reactor\.TLSSession\.write")
+    r"Reactor\.TLSSession\.write", r"LLM\.RequestReader\.feed", r"LLM\.AnswerReader\.feed",
+    r"LLM\.AnswerReader\.takeKnown", r"LLM\.StreamOpening\.next", r"LLM\.UsageChunkFilter\.next", r"LLM\.ModelPrice\.cost",
+    r"Store\.AuditEncoder\.encodeUsage")
 
 
 def test_the_hot_path_counts_no_references(figure):

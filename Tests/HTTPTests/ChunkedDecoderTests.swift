@@ -25,14 +25,17 @@ import Testing
         section.withUnsafeBufferPointer { buffer in
             let p = buffer.baseAddress!
             var found: [String] = []
-            TrailerSection.forEachField(p, buffer.count) { field in
+            var fields = TrailerFields(p, buffer.count)
+            while let field = fields.next() {
                 let name = buffer[Int(field.nameOffset)..<Int(field.nameOffset) + Int(field.nameLength)]
                 let value = buffer[Int(field.valueOffset)..<Int(field.valueOffset) + Int(field.valueLength)]
                 found.append(String(decoding: name, as: UTF8.self) + "=" + String(decoding: value, as: UTF8.self))
                 #expect((field.id == .vary) == (found.count == 2))
             }
             #expect(found == ["X-T=1", "vary=*", "X_Odd="])
-            TrailerSection.forEachField(p, 0) { _ in Issue.record("there is none") }
+            var none = TrailerFields(p, 0)
+            let first = none.next()
+            #expect(first == nil)
         }
     }
 

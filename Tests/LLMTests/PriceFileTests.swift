@@ -1,4 +1,5 @@
 import Glibc
+import JSON
 import Testing
 
 @testable import LLM
@@ -37,7 +38,8 @@ struct PriceFileTests {
             contents.entries[0]
                 == PriceFile.Entry(
                     provider: "openai", model: "gpt-4o",
-                    price: ModelPrice(input: 2_500_000, output: 10_000_000, cachedInput: 1_250_000), currency: "USD",
+                    rates: PriceRates(base: ModelPrice(input: 2_500_000, output: 10_000_000, cachedInput: 1_250_000)),
+                    currency: "USD",
                     mode: "chat", maxInputTokens: 128_000, maxOutputTokens: 16_384))
         #expect(contents.entries[1].model == "openai/gpt-oss-20b" && contents.entries[1].maxOutputTokens == nil)
     }
@@ -66,25 +68,150 @@ struct PriceFileTests {
         let contents = try bytes.withUnsafeBytes { try PriceFile.read($0) }
         #expect(contents.entries.count > 2500)
         let found = Dictionary(
-            contents.entries.map { ("\($0.provider)\t\($0.model)", $0) }, uniquingKeysWith: { first, _ in first })
-        // The table that is built in was taken from it.
-        for entry in DefaultPrices.entries {
-            guard let listed = found["\(entry.provider)\t\(entry.model)"] else {
-                Issue.record("\(entry.provider)/\(entry.model) is not listed")
-                continue
-            }
-            #expect(listed.price.input == entry.price.input && listed.price.output == entry.price.output)
-            #expect(listed.price.cachedInput == entry.price.cachedInput)
+            contents.entries.map { ("\($0.provider)/\($0.model)", $0.rates) }, uniquingKeysWith: { first, _ in first })
+        let sonnet = try #require(found["anthropic/claude-sonnet-4-5"])
+        #expect(sonnet.base.cacheWriteLong == 6_000_000 && sonnet.base.search == 10_000_000_000)
+        #expect(found["openai/whisper-1"]?.base.second == 100_000_000)
+        #expect(found["openai/gpt-image-1"]?.base.output == 40_000_000)
+        #expect(found["anthropic/claude-opus-4-6"]?.regionalThousandths == 1100)
+        // What is stored says the same again.
+        for entry in contents.entries {
+            var common = ModelPrice(input: entry.rates.base.input, output: entry.rates.base.output)
+            (common.cachedInput, common.cacheWrite, common.reasoning) = (
+                entry.rates.base.cachedInput, entry.rates.base.cacheWrite, entry.rates.base.reasoning
+            )
+            #expect(try PriceRates(base: common, extra: entry.rates.extraJSON) == entry.rates, "\(entry.model)")
         }
     }
 
-    @Test func theDefaultsAreSensible() {
-        #expect(DefaultPrices.entries.count >= 48)
-        let names = DefaultPrices.entries.map { "\($0.provider)/\($0.model)" }
-        #expect(Set(names).count == names.count)
-        for entry in DefaultPrices.entries {
-            #expect(entry.price.input > 0 && entry.price.input <= 100_000_000, "\(entry.model)")
-            #expect(entry.price.cachedInput ?? 0 <= entry.price.input, "\(entry.model)")
+    @Test func tiersAndSteps() throws {
+        let contents = try read(
+            """
+            {"m": {"litellm_provider": "p", "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6,
+                   "cache_read_input_token_cost": 1e-7, "input_cost_per_token_above_200k_tokens": 3e-6,
+                   "output_cost_per_token_above_200k_tokens": 4e-6, "input_cost_per_token_flex": 5e-7,
+                   "output_cost_per_token_flex": 1e-6, "input_cost_per_token_above_200k_tokens_priority": 6e-6,
+                   "cache_creation_input_token_cost_above_1hr": 2e-6, "provider_specific_entry": {"us": 1.1, "fast": 6}},
+             "q": {"litellm_provider": "p", "tiered_pricing": [
+                   {"range": [0, 32000.0], "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6},
+                   {"range": [32000.0, 1e6], "input_cost_per_token": 2e-6, "output_cost_per_token": 4e-6}]}}
+            """)
+        let m = contents.entries[0].rates
+        #expect(m.regionalThousandths == 1100 && m.fastThousandths == 6000 && m.base.cacheWriteLong == 2_000_000)
+        #expect(m.variants.map(\.tier) == [.flex, .standard, .priority])
+        #expect(m.variants.map(\.above) == [0, 200_000, 200_000])
+        #expect(m.variants.map(\.price.input) == [500_000, 3_000_000, 6_000_000])
+        #expect(m.variants.map(\.price.output) == [1_000_000, 4_000_000, 2_000_000])
+        #expect(m.variants.map(\.price.cachedInput) == [100_000, 100_000, 100_000])
+        let q = contents.entries[1].rates
+        #expect(q.base.input == 1_000_000 && q.variants.map(\.above) == [32_000])
+    }
+
+    @Test(arguments: [
+        (#"[]"#, ""), (#"{"x":1}"#, "x"), (#"{"search":-1}"#, "search"), (#"{"search":"1"}"#, "search"),
+        (#"{"regional":0}"#, "regional"), (#"{"variants":{}}"#, "variants"), (#"{"variants":[1]}"#, "variants[0]"),
+        (#"{"variants":[{"tier":"other"}]}"#, "variants[0].tier"), (#"{"variants":[{"input":1}]}"#, "variants[0]"),
+        (#"{"variants":[{"above":5},{"above":5}]}"#, "variants[1]"),
+        (#"{"variants":[{"above":-5}]}"#, "variants[0].above"),
+        (#"{"variants":[{"tier":"flex","y":1}]}"#, "variants[0].y"),
+    ])
+    func ratesThatAreWrongAreNamed(text: String, field: String) throws {
+        var copy = text
+        let value = try copy.withUTF8 { try JSONValue(parsing: UnsafeRawBufferPointer($0)) }
+        let failure = #expect(throws: PriceRates.Failure.self) {
+            try PriceRates(base: ModelPrice(input: 1, output: 1), extra: value)
+        }
+        #expect(failure?.field == field)
+    }
+}
+
+struct PriceSheetTests {
+    private func cost(_ rates: PriceRates, _ usage: TokenUsage, _ change: (inout TokenUsage) -> Void = { _ in })
+        -> Int64?
+    {
+        var usage = usage
+        change(&usage)
+        return rates.variants.withUnsafeBufferPointer {
+            PriceSheet(
+                base: rates.base, variants: $0.baseAddress, variantCount: $0.count,
+                regionalThousandths: rates.regionalThousandths, fastThousandths: rates.fastThousandths
+            ).cost(of: usage)
+        }
+    }
+
+    private var rates: PriceRates {
+        var base = ModelPrice(input: 3_000_000, output: 15_000_000, cachedInput: 300_000, cacheWrite: 3_750_000)
+        (base.cacheWriteLong, base.inputAudio, base.outputImage) = (6_000_000, 7_000_000, 40_000_000)
+        (base.search, base.second) = (10_000_000_000, 100_000_000)
+        var rates = PriceRates(base: base)
+        var long = base
+        (long.input, long.output) = (6_000_000, 22_500_000)
+        var flex = base
+        flex.input = 1_500_000
+        rates.variants = [
+            PriceVariant(tier: .standard, above: 200_000, price: long),
+            PriceVariant(tier: .flex, above: 0, price: flex),
+        ]
+        (rates.regionalThousandths, rates.fastThousandths) = (1100, 2000)
+        return rates
+    }
+
+    @Test func aLongPromptCostsMoreFromTheFirstToken() {
+        #expect(cost(rates, TokenUsage(prompt: 200_000)) == 600_000)
+        #expect(cost(rates, TokenUsage(prompt: 200_001)) == 1_200_006)
+    }
+
+    @Test func tiersCostWhatTheySay() {
+        #expect(cost(rates, TokenUsage(prompt: 1000)) { $0.tier = .flex } == 1500)
+        #expect(cost(rates, TokenUsage(prompt: 1000)) { $0.tier = .priority } == nil)
+        #expect(cost(rates, TokenUsage(prompt: 1000)) { $0.tier = .other } == nil)
+        #expect(cost(rates, TokenUsage(prompt: 1000)) { $0.isPartial = true } == nil)
+    }
+
+    @Test func everyPartHasItsOwnPrice() {
+        #expect(cost(rates, TokenUsage(prompt: 100, cacheWrite: 100)) { $0.cacheWriteLong = 60 } == 510)
+        #expect(
+            cost(rates, TokenUsage(prompt: 100, cached: 40)) { ($0.inputAudio, $0.cachedAudio) = (50, 20) } == 312)
+        #expect(cost(rates, TokenUsage(completion: 100)) { $0.outputImage = 90 } == 3750)
+        #expect(cost(rates, TokenUsage()) { $0.searches = 3 } == 30_000)
+        #expect(cost(rates, TokenUsage()) { $0.milliseconds = 9500 } == 950)
+        #expect(cost(rates, TokenUsage(prompt: 10)) { $0.toolPrompt = 10 } == 60)
+    }
+
+    @Test func multipliersApplyToAll() {
+        #expect(cost(rates, TokenUsage(prompt: 1000)) { $0.isRegional = true } == 3300)
+        #expect(cost(rates, TokenUsage(prompt: 1000)) { ($0.isRegional, $0.isFast) = (true, true) } == 6600)
+        var plain = rates
+        (plain.regionalThousandths, plain.fastThousandths) = (0, 0)
+        #expect(cost(plain, TokenUsage(prompt: 1000)) { $0.isRegional = true } == 3000)
+        #expect(cost(plain, TokenUsage(prompt: 1000)) { $0.isFast = true } == nil)
+    }
+
+    /// Whatever comes of an exchange that keeps to what was reserved, it costs no more.
+    @Test func theWorstCaseIsTheWorst() {
+        var random = SplitMix(seed: 5)
+        let rates = rates
+        rates.variants.withUnsafeBufferPointer { variants in
+            let sheet = PriceSheet(
+                base: rates.base, variants: variants.baseAddress, variantCount: variants.count,
+                regionalThousandths: 1100,
+                fastThousandths: 2000)
+            for _ in 0..<20_000 {
+                func number(_ limit: Int64) -> Int64 { Int64(random.next() % UInt64(limit + 1)) }
+                let (prompt, completion) = (number(300_000), number(50_000))
+                var usage = TokenUsage(prompt: number(prompt), completion: number(completion))
+                (usage.cached, usage.cacheWrite, usage.reasoning) = (number(prompt), number(prompt), number(completion))
+                (usage.cacheWriteLong, usage.inputAudio, usage.inputImage) = (
+                    number(prompt), number(prompt), number(prompt)
+                )
+                (usage.outputAudio, usage.outputImage) = (number(completion), number(completion))
+                (usage.isRegional, usage.isFast) = (random.next() % 2 == 0, random.next() % 2 == 0)
+                usage.tier = random.next() % 2 == 0 ? .flex : .standard
+                let worst = sheet.worstCost(
+                    tier: .flex, isFast: usage.isFast, prompt: prompt, completion: completion)
+                #expect(sheet.cost(of: usage)! <= worst!)
+            }
+            #expect(sheet.worstCost(tier: .priority, isFast: false, prompt: 1, completion: 1) == nil)
         }
     }
 }

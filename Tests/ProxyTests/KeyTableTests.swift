@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct KeyTableTests {
     private func table(_ records: [KeyRecord], defaultLimit: Int = 0) -> KeyTable {
-        KeyTable.compile(records, defaultRequestsPerMinute: defaultLimit, limiter: RateLimiter(), in: kept(Arena()))
+        KeyTable.compile(records, defaultRequestsPerMinute: defaultLimit, limiter: kept(RateLimiter()), in: kept(Arena()))
     }
 
     private func key(_ change: (inout KeyRecord) -> Void) -> CompiledKey { table([.make("k", change)]).keys[0] }
@@ -111,7 +111,7 @@ import Testing
 
     /// A budget belongs to the key, not to a snapshot of it.
     @Test func theBudgetOutlivesTheTable() {
-        let limiter = RateLimiter()
+        let limiter = kept(RateLimiter())
         let records = [KeyRecord.make("k") { $0.rateLimitPerMinute = 2 }]
         func take() -> Bool {
             let table = KeyTable.compile(records, defaultRequestsPerMinute: 0, limiter: limiter, in: kept(Arena()))

@@ -44,7 +44,7 @@ import Testing
     @Test func aKeysTextsLieTogether() {
         let arena = Arena()
         let records = ["a", "b"].map { KeyRecord.make($0) }
-        let table = KeyTable.compile(records, defaultRequestsPerMinute: 0, limiter: RateLimiter(), in: arena)
+        let table = KeyTable.compile(records, defaultRequestsPerMinute: 0, limiter: kept(RateLimiter()), in: arena)
         for i in 0..<2 {
             let key = table.keys[i]
             #expect(key.keyID.string == records[i].keyID && key.sourcePath.string == records[i].sourcePath)

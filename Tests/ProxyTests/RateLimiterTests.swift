@@ -9,7 +9,7 @@ import Testing
     private let start: UInt64 = 5_000_000_000_000
 
     @Test func aFullBudgetComesAtOnceAndIsThenEmpty() {
-        let cell = RateLimiter().cell(for: "k", limit: 60)
+        let cell = kept(RateLimiter()).cell(for: "k", limit: 60)
         for n in 1...60 {
             let verdict = cell.take(limit: 60, nowNanoseconds: start)
             #expect(verdict.isAllowed)
@@ -25,7 +25,7 @@ import Testing
     }
 
     @Test func oneMoreIsLetThroughAsTheMinuteGoesBy() {
-        let cell = RateLimiter().cell(for: "k", limit: 60)
+        let cell = kept(RateLimiter()).cell(for: "k", limit: 60)
         for _ in 0..<60 { _ = cell.take(limit: 60, nowNanoseconds: start) }
         #expect(!cell.take(limit: 60, nowNanoseconds: start + second - 1).isAllowed)
         #expect(cell.take(limit: 60, nowNanoseconds: start + second).isAllowed)
@@ -38,7 +38,7 @@ import Testing
 
     @Test func waitingAsLongAsToldIsEnough() {
         for limit in [1, 7, 60, 999, 100_000] {
-            let cell = RateLimiter().cell(for: "k", limit: limit)
+            let cell = kept(RateLimiter()).cell(for: "k", limit: limit)
             var allowed = 0
             while cell.take(limit: limit, nowNanoseconds: start).isAllowed { allowed += 1 }
             #expect(allowed == limit)
@@ -50,14 +50,14 @@ import Testing
     }
 
     @Test func aRefusalCostsNothing() {
-        let cell = RateLimiter().cell(for: "k", limit: 1)
+        let cell = kept(RateLimiter()).cell(for: "k", limit: 1)
         #expect(cell.take(limit: 1, nowNanoseconds: start).isAllowed)
         for _ in 0..<100 { #expect(!cell.take(limit: 1, nowNanoseconds: start + 30 * second).isAllowed) }
         #expect(cell.take(limit: 1, nowNanoseconds: start + 60 * second).isAllowed)
     }
 
     @Test func aMinuteOfRestFillsTheBudget() {
-        let cell = RateLimiter().cell(for: "k", limit: 5)
+        let cell = kept(RateLimiter()).cell(for: "k", limit: 5)
         for _ in 0..<5 { _ = cell.take(limit: 5, nowNanoseconds: start) }
         let later = start + 600 * second
         #expect((0..<9).count { _ in cell.take(limit: 5, nowNanoseconds: later).isAllowed } == 5)
@@ -67,7 +67,7 @@ import Testing
     @Test func neverMoreThanABudgetAndTheFlow() {
         var random = SeededGenerator(3)
         let limit = 30
-        let cell = RateLimiter().cell(for: "k", limit: limit)
+        let cell = kept(RateLimiter()).cell(for: "k", limit: limit)
         var now = start
         var taken: [UInt64] = []
         for _ in 0..<20_000 {
@@ -87,7 +87,7 @@ import Testing
     }
 
     @Test func timesThatGoBackDoNotRefill() {
-        let cell = RateLimiter().cell(for: "k", limit: 2)
+        let cell = kept(RateLimiter()).cell(for: "k", limit: 2)
         #expect(cell.take(limit: 2, nowNanoseconds: start).isAllowed)
         #expect(cell.take(limit: 2, nowNanoseconds: start).isAllowed)
         #expect(!cell.take(limit: 2, nowNanoseconds: start - second).isAllowed)
@@ -95,7 +95,7 @@ import Testing
 
     @Test func absurdLimitsAreHarmless() {
         for limit in [1_000_000_000_000, Int.max] {
-            let cell = RateLimiter().cell(for: "k", limit: limit)
+            let cell = kept(RateLimiter()).cell(for: "k", limit: limit)
             let verdict = cell.take(limit: limit, nowNanoseconds: start)
             #expect(verdict.isAllowed)
             #expect(verdict.remaining == limit - 1)
@@ -103,7 +103,7 @@ import Testing
     }
 
     @Test func cellsByKeyAndLimit() {
-        let limiter = RateLimiter()
+        let limiter = kept(RateLimiter())
         #expect(limiter.cell(for: "a", limit: 1).take(limit: 1, nowNanoseconds: start).isAllowed)
         #expect(!limiter.cell(for: "a", limit: 1).take(limit: 1, nowNanoseconds: start).isAllowed)
         #expect(limiter.cell(for: "b", limit: 1).take(limit: 1, nowNanoseconds: start).isAllowed)
@@ -115,7 +115,7 @@ import Testing
 
     @Test func manyThreadsTakeExactlyTheLimit() throws {
         let limit = 5_000
-        let cell = RateLimiter().cell(for: "k", limit: limit)
+        let cell = kept(RateLimiter()).cell(for: "k", limit: limit)
         let box = Box(cell)
         let now = start
         let threads = try (0..<8).map { n in

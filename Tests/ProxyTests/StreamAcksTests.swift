@@ -10,22 +10,28 @@ import Testing
     }
 
     @Test func askedForOncePiecesFollowClosely() {
-        #expect(steps([1000, 1020, 1040, 1060, 1080]) == [.nothing, .nothing, .putOff, .keptPace, .nothing])
+        #expect(
+            steps([1000, 1020, 1040, 1060, 1080, 1100])
+                == [.nothing, .nothing, .putOff, .nothing, .keptPace, .nothing])
     }
 
     @Test func askedForAgainNowAndThen() {
         let steps = steps((0..<100).map { 1000 + $0 * 20 })
         let asked = steps.indices.filter { steps[$0] == .putOff }
         #expect(asked == stride(from: 2, to: 100, by: Int(StreamAcks.piecesBetween)).map { $0 })
-        #expect(steps.indices.filter { steps[$0] == .keptPace } == asked.map { $0 + 1 })
+        #expect(steps.indices.filter { steps[$0] == .keptPace } == asked.map { $0 + 2 }.filter { $0 < 100 })
     }
 
     @Test func aPieceThatComesLateAfterThatIsTold() {
         #expect(
             steps([1000, 1020, 1040, 1080, 1100, 1120])
                 == [.nothing, .nothing, .putOff, .fellBehind, .nothing, .putOff])
+        // As Nagle's algorithm has it: the piece after the next waits.
+        #expect(steps([1000, 1020, 1040, 1060, 1104]) == [.nothing, .nothing, .putOff, .nothing, .fellBehind])
         // Later pauses say nothing about it.
-        #expect(steps([1000, 1020, 1040, 1060, 2000]) == [.nothing, .nothing, .putOff, .keptPace, .nothing])
+        #expect(
+            steps([1000, 1020, 1040, 1060, 1080, 2000])
+                == [.nothing, .nothing, .putOff, .nothing, .keptPace, .nothing])
     }
 
     @Test func slowStreamsAreLeftAlone() {
@@ -33,7 +39,7 @@ import Testing
     }
 
     @Test func theTimesLowBitsWrapAround() {
-        #expect(steps([65_500, 65_520, 65_540, 65_560]) == [.nothing, .nothing, .putOff, .keptPace])
+        #expect(steps([65_500, 65_520, 65_540, 65_560]) == [.nothing, .nothing, .putOff, .nothing])
     }
 
     @Test func aTargetThatFallsBehindIsLeftAlone() {

@@ -184,6 +184,36 @@ private func overwrite(_ path: String, at offset: Int, _ bytes: [UInt8]) throws 
         }
     }
 
+    @Test func fullerIsWhatWaits() throws {
+        let ring = try openRing()
+        var producer = RingProducer(ring)
+        var consumer = RingConsumer(ring)
+        func isFuller(_ bytes: Int) -> Bool { producer.isFuller(than: bytes) }
+        #expect(!isFuller(0))
+        for lap in 0..<5 {
+            for n in 0..<20 { #expect(push(&producer, record(n, 92))) }
+            #expect(isFuller(1999) && !isFuller(2100), "lap \(lap)")
+            while consumer.next() != nil {}
+            // What was read waits until it is released.
+            #expect(isFuller(1999))
+            consumer.release()
+            #expect(!isFuller(0))
+        }
+    }
+
+    @Test func preparingChangesNothing() throws {
+        let ring = try openRing(65536)
+        var producer = RingProducer(ring)
+        var consumer = RingConsumer(ring)
+        for n in 0..<2000 {
+            #expect(push(&producer, record(n, 700)))
+            if n % 7 == 0 { consumer.prepare(ahead: n % 2 == 0 ? 20_000 : .max) }
+            #expect(pop(&consumer) == record(n, 700))
+            consumer.release()
+            #expect(ring.usedBytes == 0)
+        }
+    }
+
     @Test func commitShorterThanReserved() throws {
         let ring = try openRing()
         var producer = RingProducer(ring)

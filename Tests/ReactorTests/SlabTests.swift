@@ -34,7 +34,8 @@ private struct Slot: BitwiseCopyable {
         var slab = Slab<Slot>(capacity: 100)
         for _ in 0..<100 {
             let index = slab.allocate()!
-            #expect(slab.index(of: slab.pointer(index)) == index)
+            let told = slab.index(of: slab.pointer(index))
+            #expect(told == index)
         }
     }
 

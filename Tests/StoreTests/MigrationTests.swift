@@ -139,6 +139,44 @@ struct MigrationTests {
         #expect(try folder.vault().state == .ready)
     }
 
+    /// As version 2 made it: what version 3 has added is taken off again.
+    private func version2() throws -> Connection {
+        _ = try folder.open()
+        let connection = try folder.raw()
+        for column in Schema.modelPriceColumns + Schema.usageRecordColumns {
+            let table = Schema.modelPriceColumns.contains(column) ? "model_prices" : "usage_records"
+            try connection.execute("ALTER TABLE \(table) DROP COLUMN \(column.prefix { $0 != " " })")
+        }
+        try connection.execute(
+            """
+            INSERT INTO model_prices VALUES ('openai', 'gpt-4o', 2500000, 10000000, 1250000, NULL, NULL, 'USD', NULL, 16384,
+                1, '2026-06-06T11:26:55.123+08:00');
+            INSERT INTO usage_records VALUES ('0123456789abcdef0123456789abcdef', 'req_1', 'key_1', '/a', 'openai', 'pk_1',
+                'gpt-4o', 'gpt-4o', 10, 5, 0, 0, 0, 15, 75, 'USD', 0, 'completed', '2026-06-06T11:26:55.123+08:00');
+            PRAGMA user_version = 2;
+            """)
+        return connection
+    }
+
+    @Test func version2ComesAlongWhole() throws {
+        _ = try version2()
+        let database = try Database.open(path: folder.database, timeZoneOffsetMinutes: 480)
+        #expect(database.migratedFromVersion == 2)
+        let reader = try folder.reader()
+        let price = try #require(try reader.price(provider: "openai", model: "gpt-4o"))
+        #expect(price.input == 2_500_000 && price.maxOutputTokens == 16384 && price.rates == nil)
+        let record = try #require(try reader.usageRecord("0123456789abcdef0123456789abcdef"))
+        #expect(record.costMicros == 75 && record.totalTokens == 15 && record.parts == UsageParts())
+        let raw = try folder.raw()
+        #expect(try raw.int("PRAGMA user_version") == Schema.version)
+        #expect(try raw.text("PRAGMA integrity_check") == "ok")
+        let other = TestFolder()
+        _ = try other.open()
+        let migrated = try SchemaCheck(raw).tables.mapValues { $0.map(\.name) }
+        #expect(try migrated == SchemaCheck(other.raw()).tables.mapValues { $0.map(\.name) })
+        #expect(try Database.open(path: folder.database).migratedFromVersion == nil)
+    }
+
     @Test func theBackupIsWhatWasThere() throws {
         _ = try older()
         let path = try #require(try Database.open(path: folder.database).backupPath)

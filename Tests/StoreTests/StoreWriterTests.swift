@@ -416,7 +416,7 @@ struct WriterPriorityTests {
         let now = Mutex<UInt64>(0)
         func pass(_ nanoseconds: UInt64) { now.withLock { $0 += nanoseconds } }
         let pace = WriterPace(clock: { now.withLock { $0 } })
-        pace.set(fill: 0, isUrgent: false)
+        pace.set(fill: 0, isRaised: true, isUrgent: false)
         pass(499_999)
         pace.breathe()
         #expect(pace.yields == 0)
@@ -430,18 +430,30 @@ struct WriterPriorityTests {
         pass(499_999)
         pace.breathe()
         #expect(pace.yields == 1)
-        pace.set(fill: 0, isUrgent: true)
+        pace.set(fill: 0, isRaised: true, isUrgent: true)
+        pass(1_000_000_000)
+        pace.breathe()
+        #expect(pace.yields == 1)
+        // What passed while it need not count is not held against it.
+        pace.set(fill: 0, isRaised: true, isUrgent: false)
+        pace.breathe()
+        #expect(pace.yields == 1)
+        pace.set(fill: 0, isRaised: false, isUrgent: false)
         pass(1_000_000_000)
         pace.breathe()
         #expect(pace.yields == 1)
     }
 
     @Test func slicesGrowWithTheRingsFill() {
-        #expect(WriterPace.slice(fill: 0, isUrgent: false) == 500_000)
-        #expect(WriterPace.slice(fill: 0.1, isUrgent: false) == 800_000)
-        #expect(WriterPace.slice(fill: 0.49, isUrgent: false)! < 2_000_000)
-        #expect(WriterPace.slice(fill: 0.5, isUrgent: false) == nil)
-        #expect(WriterPace.slice(fill: 0, isUrgent: true) == nil)
+        func slice(_ fill: Double, isRaised: Bool = true, isUrgent: Bool = false) -> UInt64? {
+            WriterPace.slice(fill: fill, isRaised: isRaised, isUrgent: isUrgent)
+        }
+        #expect(slice(0) == 500_000)
+        #expect(slice(0.1) == 800_000)
+        #expect(slice(0.49)! < 2_000_000)
+        #expect(slice(0.5) == nil)
+        #expect(slice(0, isUrgent: true) == nil)
+        #expect(slice(0.1, isRaised: false) == nil)
     }
 
     @Test func aCommitAndACheckpointPauseForBreath() throws {
@@ -458,7 +470,7 @@ struct WriterPriorityTests {
                     return $0
                 }
             })
-        pace.set(fill: 0, isUrgent: false)
+        pace.set(fill: 0, isRaised: true, isUrgent: false)
         WriterPace.setOfThisThread(pace)
         defer { WriterPace.setOfThisThread(nil) }
         try connection.transaction { () throws(StoreError) in

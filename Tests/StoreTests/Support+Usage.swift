@@ -19,6 +19,7 @@ struct UsageSample {
     var isEstimated = false
     var outcome = UsageOutcome.completed
     var attempts: [UsageAttempt] = []
+    var parts = UsageParts()
 
     /// Exchange number `n` of a worker, accepted at `milliseconds`.
     init(_ n: Int, at milliseconds: UInt64 = sampleMilliseconds, worker: UInt16 = 0) {
@@ -38,13 +39,15 @@ struct UsageSample {
                 text += Array(UnsafeRawBufferPointer(rebasing: buffer[..<size]))
             }
         }
-        return UsageFields(
+        var fields = UsageFields(
             requestID: keeper.bytes("req_\(id.low)"), keyID: keeper.bytes(key), sourcePath: keeper.bytes(source),
             provider: keeper.bytes(provider), providerKeyID: keeper.bytes(providerKey),
             modelRequested: keeper.bytes(requested), modelServed: keeper.bytes(served),
             currency: keeper.bytes(currency), attempts: keeper.bytes(text), promptTokens: prompt,
             completionTokens: completion, cachedTokens: cached, cacheWriteTokens: 3, reasoningTokens: 5,
             totalTokens: total, costMicros: cost, isEstimated: isEstimated, outcome: outcome)
+        fields.parts = parts
+        return fields
     }
 
     func put(_ producer: inout RingProducer) {

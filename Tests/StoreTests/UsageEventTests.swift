@@ -37,12 +37,35 @@ struct UsageEventTests {
         #expect(isRead)
     }
 
+    @Test func partsComeBackToo() {
+        var sample = UsageSample(4)
+        (sample.parts.cacheWriteLong, sample.parts.images, sample.parts.milliseconds) = (1, 2, 3)
+        (sample.parts.inputAudio, sample.parts.outputImage, sample.parts.tier) = (4, 5, .priority)
+        let parts = sample.parts
+        let isRead = decoded(sample.encoded) { _, fields in #expect(fields.parts == parts) }
+        #expect(isRead)
+    }
+
+    /// A ring may hold what an earlier version has left: without parts.
+    @Test func theFirstLayoutIsStillRead() {
+        var sample = UsageSample(5)
+        sample.isEstimated = true
+        var record = sample.encoded
+        record[24] = 1
+        record.removeSubrange(24 + 4 + 7 * 8..<24 + 4 + 17 * 8)
+        let isRead = decoded(record) { _, fields in
+            #expect(fields.promptTokens == 100 && fields.costMicros == 1234 && fields.isEstimated)
+            #expect(fields.provider.string == "openai" && fields.parts == UsageParts())
+        }
+        #expect(isRead)
+    }
+
     @Test func cutAndForeignRecordsAreNotRead() {
         let record = UsageSample(0).encoded
         for length in 0..<record.count {
             #expect(!decoded(Array(record[..<length])) { _, _ in }, "cut to \(length)")
         }
-        for (position, value) in [(24, 0), (24, 2), (25, 4), (25, 255)] as [(Int, UInt8)] {
+        for (position, value) in [(24, 0), (24, 3), (27, 7), (25, 4), (25, 255)] as [(Int, UInt8)] {
             var other = record
             other[position] = value
             #expect(!decoded(other) { _, _ in }, "byte \(position) = \(value)")

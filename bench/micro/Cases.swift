@@ -32,6 +32,9 @@ let cases: [Case] = [
         name: "usage-chunk", what: "read usage and content of a chunk of \(Samples.longEvent.utf8.count) bytes",
         prepare: usageChunk),
     Case(
+        name: "usage-known", what: "compare a chunk of \(Samples.longEvent.utf8.count) bytes with the one before",
+        prepare: usageKnown),
+    Case(
         name: "usage-answer", what: "read usage out of an answer of \(Samples.answer.utf8.count) bytes",
         prepare: usageAnswer),
     Case(
@@ -147,6 +150,19 @@ func usageChunk() -> (Int) -> UInt64 {
         var reader = AnswerReader(endpoint: .chatCompletions, apiType: .openai, framing: .sse)
         for _ in 0..<iterations { reader.feed(p, n) }
         if reader.documents != UInt32(truncatingIfNeeded: iterations) { fail("micro: not every chunk was read") }
+        return reader.contentBytes
+    }
+}
+
+func usageKnown() -> (Int) -> UInt64 {
+    let (p, n) = (stored(Samples.longEvent), Samples.longEvent.utf8.count)
+    let shape = EventShapes()[0]
+    var reader = AnswerReader(endpoint: .chatCompletions, apiType: .openai, framing: .sse)
+    for _ in 0..<2 { reader.feed(p, n, shape) }
+    let learned = reader
+    return { iterations in
+        var reader = learned
+        for _ in 0..<iterations where reader.takeKnown(p, n, shape) != n { fail("micro: the chunk is not known") }
         return reader.contentBytes
     }
 }

@@ -74,7 +74,8 @@ enum UsageJSON {
             ("estimated", .bool(record.isEstimated)), ("outcome", .string(record.outcome.name)),
             ("created_at", .time(record.createdAtMilliseconds, offsetMinutes: offsetMinutes)),
             ("log_url", .string("/admin/logs/\(record.id)")),
-        ]
+            ("service_tier", .string(record.parts.tier.name)),
+        ] + record.parts.counts.map { ($0.name, .integer($0.count)) }
     }
 
     static func encode(_ attempt: UsageAttempt) -> JSONValue {
@@ -93,9 +94,11 @@ enum UsageJSON {
         "completion_tokens":{"type":"integer"},"cached_tokens":{"type":"integer"},\
         "cache_write_tokens":{"type":"integer"},"reasoning_tokens":{"type":"integer"},\
         "total_tokens":{"type":"integer"},\
-        "cost":{"type":["string","null"],"description":"In units of the currency; null: there was no price."},\
+        "cost":{"type":["string","null"],"description":"In units of the currency; null: it is not known."},\
         "currency":{"type":["string","null"]},"estimated":{"type":"boolean"},"outcome":{"type":"string"},\
-        "created_at":{"type":"string","format":"date-time"},"log_url":{"type":"string"}
+        "created_at":{"type":"string","format":"date-time"},"log_url":{"type":"string"},\
+        "service_tier":{"type":"string"},\
+        \(UsageParts().counts.map { "\"\($0.name)\":{\"type\":\"integer\"}" }.joined(separator: ","))
         """
 
     static let recordSchema = #"{"type":"object","properties":{\#(recordProperties)}}"#

@@ -10,4 +10,5 @@
 #endif
 #if __has_include("CScanLLM.h")
 #include "CScanLLM.h"
+#include "CScanShape.h"
 #endif

@@ -36,7 +36,10 @@ enum PricesCommands {
             OptionSpec("cached-input", nil, "AMOUNT", help: "of tokens read from a cache; as --input unless given"),
             OptionSpec("cache-write", nil, "AMOUNT", help: "of tokens written to a cache; as --input unless given"),
             OptionSpec("reasoning", nil, "AMOUNT", help: "of reasoning tokens; as --output unless given"),
-            OptionSpec("currency", nil, "CODE", help: "three letters; USD unless given"), provider,
+            OptionSpec("currency", nil, "CODE", help: "three letters; USD unless given"),
+            OptionSpec(
+                "rates", nil, "JSON", help: "what else has a price: tiers, long prompts, sound, as in the admin API"),
+            provider,
         ] + CommonOptions.quiet,
         examples: ["fastgate prices set gpt-4o --provider openai --input 2.5 --output 10"],
         sections: [CommonOptions.access],
@@ -45,6 +48,11 @@ enum PricesCommands {
             for name in ["input", "output", "cached-input", "cache-write", "reasoning", "currency"] {
                 guard let value = call.options.value(name) else { continue }
                 body[String(name.map { $0 == "-" ? "_" : $0 })] = .string(value)
+            }
+            if let rates = call.options.value("rates") {
+                do { body["rates"] = try JSONValue(parsing: rates) } catch {
+                    throw call.options.problem("--rates is not JSON: \(error)")
+                }
             }
             for name in ["input", "output"] where body[name] == nil {
                 throw call.options.problem("--\(name) is missing")

@@ -28,15 +28,15 @@ struct Spending: BitwiseCopyable, Equatable, Sendable {
 /// Before a request goes out its worst case is reserved, in one atomic step that fails if it would pass the limit; when the
 /// exchange ends, the reservation is replaced by what it came to. So no number of concurrent requests can spend
 /// more than is there, as far as each keeps to its worst case.
+///
+/// An exchange belongs to the period in which it was accepted, whenever it ends, as in the database. So what was spent
+/// carries the period that it was spent in: whoever belongs to a later one begins anew, whoever belongs to an earlier one
+/// adds nothing. What is reserved belongs to no period.
 struct BudgetCell: BitwiseCopyable, @unchecked Sendable {
     private let words: UnsafeMutablePointer<Atomic<Int64>>
 
-    // Used = spent and reserved.
-    private var usedTokens: UnsafeMutablePointer<Atomic<Int64>> { words }
-    private var spentTokens: UnsafeMutablePointer<Atomic<Int64>> { words + 1 }
-    private var usedAmount: UnsafeMutablePointer<Atomic<Int64>> { words + 2 }
-    private var spentAmount: UnsafeMutablePointer<Atomic<Int64>> { words + 3 }
-    private var periodStart: UnsafeMutablePointer<Atomic<Int64>> { words + 4 }
+    private var tokens: SpendingWords { SpendingWords(spent: words, reserved: words + 1) }
+    private var amount: SpendingWords { SpendingWords(spent: words + 2, reserved: words + 3) }
     private var openExchanges: UnsafeMutablePointer<Atomic<Int64>> { words + 5 }
 
     /// Memory until ``deallocate()``.
@@ -54,16 +54,8 @@ struct BudgetCell: BitwiseCopyable, @unchecked Sendable {
 
     /// Begins with what was spent before, in the period that began then (Unix milliseconds). What is reserved stays so.
     func seed(_ spent: Spending, periodStart start: Int64) {
-        Self.replace(spentTokens, usedTokens, spent.tokens)
-        Self.replace(spentAmount, usedAmount, spent.amount)
-        periodStart.pointee.store(start, ordering: .relaxed)
-    }
-
-    private static func replace(
-        _ spent: UnsafeMutablePointer<Atomic<Int64>>, _ used: UnsafeMutablePointer<Atomic<Int64>>, _ value: Int64
-    ) {
-        let old = spent.pointee.exchange(value, ordering: .relaxed)
-        used.pointee.wrappingAdd(value &- old, ordering: .relaxed)
+        tokens.seed(spent.tokens, SpendingWords.tag(start))
+        amount.seed(spent.amount, SpendingWords.tag(start))
     }
 
     /// What was refused for; nothing was reserved then.
@@ -71,64 +63,125 @@ struct BudgetCell: BitwiseCopyable, @unchecked Sendable {
 
     /// Reserves a worst case.
     ///
-    /// - Parameter periodStart: when the current period began, as `BudgetLimits.periodStart` has it: if that is later than
-    ///   the period of what was spent, spending begins anew.
+    /// - Parameter periodStart: when the period began in which the request was accepted, as `BudgetLimits.periodStart` has
+    ///   it: if that is later than the period of what was spent, spending begins anew.
     func reserve(_ worst: Spending, limits: BudgetLimits, periodStart: Int64) -> Verdict {
-        rollOver(to: periodStart)
-        guard Self.take(usedTokens, worst.tokens, limits.maxTokens) else { return .noTokens }
-        guard Self.take(usedAmount, worst.amount, limits.maxAmount) else {
-            usedTokens.pointee.wrappingSubtract(worst.tokens, ordering: .relaxed)
+        let tag = SpendingWords.tag(periodStart)
+        guard tokens.reserve(worst.tokens, limits.maxTokens, tag) else { return .noTokens }
+        guard amount.reserve(worst.amount, limits.maxAmount, tag) else {
+            tokens.release(worst.tokens)
             return .noAmount
         }
         return .reserved
     }
 
-    private static func take(_ used: UnsafeMutablePointer<Atomic<Int64>>, _ n: Int64, _ limit: Int64?) -> Bool {
-        guard let limit else {
-            used.pointee.wrappingAdd(n, ordering: .relaxed)
-            return true
-        }
-        var seen = used.pointee.load(ordering: .relaxed)
+    /// Replaces a reservation by what the exchange came to. Once for each reservation.
+    /// - Parameter periodStart: the one that was given to `reserve`.
+    func settle(reserved: Spending, actual: Spending, periodStart: Int64) {
+        let tag = SpendingWords.tag(periodStart)
+        tokens.spend(actual.tokens, tag)
+        amount.spend(actual.amount, tag)
+        tokens.release(reserved.tokens)
+        amount.release(reserved.amount)
+    }
+
+    /// Spent in the period that began at `start`, and reserved.
+    func balance(periodStart start: Int64) -> (spent: Spending, reserved: Spending) {
+        let tag = SpendingWords.tag(start)
+        return (
+            Spending(tokens: tokens.spent(tag), amount: amount.spent(tag)),
+            Spending(tokens: tokens.reserved, amount: amount.reserved)
+        )
+    }
+}
+
+/// Spent and reserved of one kind, in a word each.
+///
+/// Of `spent` the upper bits are the period, of `reserved` a count of changes. An exchange that ends raises `spent` first
+/// and lowers `reserved` then; who reserves reads `reserved` first, and its swap fails if that has changed since. So what
+/// it has read of `spent` is never short of more than is still reserved.
+struct SpendingWords: BitwiseCopyable, @unchecked Sendable {
+    private let spentWord: UnsafeMutablePointer<Atomic<Int64>>
+    private let reservedWord: UnsafeMutablePointer<Atomic<Int64>>
+
+    init(spent: UnsafeMutablePointer<Atomic<Int64>>, reserved: UnsafeMutablePointer<Atomic<Int64>>) {
+        (spentWord, reservedWord) = (spent, reserved)
+    }
+
+    private static let valueBits: UInt64 = 52
+    private static let valueMask: UInt64 = (1 << valueBits) &- 1
+    private static let tagMask: UInt64 = 0xFFF
+    /// More cannot be told.
+    static let greatest = Int64(valueMask)
+
+    /// A period as its day's number, of which twelve bits are kept: they tell periods of eleven years apart.
+    static func tag(_ periodStart: Int64) -> UInt64 {
+        // Local midnights are hours off from UTC's: half a day makes each a day of its own.
+        UInt64(bitPattern: (periodStart &+ 43_200_000) / 86_400_000) & tagMask
+    }
+
+    private static func value(_ word: Int64) -> Int64 { Int64(UInt64(bitPattern: word) & valueMask) }
+    private static func tag(of word: Int64) -> UInt64 { UInt64(bitPattern: word) >> valueBits }
+    private static func word(_ tag: UInt64, _ value: Int64) -> Int64 {
+        Int64(bitPattern: tag << valueBits | UInt64(min(max(value, 0), greatest)))
+    }
+    private static func isLater(_ a: UInt64, than b: UInt64) -> Bool { a != b && (a &- b) & tagMask < 2048 }
+
+    private static func sum(_ a: Int64, _ b: Int64) -> Int64 { min(a &+ min(max(b, 0), greatest), greatest) }
+
+    func seed(_ spent: Int64, _ tag: UInt64) { spentWord.pointee.store(Self.word(tag, spent), ordering: .releasing) }
+
+    func spent(_ tag: UInt64) -> Int64 {
+        let word = spentWord.pointee.load(ordering: .relaxed)
+        return Self.isLater(tag, than: Self.tag(of: word)) ? 0 : Self.value(word)
+    }
+
+    var reserved: Int64 { Self.value(reservedWord.pointee.load(ordering: .relaxed)) }
+
+    func spend(_ n: Int64, _ tag: UInt64) {
+        if n <= 0 { return }
+        var seen = spentWord.pointee.load(ordering: .relaxed)
         while true {
-            // Whoever has nothing left is refused even what is reckoned to cost nothing.
-            guard seen < limit, n <= limit - seen else { return false }
-            let (isExchanged, current) = used.pointee.weakCompareExchange(
-                expected: seen, desired: seen + n, ordering: .relaxed)
+            let present = Self.tag(of: seen)
+            if Self.isLater(present, than: tag) { return }
+            let next = Self.word(tag, present == tag ? Self.sum(Self.value(seen), n) : n)
+            let (isExchanged, current) = spentWord.pointee.weakCompareExchange(
+                expected: seen, desired: next, ordering: .relaxed)
+            if isExchanged { return }
+            seen = current
+        }
+    }
+
+    /// False, and nothing is reserved, if `limit` does not cover it.
+    func reserve(_ n: Int64, _ limit: Int64?, _ tag: UInt64) -> Bool {
+        var seen = reservedWord.pointee.load(ordering: .acquiring)
+        while true {
+            let taken = Self.value(seen)
+            if let limit {
+                let used = Self.sum(spent(tag), taken)
+                // Whoever has nothing left is refused even what is reckoned to cost nothing.
+                guard used < limit, n <= limit &- used else { return false }
+            }
+            let (isExchanged, current) = reservedWord.pointee.weakCompareExchange(
+                expected: seen, desired: Self.changed(seen, Self.sum(taken, n)), ordering: .acquiringAndReleasing)
             if isExchanged { return true }
             seen = current
         }
     }
 
-    /// Replaces a reservation by what the exchange came to. Once for each reservation.
-    func settle(reserved: Spending, actual: Spending) {
-        spentTokens.pointee.wrappingAdd(actual.tokens, ordering: .relaxed)
-        spentAmount.pointee.wrappingAdd(actual.amount, ordering: .relaxed)
-        usedTokens.pointee.wrappingAdd(actual.tokens &- reserved.tokens, ordering: .relaxed)
-        usedAmount.pointee.wrappingAdd(actual.amount &- reserved.amount, ordering: .relaxed)
-    }
-
-    private func rollOver(to start: Int64) {
-        let seen = periodStart.pointee.load(ordering: .relaxed)
-        guard seen < start else { return }
-        // Whoever moves the period on empties it.
-        guard periodStart.pointee.compareExchange(expected: seen, desired: start, ordering: .relaxed).exchanged else {
-            return
+    func release(_ n: Int64) {
+        var seen = reservedWord.pointee.load(ordering: .relaxed)
+        while true {
+            let (isExchanged, current) = reservedWord.pointee.weakCompareExchange(
+                expected: seen, desired: Self.changed(seen, Self.value(seen) &- min(max(n, 0), Self.greatest)),
+                ordering: .releasing)
+            if isExchanged { return }
+            seen = current
         }
-        Self.replace(spentTokens, usedTokens, 0)
-        Self.replace(spentAmount, usedAmount, 0)
     }
 
-    /// Spent and reserved in the period that began at `start`.
-    func balance(periodStart start: Int64) -> (spent: Spending, reserved: Spending) {
-        rollOver(to: start)
-        let spent = Spending(
-            tokens: spentTokens.pointee.load(ordering: .relaxed), amount: spentAmount.pointee.load(ordering: .relaxed))
-        return (
-            spent,
-            Spending(
-                tokens: max(usedTokens.pointee.load(ordering: .relaxed) - spent.tokens, 0),
-                amount: max(usedAmount.pointee.load(ordering: .relaxed) - spent.amount, 0))
-        )
+    private static func changed(_ word: Int64, _ value: Int64) -> Int64 {
+        Self.word((tag(of: word) &+ 1) & tagMask, value)
     }
 }
 

@@ -11,6 +11,8 @@ enum AttemptOutcome: UInt8, BitwiseCopyable, CaseIterable {
     case overloaded
     case serverError
     case connectFailed
+    /// No TLS, or not with whom it should be.
+    case tlsFailed
     case timedOut
     /// Closed before, or before the first content of, an answer.
     case cutOff
@@ -32,6 +34,7 @@ enum AttemptOutcome: UInt8, BitwiseCopyable, CaseIterable {
         case .overloaded: "overloaded"
         case .serverError: "server_error"
         case .connectFailed: "connect"
+        case .tlsFailed: "tls"
         case .timedOut: "timeout"
         case .cutOff: "cut_off"
         case .malformed: "malformed_answer"
@@ -53,13 +56,14 @@ enum AttemptOutcome: UInt8, BitwiseCopyable, CaseIterable {
     /// It counts towards the provider's breaker.
     var isProviderFault: Bool {
         switch self {
-        case .overloaded, .serverError, .connectFailed, .timedOut, .cutOff, .malformed, .errorInAnswer: true
+        case .overloaded, .serverError, .connectFailed, .tlsFailed, .timedOut, .cutOff, .malformed, .errorInAnswer: true
         default: false
         }
     }
 
-    /// The same may work in a moment. Not after a timeout: the provider may be at work on it still.
-    var mayPass: Bool { isProviderFault && self != .timedOut }
+    /// The same may work in a moment. Not after a timeout: the provider may be at work on it still; nor does a certificate
+    /// get better by waiting.
+    var mayPass: Bool { isProviderFault && self != .timedOut && self != .tlsFailed }
 }
 
 /// One attempt of an exchange with a provider's key.

@@ -9,6 +9,8 @@ enum CandidateVerdict: BitwiseCopyable, Equatable {
     case otherFormat
     /// The caller's key may not use the model.
     case notAllowed
+    /// Nobody knows what it costs, and the caller has a budget of money.
+    case notPriced
     case breakerOpen(untilMilliseconds: UInt64)
     case probeIsOut
     case noKey
@@ -40,6 +42,10 @@ struct CandidateSet: BitwiseCopyable {
     var caller: UnsafePointer<CallerPolicy>?
     /// The model's name as the client wrote it.
     var asked = Bytes.empty
+    /// Nil: nobody who must know what it costs.
+    var payer: UnsafePointer<CallerPolicy>?
+    var tier = ServiceTier.standard
+    var isFast = false
 }
 
 /// Chooses provider and key for an exchange's next attempt. Reads and enters the shared cells, and nothing else: the same
@@ -132,6 +138,7 @@ extension ProviderTable {
         {
             return .notAllowed
         }
+        if let payer = set.payer, !isPriced(set, index, for: payer) { return .notPriced }
         return .usable
     }
 

@@ -167,10 +167,9 @@ struct ProviderCompiler {
             prices: arena.store(
                 prices.map {
                     CompiledPrice(
-                        price: ModelPrice(
-                            input: $0.input, output: $0.output, cachedInput: $0.cachedInput,
-                            cacheWrite: $0.cacheWrite, reasoning: $0.reasoning),
-                        currency: arena.store($0.currency), maxOutputTokens: Int64($0.maxOutputTokens ?? 0))
+                        price: sheet($0), currency: arena.store($0.currency),
+                        maxInputTokens: Int64($0.maxInputTokens ?? 0), maxOutputTokens: Int64($0.maxOutputTokens ?? 0),
+                        isManual: !$0.isImported)
                 }),
             priceNames: NameIndex.compile(prices.map { arena.store("\($0.provider)/\($0.model)") }, in: arena),
             metricNames: NameIndex.compile(listed.map { arena.store("\($0.provider)/\($0.model)") }, in: arena),
@@ -187,6 +186,18 @@ struct ProviderCompiler {
         table.models = arena.store(entries)
         table.modelNames = NameIndex.compile(entries.map(\.name), in: arena)
         return table
+    }
+
+    /// What a record says a model costs; of rates that are no such only the common ones.
+    private func sheet(_ record: PriceRecord) -> PriceSheet {
+        let base = ModelPrice(
+            input: record.input, output: record.output, cachedInput: record.cachedInput,
+            cacheWrite: record.cacheWrite, reasoning: record.reasoning)
+        guard let rates = try? PriceRates(base: base, extra: record.rates) else { return PriceSheet(base: base) }
+        let variants = arena.store(rates.variants)
+        return PriceSheet(
+            base: rates.base, variants: variants.isEmpty ? nil : variants.pointer(0), variantCount: variants.count,
+            regionalThousandths: rates.regionalThousandths, fastThousandths: rates.fastThousandths)
     }
 
     /// Aliases first: they win over models of the same name.
@@ -217,13 +228,13 @@ struct ProviderCompiler {
                     candidates += grouped(providers, served, stored, table, &group)
                 }
             }
-            entries.append(entry(alias.name, isAlias: true, candidates))
+            entries.append(entry(alias.name, isAlias: true, candidates, table))
         }
         for model in order {
             var group: Int32 = 0
             let stored = arena.store(model)
             let candidates = grouped(listed[model] ?? [], served, stored, table, &group)
-            entries.append(entry(model, isAlias: false, candidates))
+            entries.append(entry(model, isAlias: false, candidates, table))
         }
         return entries
     }
@@ -244,10 +255,18 @@ struct ProviderCompiler {
         return candidates
     }
 
-    private func entry(_ name: String, isAlias: Bool, _ candidates: [Candidate]) -> ModelEntry {
-        ModelEntry(
-            name: arena.store(name), isAlias: isAlias,
-            candidates: arena.store(candidates),
+    private func entry(
+        _ name: String, isAlias: Bool, _ candidates: [Candidate], _ table: ProviderTable
+    ) -> ModelEntry {
+        var candidates = candidates
+        for i in candidates.indices {
+            let provider = table.providers[Int(candidates[i].provider)].name.string
+            var text = "x-fastgate-provider: \(provider)\r\n"
+            if Worker.isPlain(candidates[i].model) { text += "x-fastgate-model: \(candidates[i].model.string)\r\n" }
+            candidates[i].answerFields = arena.store(text)
+        }
+        return ModelEntry(
+            name: arena.store(name), isAlias: isAlias, candidates: arena.store(candidates),
             turns: registry.providers.turns(ofModel: name))
     }
 
@@ -277,5 +296,6 @@ extension ProviderPolicy {
     init(_ settings: Settings) {
         balancing = Balancing(name: settings.providers.strategy.rawValue) ?? .weighted
         maxAttempts = settings.providers.maxAttempts
+        allowsUnpriced = settings.providers.unpriced == .allow
     }
 }

@@ -6,6 +6,11 @@ import Reactor
 /// What a worker keeps of an exchange with a provider beside the exchange itself: a slot of its own, so that all others
 /// need no room for it.
 struct ProviderExchange: BitwiseCopyable {
+    struct Settled: BitwiseCopyable {
+        var usage: TokenUsage?
+        var cost: Worker.Cost?
+    }
+
     var endpoint = EndpointMatch(endpoint: .other)
     /// The model as the client named it, in `name`.
     var name = Buffer.empty
@@ -29,6 +34,11 @@ struct ProviderExchange: BitwiseCopyable {
 
     // The request.
     var request = RequestReader()
+    /// Tokens, see `RequestReader.promptEstimate`.
+    var promptEstimate: Int64 = 0
+    /// The body is a form, and what it says.
+    var isForm = false
+    var form = FormReader()
     var asksForStream: Bool { request.streams || endpoint.endpoint == .geminiStream }
     /// The answer is to report usage although the client did not ask for it.
     var asksForUsage = false
@@ -36,15 +46,23 @@ struct ProviderExchange: BitwiseCopyable {
     // What was taken from the caller's account.
     var reserved = Spending()
     var holdsReservation = false
+    /// When the budget's period began that the exchange belongs to (Unix milliseconds).
+    var budgetPeriod: Int64 = 0
 
     // The answer.
     var reader = AnswerReader(endpoint: .other, apiType: .openai, framing: .json)
+    /// What the stream's events look like; nil before the first attempt.
+    var shape: EventShape?
+    /// What the whole answer came to, if that was known when its head went out.
+    var settled: Settled?
     /// The answer's usage is read, and counts.
     var isReading = false
     /// The answer's beginning is held back until it is known to be one.
     var isHolding = false
     var framing = Framing.json
     var isChunked = false
+    /// Reader and filter are not as they were made.
+    var hasRead = false
     /// Raw bytes of the body that have not gone on; `.max` if that is not known before its end.
     var bodyLeft = UInt64.max
 

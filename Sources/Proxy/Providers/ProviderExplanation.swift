@@ -63,6 +63,8 @@ struct ProviderExplanation {
             set.isNamed = isNamed
             if let caller, !caller.pointee.allowedModels.isEmpty { set.caller = caller }
             set.asked = name
+            if let caller { set.payer = table.payer(caller) }
+            (set.tier, set.isFast) = (request.tier, request.isFast)
             return explain(text, set, isAlias: entry?.isAlias ?? false)
         }
     }
@@ -134,6 +136,7 @@ struct ProviderExplanation {
         case .usable: "can take the request"
         case .providerDisabled: "the provider is disabled"
         case .otherFormat: "the provider does not take requests in this format"
+        case .notPriced: "the key has a money budget, and it is not known what this costs"
         case .notAllowed: "the key's allowed_models do not hold this model"
         case .breakerOpen: "its circuit breaker is open after failures"
         case .probeIsOut: "its circuit breaker lets one probe through, which is under way"
@@ -169,7 +172,10 @@ struct ProviderExplanation {
 
     /// Why the request would be refused although, or since no, provider could take it.
     private func refusal(_ set: CandidateSet, _ verdicts: [CandidateVerdict]) -> String? {
-        if !verdicts.contains(where: { $0 != .otherFormat && $0 != .notAllowed }) {
+        if !verdicts.contains(where: { $0 != .otherFormat && $0 != .notAllowed && $0 != .notPriced }) {
+            if !verdicts.contains(.notAllowed), verdicts.contains(.notPriced) {
+                return "the API key has a money budget, and it is not known what this model costs at this service tier"
+            }
             return verdicts.contains(.notAllowed)
                 ? "the API key is not allowed to use this model" : "no provider of this model takes this format"
         }
@@ -180,7 +186,7 @@ struct ProviderExplanation {
     private func overdraft(_ set: CandidateSet, _ caller: UnsafePointer<CallerPolicy>) -> String? {
         let limits = caller.pointee.limits
         if limits.isUnlimited { return nil }
-        let worst = table.worstCase(set, request, currency: caller.pointee.currency)
+        let worst = table.worstCase(set, RequestBounds(request, endpoint), currency: caller.pointee.currency)
         let (spent, reserved) = caller.pointee.budget.balance(periodStart: limits.periodStart(today))
         if let most = limits.maxTokens {
             let left = max(most - spent.tokens - reserved.tokens, 0)

@@ -26,9 +26,9 @@ struct ProviderMetrics: BitwiseCopyable, @unchecked Sendable {
 
         init(_ endpoint: Endpoint) {
             switch endpoint {
-            case .chatCompletions, .responses, .messages: self = .chat
+            case .chatCompletions, .responses, .messages, .nativeChat, .modelInvoke: self = .chat
             case .completions: self = .textCompletion
-            case .embeddings, .geminiEmbed: self = .embeddings
+            case .embeddings, .geminiEmbed, .nativeEmbed: self = .embeddings
             case .geminiGenerate, .geminiStream: self = .generateContent
             default: self = .other
             }

@@ -19,6 +19,7 @@ struct ProviderPath: BitwiseCopyable, @unchecked Sendable {
         if hasVersion { return (.empty, version.upperBound) }
         if !version.isEmpty { return (versionPrefix, version.lowerBound) }
         if keepsOpenAIPaths && Self.begins(path, "/openai/") { return (.empty, 0) }
+        if Self.isOwn(path) { return (.empty, 0) }
         return (defaultVersion, 0)
     }
 
@@ -29,6 +30,12 @@ struct ProviderPath: BitwiseCopyable, @unchecked Sendable {
         emit(base)
         emit(lead)
         if start < path.count { emit(Bytes(path.pointer.unsafelyUnwrapped + start, path.count - start)) }
+    }
+
+    /// Paths that never have a version: Ollama's, Bedrock's, Azure AI's.
+    private static func isOwn(_ path: Bytes) -> Bool {
+        begins(path, "/api/") || begins(path, "/model/") || begins(path, "/models/chat/")
+            || begins(path, "/models/embeddings")
     }
 
     /// The first version segment of a path, with the slash before it; empty if there is none.

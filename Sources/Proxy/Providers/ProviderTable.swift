@@ -43,6 +43,8 @@ struct Candidate: BitwiseCopyable, @unchecked Sendable {
     /// Place in the workers' counters of models.
     var metric: Int32
     var model: Bytes
+    /// The fields of an answer that name provider and model; empty: to be written each time.
+    var answerFields: Bytes = .empty
 }
 
 /// What a name stands for: a plain model name or an alias.
@@ -95,10 +97,13 @@ struct ProviderTable: BitwiseCopyable, @unchecked Sendable {
 
 /// What a model costs, and how much of it there can be at a time.
 struct CompiledPrice: BitwiseCopyable, @unchecked Sendable {
-    var price: ModelPrice
+    var price: PriceSheet
     var currency: Bytes
-    /// The most tokens of an answer; 0: not known.
+    /// The most tokens of a prompt and of an answer; 0: not known.
+    var maxInputTokens: Int64
     var maxOutputTokens: Int64
+    /// Set by an operator, not by a file: goes before what an answer says that it costs.
+    var isManual: Bool
 }
 
 /// What the settings say about providers.
@@ -106,6 +111,8 @@ struct ProviderPolicy: BitwiseCopyable, Sendable {
     var balancing: Balancing = .weighted
     /// First tries included.
     var maxAttempts: Int = 6
+    /// Whether a caller with a money budget may use models of which nobody knows what they cost.
+    var allowsUnpriced = false
 }
 
 /// What a caller's key may do with providers.

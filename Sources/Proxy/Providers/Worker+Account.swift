@@ -61,9 +61,8 @@ extension Worker {
         body.append("},\"concurrency\":{\"limit\":")
         Self.append(account.caller.pointee.maxConcurrent, &body)
         body.append(",\"open\":")
-        // This request, which asks, holds a place itself.
-        let open = account.caller.pointee.budget.concurrency.openCount - 1
-        Self.append(account.caller.pointee.maxConcurrent.map { _ in max(open, 0) }, &body)
+        let open = account.caller.pointee.budget.concurrency.openCount
+        Self.append(account.caller.pointee.maxConcurrent.map { _ in open }, &body)
         body.append("}}")
         return true
     }

@@ -30,7 +30,7 @@ extension Worker {
         let c = clients.pointer(index)
         let names = ModelNames(
             providers: c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers,
-            caller: c.pointee.exchange.restrictsModels ? caller(c) : nil, endpoint: shape.endpoint)
+            caller: restrictsModels(c) ? caller(c) : nil, endpoint: shape.endpoint)
         if path.count == 7 {
             answerModelList(index, names, shape, ModelPage(request.query, shape, decoded: patternScratch))
             return true

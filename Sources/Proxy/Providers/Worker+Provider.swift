@@ -42,7 +42,7 @@ extension Worker {
             return true
         }
         let side = providerExchanges.pointer(slot)
-        side.initialize(to: ProviderExchange())
+        side.initialize(from: freshProviderExchange, count: 1)
         side.pointee.endpoint = match
         c.pointee.exchange.provider = Int32(slot)
         let refusal = admit(c, side, request)
@@ -75,6 +75,7 @@ extension Worker {
             switch providers.admission(set, i) {
             case .usable: return takeFromAccount(c, side, providers)
             case .notAllowed: refusal = .modelNotAllowed
+            case .notPriced: if refusal != .modelNotAllowed { refusal = .modelNotPriced }
             default: break
             }
         }
@@ -100,7 +101,10 @@ extension Worker {
                 turns: entry.pointee.turns)
         }
         set.endpoint = side.pointee.endpoint.endpoint
-        if c.pointee.exchange.restrictsModels {
+        set.tier = side.pointee.request.tier
+        set.isFast = side.pointee.request.isFast
+        if c.pointee.exchange.keyIndex >= 0 { set.payer = providers.payer(caller(c)) }
+        if restrictsModels(c) {
             set.caller = caller(c)
             set.asked = Bytes(side.pointee.name.readPointer, side.pointee.name.count)
         }
@@ -114,14 +118,17 @@ extension Worker {
     ) -> ExchangeError {
         guard c.pointee.exchange.keyIndex >= 0 else { return .none }
         let caller = caller(c)
-        let worst = providers.worstCase(candidates(c, side), side.pointee.request, currency: caller.pointee.currency)
-        let start = caller.pointee.limits.periodStart(Int64(realtime / 1_000_000))
+        let worst = providers.worstCase(
+            candidates(c, side), RequestBounds(c, side, size: body(c).count), currency: caller.pointee.currency)
+        // As in the database: an exchange belongs to the period in which it was accepted.
+        let start = caller.pointee.limits.periodStart(Int64(clamping: c.pointee.exchange.auditID.unixMilliseconds))
         switch caller.pointee.budget.reserve(worst, limits: caller.pointee.limits, periodStart: start) {
         case .reserved: break
         case .noTokens: return .outOfTokens
         case .noAmount: return .outOfMoney
         }
         side.pointee.reserved = worst
+        side.pointee.budgetPeriod = start
         side.pointee.holdsReservation = true
         return .none
     }
@@ -153,7 +160,11 @@ extension Worker {
             begin(index, side, candidate: candidate, key: key, isProbe: isProbe)
             if side.pointee.attempts.count > 0 { metrics.retried(route(c).pointee.metricID) }
             // Not while the client has to be waited for: its connection has one deadline.
-            if pause > 0 && c.pointee.outbound.isEmpty { backOff(index, nextRandom() % (pause + 1)) } else { startAttempt(index) }
+            if pause > 0 && c.pointee.outbound.isEmpty {
+                backOff(index, nextRandom() % (pause + 1))
+            } else {
+                startAttempt(index)
+            }
             return true
         }
     }
@@ -177,6 +188,7 @@ extension Worker {
         resetAnswer(side)
         providers.providers.pointer(Int(chosen.provider)).pointee.load.began()
         providers.keys.pointer(key).pointee.load.began()
+        side.pointee.shape = eventShapes[Int(chosen.metric)]
         rewriteForProvider(c, side, chosen)
     }
 
@@ -196,7 +208,8 @@ extension Worker {
         }
         let outcome: AttemptOutcome =
             switch failure {
-            case .connect, .connectTimeout, .dns, .tls: .connectFailed
+            case .connect, .connectTimeout, .dns: .connectFailed
+            case .tls: .tlsFailed
             case .closed, .status: .cutOff
             case .responseTimeout: .timedOut
             case .malformedResponse: .malformed

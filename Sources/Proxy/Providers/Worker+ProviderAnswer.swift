@@ -30,6 +30,7 @@ extension Worker {
         side.pointee.isFiltering = false
         side.pointee.isCompressed = false
         side.pointee.readAhead = 0
+        side.pointee.settled = nil
         side.pointee.run = OpeningRun()
         side.pointee.hasStarted = false
         side.pointee.roles = 0
@@ -124,9 +125,15 @@ extension Worker {
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
         let key = providers.keys.pointer(Int(side.pointee.key))
         let apiType = providers.providers.pointer(Int(key.pointee.provider)).pointee.apiType
-        side.pointee.reader = AnswerReader(
+        if side.pointee.hasRead {
+            side.pointee.reader = freshProviderExchange.pointee.reader
+            side.pointee.filter = freshProviderExchange.pointee.filter
+        }
+        side.pointee.hasRead = true
+        side.pointee.reader.begin(
             endpoint: side.pointee.endpoint.endpoint, apiType: apiType, framing: side.pointee.framing)
         side.pointee.isReading = MediaType.isReadable(type)
+        if side.pointee.endpoint.endpoint == .modelInvoke { noteHeadUsage(side, p, response) }
         setCoding(side, responseValue(.contentEncoding, p, response))
         side.pointee.isFiltering =
             side.pointee.framing == .sse && !side.pointee.isCompressed && side.pointee.isReading
@@ -134,7 +141,6 @@ extension Worker {
             // Without a chunk to take out, only so that another provider's stream can be added to it.
             && (side.pointee.asksForUsage || side.pointee.bodyLeft != .max)
         if side.pointee.isFiltering {
-            side.pointee.filter = UsageChunkFilter()
             if !side.pointee.hold.isAllocated {
                 side.pointee.hold = pool.take(atLeast: UsageChunkFilter.holdCapacity)
             }
@@ -155,6 +161,35 @@ extension Worker {
         }
         side.pointee.inflater = StreamInflater(
             coding, workspace: UnsafeMutableRawPointer(side.pointee.workspace.base.unsafelyUnwrapped))
+    }
+
+    /// Bedrock says in the head what an answer used whose body does not.
+    private func noteHeadUsage(
+        _ side: UnsafeMutablePointer<ProviderExchange>, _ p: UnsafePointer<UInt8>, _ response: ResponseHead
+    ) {
+        let input = responseCount("x-amzn-bedrock-input-token-count", p, response)
+        guard input >= 0 else { return }
+        let output = responseCount("x-amzn-bedrock-output-token-count", p, response)
+        side.pointee.reader.noteHead(prompt: input, completion: max(output, 0))
+    }
+
+    /// A whole number in a field that no table knows; -1 if it is not there.
+    private func responseCount(_ name: StaticString, _ p: UnsafePointer<UInt8>, _ response: ResponseHead) -> Int64 {
+        for i in 0..<Int(response.fieldCount)
+        where Int(responseFields[i].nameLength) == name.utf8CodeUnitCount
+            && equalsIgnoringCase(p + Int(responseFields[i].nameOffset), name.utf8CodeUnitCount, name)
+        {
+            let length = Int(responseFields[i].valueLength)
+            guard length > 0, length <= 12 else { return -1 }
+            var value: Int64 = 0
+            for k in 0..<length {
+                let digit = p[Int(responseFields[i].valueOffset) + k] &- UInt8(ascii: "0")
+                guard digit < 10 else { return -1 }
+                value = value * 10 + Int64(digit)
+            }
+            return value
+        }
+        return -1
     }
 
     /// The first value of a response's field; empty if it has none.
@@ -229,7 +264,12 @@ extension Worker {
     /// Body bytes without their framing, to the reader.
     mutating func feed(_ side: UnsafeMutablePointer<ProviderExchange>, _ p: UnsafePointer<UInt8>, _ n: Int) {
         if n <= 0 { return }
-        guard side.pointee.isCompressed else { return side.pointee.reader.feed(p, n) }
+        guard side.pointee.isCompressed else {
+            if side.pointee.framing == .sse, let shape = side.pointee.shape {
+                return side.pointee.reader.feed(p, n, shape)
+            }
+            return side.pointee.reader.feed(p, n)
+        }
         var consumed = 0
         while true {
             let made = side.pointee.inflater.next(
@@ -375,7 +415,8 @@ extension Worker {
         let isBetweenEvents =
             side.pointee.opening == .open
             || (side.pointee.isReading && !side.pointee.isCompressed && !side.pointee.reader.isFinished
-                && (side.pointee.reader.isAtEventBoundary || (side.pointee.isFiltering && side.pointee.filter.held > 0)))
+                && (side.pointee.reader.isAtEventBoundary
+                    || (side.pointee.isFiltering && side.pointee.filter.held > 0)))
         guard isBetweenEvents, c.pointee.exchange.sendsChunked else { return true }
         let event = ClosingEvent.bytes(
             endpoint: side.pointee.endpoint.endpoint,
@@ -390,10 +431,14 @@ extension Worker {
 extension MediaType {
     /// JSON or a stream of it: what usage can be read from.
     static func isReadable(_ value: Bytes) -> Bool {
+        let usual: StaticString = "application/json"
+        if value.count >= 16, bytesEqual(value.pointer, usual.utf8Start, 16) { return true }
         if value.isEmpty || isEventStream(value) { return true }
         guard let p = value.pointer else { return false }
         var n = 0
         while n < value.count && p[n] != UInt8(ascii: ";") && p[n] != 0x20 { n += 1 }
+        let frames: StaticString = "application/vnd.amazon.eventstream"
+        if n == frames.utf8CodeUnitCount, equalsIgnoringCase(p, n, frames) { return true }
         let json: StaticString = "json"
         var i = 0
         while i + json.utf8CodeUnitCount <= n {

@@ -39,7 +39,8 @@ struct OpeningRun: BitwiseCopyable {
 extension Worker {
     /// Streams that were asked for, can be looked at event by event, and be added to.
     func hasOpening(_ side: UnsafeMutablePointer<ProviderExchange>) -> Bool {
-        side.pointee.asksForStream && side.pointee.isReading && side.pointee.framing == .sse && !side.pointee.isCompressed
+        side.pointee.asksForStream && side.pointee.isReading && side.pointee.framing == .sse
+            && !side.pointee.isCompressed
             && (side.pointee.isFiltering || side.pointee.bodyLeft == .max)
     }
 
@@ -332,6 +333,8 @@ extension Worker {
 
     /// The head's fields name another provider: a comment, which no client reads as an event, names this one.
     private mutating func tellOfHandOver(_ index: UInt32, _ side: UnsafeMutablePointer<ProviderExchange>) -> Bool {
+        // Google's own client takes a comment for an event, and fails to read it.
+        if side.pointee.endpoint.endpoint == .geminiStream { return true }
         let c = clients.pointer(index)
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
         let candidate = candidates(c, side).candidates[Int(side.pointee.candidate)]

@@ -19,11 +19,16 @@ extension Worker {
         let error = c.pointee.exchange.error
         if side.pointee.isUnderWay { endAttempt(c, side, outcome(error), retryAfter: nil) }
         var usage: TokenUsage?
+        var cost: Cost?
         if side.pointee.isReading && side.pointee.isAnswered {
-            usage = side.pointee.reader.settled(
-                promptEstimate: side.pointee.request.promptEstimate, isWhole: error == .none)
+            if error == .none, let settled = side.pointee.settled {
+                (usage, cost) = (settled.usage, settled.cost)
+            } else {
+                usage = side.pointee.reader.settled(
+                    promptEstimate: side.pointee.promptEstimate, isWhole: error == .none)
+                cost = usage.flatMap { self.cost(c, side, $0) }
+            }
         }
-        let cost = usage.flatMap { self.cost(c, side, $0) }
         settleAccount(c, side, usage, cost)
         if side.pointee.attempts.count > 0 { record(c, side, usage, cost) }
         pool.give(&side.pointee.name)
@@ -49,7 +54,8 @@ extension Worker {
         var currency: Bytes
     }
 
-    /// What the usage costs; nil if the model has no price.
+    /// What the usage costs: by a price that an operator has set, else as the answer itself says, else by the price file's;
+    /// nil if none of them knows.
     func cost(
         _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
         _ usage: TokenUsage
@@ -60,9 +66,12 @@ extension Worker {
         if price < 0 {
             price = side.pointee.reader.withServedModel { providers.price(Int(candidate.provider), $0) }
         }
-        guard price >= 0 else { return nil }
+        let dollars = Bytes("USD")
+        let stated = usage.statedMicros >= 0 ? Cost(micros: usage.statedMicros, currency: dollars) : nil
+        guard price >= 0 else { return stated }
         let found = providers.prices.pointer(price)
-        return Cost(micros: found.pointee.price.cost(of: usage), currency: found.pointee.currency)
+        if let stated, !found.pointee.isManual, found.pointee.currency.elementsEqual(dollars) { return stated }
+        return found.pointee.price.cost(of: usage).map { Cost(micros: $0, currency: found.pointee.currency) }
     }
 
     private mutating func settleAccount(
@@ -76,7 +85,8 @@ extension Worker {
             side.pointee.holdsReservation = false
             var actual = Spending(tokens: usage?.total ?? 0)
             if let cost, cost.currency.elementsEqual(caller.pointee.currency) { actual.amount = cost.micros }
-            caller.pointee.budget.settle(reserved: side.pointee.reserved, actual: actual)
+            caller.pointee.budget.settle(
+                reserved: side.pointee.reserved, actual: actual, periodStart: side.pointee.budgetPeriod)
         }
     }
 
@@ -102,13 +112,14 @@ extension Worker {
             c.pointee.exchange.error, isBilled: usage != nil, isWhole: side.pointee.reader.isFinished)
         side.pointee.reader.withServedModel { served in
             let attempts = writeAttempts(c, side)
-            let fields = UsageFields(
+            var fields = UsageFields(
                 requestID: requestID, keyID: caller.keyID, sourcePath: caller.sourcePath,
                 provider: provider.pointee.name, providerKeyID: key.pointee.keyID, modelRequested: requested,
                 modelServed: usage == nil ? .empty : served, currency: cost?.currency ?? .empty, attempts: attempts,
                 promptTokens: tokens.prompt, completionTokens: tokens.completion, cachedTokens: tokens.cached,
                 cacheWriteTokens: tokens.cacheWrite, reasoningTokens: tokens.reasoning, totalTokens: tokens.total,
                 costMicros: cost?.micros ?? 0, isEstimated: tokens.estimated, outcome: outcome)
+            fields.parts = UsageParts(tokens)
             // Also where the exchange itself is not audited: budgets are made of these.
             let isKept = put(AuditEncoder.usageSize(fields)) { AuditEncoder.encodeUsage(id, fields, into: $0) }
             if !isKept { metrics.usageDropped() }
@@ -192,5 +203,23 @@ extension Worker {
         }
         metrics.audit(accepted: 1)
         return true
+    }
+}
+
+extension UsageParts {
+    /// What of an exchange may have had a price of its own.
+    init(_ usage: TokenUsage) {
+        self.init()
+        cacheWriteLong = usage.cacheWriteLong
+        inputAudio = usage.inputAudio
+        inputImage = usage.inputImage
+        cachedAudio = max(usage.cachedAudio, 0)
+        outputAudio = usage.outputAudio
+        outputImage = usage.outputImage
+        toolPrompt = usage.toolPrompt
+        searches = usage.searches
+        images = usage.images
+        milliseconds = usage.milliseconds
+        tier = ServiceLevel(rawValue: usage.tier.rawValue) ?? .other
     }
 }

@@ -64,12 +64,14 @@ extension Worker {
         guard side.pointee.key >= 0 else { return }
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
         let candidate = candidates(c, side).candidates[Int(side.pointee.candidate)]
-        writer.append("x-fastgate-provider: ")
-        writer.append(providers.providers.pointer(Int(candidate.provider)).pointee.name)
-        writer.append("\r\n")
-        if Self.isPlain(candidate.model) {
-            writer.append("x-fastgate-model: ")
-            writer.append(candidate.model)
+        writer.append(candidate.answerFields)
+        if candidate.answerFields.isEmpty {
+            writer.append("x-fastgate-provider: ")
+            writer.append(providers.providers.pointer(Int(candidate.provider)).pointee.name)
+            if Self.isPlain(candidate.model) {
+                writer.append("\r\nx-fastgate-model: ")
+                writer.append(candidate.model)
+            }
             writer.append("\r\n")
         }
         // Of a stream it is not known yet, though now and then all of a short one is here.
@@ -86,9 +88,10 @@ extension Worker {
         _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
         _ writer: inout HeadWriter
     ) {
-        guard let usage = side.pointee.reader.settled(promptEstimate: side.pointee.request.promptEstimate),
-            let cost = cost(c, side, usage)
-        else { return }
+        let usage = side.pointee.reader.settled(promptEstimate: side.pointee.promptEstimate)
+        let cost = usage.flatMap { self.cost(c, side, $0) }
+        side.pointee.settled = ProviderExchange.Settled(usage: usage, cost: cost)
+        guard let cost else { return }
         writer.append("x-fastgate-cost: ")
         Money.append(micros: cost.micros, &writer)
         writer.append("\r\n")
@@ -107,8 +110,8 @@ extension Worker {
     private static func append(milliseconds nanoseconds: UInt64, _ writer: inout HeadWriter) {
         let tenths = nanoseconds / 100_000
         writer.append(decimal: tenths / 10)
-        writer.append(".")
-        writer.append(decimal: tenths % 10)
+        writer.append(byte: UInt8(ascii: "."))
+        writer.append(byte: UInt8(ascii: "0") + UInt8(tenths % 10))
     }
 
     // MARK: Body
@@ -126,13 +129,21 @@ extension Worker {
         // Twice over the same bytes: first what the client gets, then, once that is out, what the reader reads.
         var ahead = c.pointee.exchange.responseDecoder
         let first = takeFiltered(c, side, p, n, decoder: &ahead, at: dataAt)
+        if first.isRead { c.pointee.exchange.responseDecoder = ahead }
         if first.isLast && first.used < n { u.pointee.staysOpen = false }
         if first.count > 0 || first.isLast || headBytes > 0 {
             guard sendChunk(client, headBytes, first.count, last: first.isLast, trailers: first.trailers) else {
                 return -1
             }
         }
-        readFiltered(c, side, p, n)
+        if first.isRead {
+            side.pointee.readAhead = 0
+            if case .contentLength = c.pointee.exchange.responseFraming {
+                c.pointee.exchange.responseRemaining -= UInt64(first.used)
+            }
+        } else {
+            readFiltered(c, side, p, n)
+        }
         if first.count > 0 { observe(c, out + dataAt, first.count) }
         if first.hasFailed {
             u.pointee.staysOpen = false
@@ -153,6 +164,8 @@ extension Worker {
         var used = 0
         var isLast = false
         var hasFailed = false
+        /// The reader has all of it: it was no more than content, in events of a known shape.
+        var isRead = false
         var trailers = Bytes.empty
     }
 
@@ -162,24 +175,26 @@ extension Worker {
         _ p: UnsafePointer<UInt8>, _ n: Int, decoder: inout ChunkedDecoder, at dataAt: Int
     ) -> Filtered {
         var result = Filtered()
+        result.isRead = side.pointee.readAhead == 0 && side.pointee.asksForUsage
         switch c.pointee.exchange.responseFraming {
         case .contentLength:
             let taken = Int(min(UInt64(n), c.pointee.exchange.responseRemaining))
             result.used = n
-            result.count = filter(side, p, taken, at: dataAt)
+            result.count = filter(side, p, taken, at: dataAt, &result.isRead)
             result.isLast = UInt64(taken) == c.pointee.exchange.responseRemaining
         case .untilClose:
             result.used = n
-            result.count = filter(side, p, n, at: dataAt)
+            result.count = filter(side, p, n, at: dataAt, &result.isRead)
         default:
             let limits = UnsafePointer(current).pointee.policy.messageLimits
             decoding: while true {
                 switch decoder.next(p, n, consumed: &result.used, limits: limits) {
                 case .data(let offset, let length):
-                    result.count += filter(side, p + offset, length, at: dataAt + result.count)
+                    result.count += filter(
+                        side, p + offset, length, at: dataAt + result.count, &result.isRead)
                 case .needMore: break decoding
                 case .trailers(let offset, let length):
-                    result.trailers = Bytes(p + offset, length)
+                    if !OwnField.isAmong(p + offset, length) { result.trailers = Bytes(p + offset, length) }
                     result.isLast = true
                     break decoding
                 case .end:
@@ -191,12 +206,29 @@ extension Worker {
                 }
             }
         }
+        if result.isLast || result.hasFailed { result.isRead = false }
         if result.isLast { result.count += flushFilter(side, at: dataAt + result.count) }
         return result
     }
 
     /// Copies what the filter lets through of `p` to `at` in `out`.
     private func filter(
+        _ side: UnsafeMutablePointer<ProviderExchange>, _ p: UnsafePointer<UInt8>, _ n: Int, at start: Int,
+        _ isRead: inout Bool
+    ) -> Int {
+        var (p, n, at) = (p, n, start)
+        if isRead, side.pointee.filter.isBetweenEvents, let shape = side.pointee.shape {
+            let known = side.pointee.reader.takeKnown(p, n, shape)
+            (out + at).update(from: p, count: known)
+            side.pointee.readAhead += known
+            (p, n, at) = (p + known, n - known, at + known)
+            if n == 0 { return known }
+        }
+        isRead = false
+        return at - start + filterUnknown(side, p, n, at: at)
+    }
+
+    private func filterUnknown(
         _ side: UnsafeMutablePointer<ProviderExchange>, _ p: UnsafePointer<UInt8>, _ n: Int, at: Int
     ) -> Int {
         guard side.pointee.asksForUsage else {

@@ -159,8 +159,20 @@ extension Worker {
         _ request: RequestView
     ) -> ExchangeError {
         let body = request.body
-        if let p = body.pointer { side.pointee.request.feed(p, body.count) }
         let match = side.pointee.endpoint
+        let type = formType(UnsafePointer(c.pointee.inbound.readPointer))
+        if type.isEmpty {
+            if let p = body.pointer { side.pointee.request.feed(p, body.count) }
+            side.pointee.promptEstimate = side.pointee.request.promptEstimate
+            side.pointee.asksForUsage =
+                side.pointee.request.isWhole && !side.pointee.request.isMalformed
+                && RequestEdit.needsUsageOption(side.pointee.request, endpoint: match.endpoint)
+            if side.pointee.request.streams { c.pointee.exchange.isStream = true }
+        } else {
+            side.pointee.isForm = true
+            side.pointee.form.read(body, contentType: type)
+            if side.pointee.form.streams { c.pointee.exchange.isStream = true }
+        }
         if match.hasModelInPath {
             let text = ModelName.withoutCollection(request.path.from(match.modelStart, to: match.modelEnd))
             guard text.count <= RequestReader.modelCapacity * 3 else { return .modelNotFound }
@@ -169,18 +181,56 @@ extension Worker {
             let count = ModelName.decode(text, into: side.pointee.name.writePointer)
             guard count > 0 else { return .modelNotFound }
             side.pointee.name.produce(count)
+            return match.endpoint.apiType == .openai ? nameDeployment(c, side) : .none
+        }
+        if side.pointee.isForm {
+            let form = side.pointee.form
+            guard form.isWhole, let span = form.model, span.end > span.start, let p = body.pointer else {
+                return .missingModel
+            }
+            if form.modelsDisagree { return .conflictingMembers }
+            guard span.end &- span.start <= UInt64(RequestReader.modelCapacity) else { return .modelNotFound }
+            pool.append(&side.pointee.name, p + Int(span.start), Int(span.end &- span.start))
             return .none
         }
         guard side.pointee.request.isWhole, !side.pointee.request.isMalformed else { return .missingModel }
         if side.pointee.request.modelsDisagree { return .conflictingMembers }
         if side.pointee.request.modelIsTooLong { return .modelNotFound }
-        if side.pointee.request.streams { c.pointee.exchange.isStream = true }
         side.pointee.request.withModel {
             pool.append(&side.pointee.name, $0.pointer ?? UnsafePointer(scratch), $0.count)
         }
         guard !side.pointee.name.isEmpty else { return .missingModel }
-        side.pointee.asksForUsage = RequestEdit.needsUsageOption(side.pointee.request, endpoint: match.endpoint)
         return .none
+    }
+
+    /// Azure's deployment decides, if a provider has it under that name. Else the body's model tells which provider; the
+    /// path stays as it is, and the key has to be allowed the deployment too.
+    private mutating func nameDeployment(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>
+    ) -> ExchangeError {
+        let request = side.pointee.request
+        let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
+        let deployment = Bytes(side.pointee.name.readPointer, side.pointee.name.count)
+        guard request.isWhole, !request.isMalformed, !request.modelsDisagree, !request.modelIsTooLong,
+            request.modelSpan != nil, providers.resolve(deployment) == nil
+        else { return .none }
+        if c.pointee.exchange.keyIndex >= 0 {
+            let caller = providers.callers.pointer(Int(c.pointee.exchange.keyIndex))
+            guard caller.pointee.allows(asked: deployment, model: deployment, provider: .empty) else {
+                return .modelNotAllowed
+            }
+        }
+        pool.give(&side.pointee.name)
+        request.withModel { pool.append(&side.pointee.name, $0.pointer ?? UnsafePointer(scratch), $0.count) }
+        (side.pointee.endpoint.modelStart, side.pointee.endpoint.modelEnd) = (0, 0)
+        return side.pointee.name.isEmpty ? .missingModel : .none
+    }
+
+    /// The request's Content-Type if its body is a form, else nothing.
+    private func formType(_ base: UnsafePointer<UInt8>) -> Bytes {
+        guard head.known.contains(.contentType), let field = firstField(.contentType) else { return .empty }
+        let type = bytes(field, base)
+        return FormReader.isForm(contentType: type) ? type : .empty
     }
 
     /// Writes the body anew if this candidate has the model under another name, or has to be asked for usage.
@@ -189,11 +239,20 @@ extension Worker {
         _ candidate: Candidate
     ) {
         pool.give(&c.pointee.exchange.rewrittenBody)
-        if side.pointee.endpoint.hasModelInPath { return }
         let asked = Bytes(side.pointee.name.readPointer, side.pointee.name.count)
-        let isOther = !candidate.model.elementsEqual(asked)
+        let isOther = !side.pointee.endpoint.hasModelInPath && !candidate.model.elementsEqual(asked)
         guard isOther || side.pointee.asksForUsage else { return }
         let body = body(c)
+        if side.pointee.isForm {
+            guard let p = body.pointer, let span = side.pointee.form.model else { return }
+            c.pointee.exchange.rewrittenBody = pool.take(atLeast: body.count + candidate.model.count)
+            pool.append(&c.pointee.exchange.rewrittenBody, p, Int(span.start))
+            if let name = candidate.model.pointer {
+                pool.append(&c.pointee.exchange.rewrittenBody, name, candidate.model.count)
+            }
+            pool.append(&c.pointee.exchange.rewrittenBody, p + Int(span.end), body.count - Int(span.end))
+            return
+        }
         let room = RequestEdit.capacity(bodyCount: body.count, modelCount: candidate.model.count)
         c.pointee.exchange.rewrittenBody = pool.take(atLeast: room)
         let written = RequestEdit.apply(

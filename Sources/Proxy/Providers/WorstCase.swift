@@ -1,6 +1,59 @@
 import LLM
 import Reactor
 
+/// What of a request decides how much it may come to.
+struct RequestBounds {
+    var request: RequestReader
+    var endpoint: Endpoint
+    /// Nil unless the body is a form.
+    var form: FormReader?
+    /// Bytes of the body.
+    var size: Int64
+
+    init(_ request: RequestReader, _ endpoint: Endpoint) {
+        (self.request, self.endpoint, size) = (request, endpoint, Int64(clamping: request.bytesSeen))
+    }
+
+    init(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>, size: Int
+    ) {
+        request = side.pointee.request
+        endpoint = side.pointee.endpoint.endpoint
+        form = side.pointee.isForm ? side.pointee.form : nil
+        self.size = Int64(size)
+    }
+
+    var choices: Int64 { min(form?.count ?? request.choices, 1000) }
+
+    /// The most tokens of its prompt.
+    func prompt(model: Bytes, context: Int64) -> Int64 {
+        let picture = PictureTokens.most(model: model)
+        guard let form else { return request.promptBound(pictureTokens: picture, context: context) }
+        // Sound or pictures, and some text.
+        let bound = size / 16 &+ form.files &* picture &+ 1000
+        return context > 0 ? min(bound, context) : bound
+    }
+
+    /// The most tokens of its answer.
+    /// - Parameter known: what the model can answer at most; 0: not known.
+    func completion(known: Int64) -> Int64 {
+        let assumed = known > 0 ? known : ProviderTable.assumedOutputTokens
+        switch endpoint {
+        // The largest picture of the best quality has fewer.
+        case .images: return 8192 &* choices
+        case .audio: return assumed
+        // A letter is spoken in two tokens at most.
+        case .speech: return size &* 2
+        default:
+            guard endpoint.generates else { return 0 }
+            return min(request.maxTokens(at: endpoint) ?? assumed, TokenUsage.limit) &* choices
+        }
+    }
+
+    /// Of sound that is sent: coded at 4 kbit/s at least.
+    var milliseconds: Int64 { form == nil ? 0 : size &* 2 }
+}
+
 /// What a request may come to at most, before it is sent.
 extension ProviderTable {
     /// What an answer may have at most where nobody says: neither the request nor the price file.
@@ -9,18 +62,22 @@ extension ProviderTable {
     /// The most that the request can come to, with whichever of its candidates.
     ///
     /// - Parameter currency: in which the amount counts; candidates with other prices have none.
-    func worstCase(_ set: CandidateSet, _ request: RequestReader, currency: Bytes) -> Spending {
+    func worstCase(_ set: CandidateSet, _ bounds: RequestBounds, currency: Bytes) -> Spending {
         var worst = Spending()
         var i = 0
         while i < set.count {
             if admission(set, i) == .usable {
                 let index = Int(set.candidates[i].price)
-                let known = index >= 0 ? prices[index].maxOutputTokens : 0
-                let usage = TokenUsage(
-                    prompt: request.promptEstimate, completion: outputLimit(set.endpoint, request, known: known))
-                worst.tokens = max(worst.tokens, usage.total)
+                let prompt = bounds.prompt(
+                    model: set.candidates[i].model, context: index >= 0 ? prices[index].maxInputTokens : 0)
+                let completion = bounds.completion(known: index >= 0 ? prices[index].maxOutputTokens : 0)
+                worst.tokens = max(worst.tokens, min(prompt &+ completion, TokenUsage.limit))
                 if index >= 0, prices[index].currency.elementsEqual(currency) {
-                    worst.amount = max(worst.amount, prices[index].price.cost(of: usage))
+                    let amount = prices[index].price.worstCost(
+                        tier: bounds.request.tier, isFast: bounds.request.isFast, prompt: prompt,
+                        completion: completion, images: bounds.endpoint == .images ? bounds.choices : 0,
+                        milliseconds: bounds.milliseconds)
+                    worst.amount = max(worst.amount, amount ?? 0)
                 }
             }
             i &+= 1
@@ -28,9 +85,15 @@ extension ProviderTable {
         return worst
     }
 
-    private func outputLimit(_ endpoint: Endpoint, _ request: RequestReader, known: Int64) -> Int64 {
-        guard endpoint.generates else { return 0 }
-        let limit = request.maxTokens ?? (known > 0 ? known : Self.assumedOutputTokens)
-        return min(limit, TokenUsage.limit) &* min(request.choices, 1000)
+    /// It is known what a candidate costs a caller who has a budget of money.
+    func isPriced(_ set: CandidateSet, _ index: Int, for payer: UnsafePointer<CallerPolicy>) -> Bool {
+        let price = Int(set.candidates[index].price)
+        guard price >= 0, prices[price].currency.elementsEqual(payer.pointee.currency) else { return false }
+        return prices[price].price.worstCost(tier: set.tier, isFast: set.isFast, prompt: 0, completion: 0) != nil
+    }
+
+    /// Who has to be able to pay: nil unless the caller has a budget of money, and what has no price is refused.
+    func payer(_ caller: UnsafePointer<CallerPolicy>) -> UnsafePointer<CallerPolicy>? {
+        caller.pointee.limits.maxAmount == nil || settings.allowsUnpriced ? nil : caller
     }
 }

@@ -30,8 +30,10 @@ final class AuditFlusher {
     /// Of one transaction.
     static let maximumRows = 8192
     static let maximumBytes = 32 << 20
-    /// Bytes of a ring that are kept ready for its worker, see `RingConsumer.prepare`.
+    /// Bytes of a ring that are kept ready for its worker, see `RingConsumer.prepare`: as many as the last batch had, for
+    /// the next one may be like it.
     private static let leastPrepared = 256 << 10
+    private static let mostPrepared = 8 << 20
 
     let connection: Connection
     private(set) var readers: [RingReader]
@@ -126,8 +128,7 @@ final class AuditFlusher {
         guard releasing else { return .more }
         for reader in readers {
             reader.consumer.release()
-            // Twice what the last batch was, for by the next one more may come.
-            reader.consumer.prepare(ahead: max(Self.leastPrepared, 2 * transaction.batch.bytes))
+            reader.consumer.prepare(ahead: min(max(Self.leastPrepared, transaction.batch.bytes), Self.mostPrepared))
         }
         if isDrained { isCareful = false }
         return isDrained ? .drained : .more

@@ -5,6 +5,8 @@ import Reactor
 struct KeyUsage: ~Copyable {
     private struct Entry: BitwiseCopyable {
         var key: Bytes
+        /// Of `key`: found again, and told from others, without another look at the bytes.
+        var hash: Int
         var count: Int
         var lastUsedNanoseconds: UInt64
     }
@@ -27,7 +29,7 @@ struct KeyUsage: ~Copyable {
     /// - Parameter key: must stay where it is until `write`.
     mutating func add(_ key: Bytes, timeNanoseconds: UInt64) {
         guard key.count > 0 else { return }
-        if last < 0 || !entries[last].key.elementsEqual(key) { last = position(of: key) }
+        if last < 0 || !entries[last].key.elementsEqual(key) { last = position(of: key, hash: Self.hash(key)) }
         entries[last].count += 1
         entries[last].lastUsedNanoseconds = max(entries[last].lastUsedNanoseconds, timeNanoseconds)
     }
@@ -38,7 +40,7 @@ struct KeyUsage: ~Copyable {
     mutating func add(_ other: borrowing KeyUsage, keepingKeysIn arena: inout Arena) {
         for entry in other.entries {
             let known = entries.count
-            let position = position(of: entry.key)
+            let position = position(of: entry.key, hash: entry.hash)
             if position == known {
                 let copy = arena.copy(entry.key.buffer)
                 entries[position].key = Bytes(copy.pointer, copy.count)
@@ -64,19 +66,19 @@ struct KeyUsage: ~Copyable {
         }
     }
 
-    private mutating func position(of key: Bytes) -> Int {
+    private mutating func position(of key: Bytes, hash: Int) -> Int {
         let mask = table.count - 1
-        var slot = Self.hash(key) & mask
+        var slot = hash & mask
         while table[slot] != 0 {
             let index = Int(table[slot]) - 1
-            if entries[index].key.elementsEqual(key) { return index }
+            if entries[index].hash == hash && entries[index].key.elementsEqual(key) { return index }
             slot = (slot + 1) & mask
         }
-        entries.append(Entry(key: key, count: 0, lastUsedNanoseconds: 0))
+        entries.append(Entry(key: key, hash: hash, count: 0, lastUsedNanoseconds: 0))
         if entries.count * 2 > table.count {
             table = [Int32](repeating: 0, count: table.count * 2)
             for index in entries.indices {
-                var slot = Self.hash(entries[index].key) & (table.count - 1)
+                var slot = entries[index].hash & (table.count - 1)
                 while table[slot] != 0 { slot = (slot + 1) & (table.count - 1) }
                 table[slot] = Int32(index + 1)
             }

@@ -17,7 +17,7 @@ struct RepeatedValues: ~Copyable {
     /// Of the audit and of usage records; texts of one column are likely to be the same.
     enum Column: Int, CaseIterable {
         case key, sourcePath, method, path, targetURL, userAgent, ip, error
-        case provider, providerKey, modelRequested, modelServed, currency, outcome, usageKey, usageSourcePath
+        case provider, providerKey, modelRequested, modelServed, currency, outcome, usageKey, usageSourcePath, usageTier
     }
 
     private struct Text: BitwiseCopyable {

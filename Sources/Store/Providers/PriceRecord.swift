@@ -1,3 +1,5 @@
+import JSON
+
 /// What a model costs: micro-units of the currency for a million tokens.
 public struct PriceRecord: Sendable, Equatable {
     /// The provider it is the price of; empty: of any provider that has none of its own for the model.
@@ -20,6 +22,8 @@ public struct PriceRecord: Sendable, Equatable {
     /// From a price file; what an operator has set by hand is not overwritten by one.
     public var isImported: Bool
     public var updatedAtMilliseconds: Int64
+    /// Rates that not every model has, as `LLM.PriceRates.extraJSON` has them; nil: none.
+    public var rates: JSONValue?
 
     public init(
         provider: String = "", model: String, input: Int64, output: Int64, cachedInput: Int64? = nil,

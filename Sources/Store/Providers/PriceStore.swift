@@ -1,17 +1,21 @@
+import JSON
+
 /// `model_prices`.
 private enum PriceColumns {
     static let list = """
         provider, model, input, output, cached_input, cache_write, reasoning, currency, max_input_tokens,
-        max_output_tokens, imported, updated_at
+        max_output_tokens, imported, updated_at, rates
         """
 
     static func record(_ row: Statement) -> PriceRecord {
-        PriceRecord(
+        var record = PriceRecord(
             provider: row.text(0), model: row.text(1), input: Int64(row.int(2)), output: Int64(row.int(3)),
             cachedInput: row.optionalInt(4).map(Int64.init), cacheWrite: row.optionalInt(5).map(Int64.init),
             reasoning: row.optionalInt(6).map(Int64.init), currency: row.text(7), maxInputTokens: row.optionalInt(8),
             maxOutputTokens: row.optionalInt(9), isImported: row.bool(10),
             updatedAtMilliseconds: Timestamp.parse(row.text(11)) ?? 0)
+        record.rates = row.optionalText(12).flatMap { try? JSONValue(parsing: $0) }
+        return record
     }
 
     static func price(
@@ -64,19 +68,19 @@ extension WriteConnection {
         let upsert = try connection.statement(
             """
             INSERT INTO model_prices (\(PriceColumns.list))
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
             ON CONFLICT (provider, model) DO UPDATE SET input = excluded.input, output = excluded.output,
                 cached_input = excluded.cached_input, cache_write = excluded.cache_write,
                 reasoning = excluded.reasoning, currency = excluded.currency,
                 max_input_tokens = excluded.max_input_tokens, max_output_tokens = excluded.max_output_tokens,
-                imported = excluded.imported, updated_at = excluded.updated_at
+                imported = excluded.imported, updated_at = excluded.updated_at, rates = excluded.rates
             """)
         defer { upsert.reset() }
         upsert.bind(1, price.provider).bind(2, price.model).bind(3, price.input).bind(4, price.output)
         upsert.bind(5, price.cachedInput.map(Int.init)).bind(6, price.cacheWrite.map(Int.init))
         upsert.bind(7, price.reasoning.map(Int.init)).bind(8, price.currency).bind(9, price.maxInputTokens)
         upsert.bind(10, price.maxOutputTokens).bind(11, price.isImported)
-        upsert.bind(12, text(price.updatedAtMilliseconds))
+        upsert.bind(12, text(price.updatedAtMilliseconds)).bind(13, price.rates?.serialized())
         try upsert.run()
         return price
     }

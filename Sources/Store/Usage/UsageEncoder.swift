@@ -4,18 +4,22 @@ import Reactor
 ///
 /// Little-endian, unaligned, after the common header of 24 bytes:
 ///
-///     usage             u8 layout (1), u8 outcome, u8 bits (1: estimated), u8 0; i64 prompt, completion, cached,
-///                       cacheWrite, reasoning, total, costMicros; u16-counted requestID, keyID, sourcePath,
+///     usage             u8 layout (2), u8 outcome, u8 bits (1: estimated), u8 tier; i64 prompt, completion, cached,
+///                       cacheWrite, reasoning, total, costMicros; since layout 2 i64 cacheWriteLong, inputAudio,
+///                       inputImage, cachedAudio, outputAudio, outputImage, toolPrompt, searches, images,
+///                       milliseconds; u16-counted requestID, keyID, sourcePath,
 ///                       provider, providerKeyID, modelRequested, modelServed, currency, attempts
 ///     providerKeyState  u8 layout (1), u8 state, u16 0; i64 changedAt, coolingUntil; u16-counted providerKeyID,
 ///                       reason
 extension AuditEncoder {
-    @usableFromInline static let usageLayout: UInt8 = 1
+    @usableFromInline static let usageLayout: UInt8 = 2
+    /// Of keys' states, and of the usage that an earlier version may have left behind.
+    @usableFromInline static let firstLayout: UInt8 = 1
 
     /// Bytes of a usage record.
     @inlinable
     public static func usageSize(_ fields: UsageFields) -> Int {
-        AuditEvent.headerSize + 4 + 7 * 8 + 9 * 2
+        AuditEvent.headerSize + 4 + 17 * 8 + 9 * 2
             + min(fields.requestID.count, shortFieldLimit) + min(fields.keyID.count, shortFieldLimit)
             + min(fields.sourcePath.count, shortFieldLimit) + min(fields.provider.count, shortFieldLimit)
             + min(fields.providerKeyID.count, shortFieldLimit) + min(fields.modelRequested.count, shortFieldLimit)
@@ -31,7 +35,8 @@ extension AuditEncoder {
         writeHeader(AuditEvent.Kind.usage, 0, id, p)
         var at = p + AuditEvent.headerSize
         store(
-            UInt32(usageLayout) | UInt32(fields.outcome.rawValue) << 8 | (fields.isEstimated ? 1 << 16 : 0), &at)
+            UInt32(usageLayout) | UInt32(fields.outcome.rawValue) << 8 | (fields.isEstimated ? 1 << 16 : 0)
+                | UInt32(fields.parts.tier.rawValue) << 24, &at)
         store(fields.promptTokens, &at)
         store(fields.completionTokens, &at)
         store(fields.cachedTokens, &at)
@@ -39,6 +44,16 @@ extension AuditEncoder {
         store(fields.reasoningTokens, &at)
         store(fields.totalTokens, &at)
         store(fields.costMicros, &at)
+        store(fields.parts.cacheWriteLong, &at)
+        store(fields.parts.inputAudio, &at)
+        store(fields.parts.inputImage, &at)
+        store(fields.parts.cachedAudio, &at)
+        store(fields.parts.outputAudio, &at)
+        store(fields.parts.outputImage, &at)
+        store(fields.parts.toolPrompt, &at)
+        store(fields.parts.searches, &at)
+        store(fields.parts.images, &at)
+        store(fields.parts.milliseconds, &at)
         short(fields.requestID, &at)
         short(fields.keyID, &at)
         short(fields.sourcePath, &at)
@@ -66,7 +81,7 @@ extension AuditEncoder {
     ) {
         writeHeader(AuditEvent.Kind.providerKeyState, 0, id, p)
         var at = p + AuditEvent.headerSize
-        store(UInt32(usageLayout) | UInt32(fields.state.rawValue) << 8, &at)
+        store(UInt32(firstLayout) | UInt32(fields.state.rawValue) << 8, &at)
         store(fields.changedAtMilliseconds, &at)
         store(fields.coolingUntilMilliseconds, &at)
         short(fields.providerKeyID, &at)
@@ -80,7 +95,8 @@ extension UsageFields {
         guard let base = body.pointer else { return nil }
         var reader = FieldReader(base: UnsafeRawPointer(base), position: 0, end: body.count)
         let bits: UInt32 = reader.integer()
-        guard UInt8(truncatingIfNeeded: bits) == AuditEncoder.usageLayout,
+        let layout = UInt8(truncatingIfNeeded: bits)
+        guard layout == AuditEncoder.usageLayout || layout == AuditEncoder.firstLayout,
             let outcome = UsageOutcome(rawValue: UInt8(truncatingIfNeeded: bits >> 8))
         else { return nil }
         let prompt: Int64 = reader.integer()
@@ -90,12 +106,28 @@ extension UsageFields {
         let reasoning: Int64 = reader.integer()
         let total: Int64 = reader.integer()
         let cost: Int64 = reader.integer()
+        var parts = UsageParts()
+        if layout >= AuditEncoder.usageLayout {
+            guard let tier = ServiceLevel(rawValue: UInt8(truncatingIfNeeded: bits >> 24)) else { return nil }
+            parts.tier = tier
+            parts.cacheWriteLong = reader.integer()
+            parts.inputAudio = reader.integer()
+            parts.inputImage = reader.integer()
+            parts.cachedAudio = reader.integer()
+            parts.outputAudio = reader.integer()
+            parts.outputImage = reader.integer()
+            parts.toolPrompt = reader.integer()
+            parts.searches = reader.integer()
+            parts.images = reader.integer()
+            parts.milliseconds = reader.integer()
+        }
         self.init(
             requestID: reader.short(), keyID: reader.short(), sourcePath: reader.short(), provider: reader.short(),
             providerKeyID: reader.short(), modelRequested: reader.short(), modelServed: reader.short(),
             currency: reader.short(), attempts: reader.short(), promptTokens: prompt, completionTokens: completion,
             cachedTokens: cached, cacheWriteTokens: cacheWrite, reasoningTokens: reasoning, totalTokens: total,
             costMicros: cost, isEstimated: bits >> 16 & 1 != 0, outcome: outcome)
+        self.parts = parts
         if reader.failed { return nil }
     }
 }
@@ -106,7 +138,7 @@ extension ProviderKeyStateFields {
         guard let base = body.pointer else { return nil }
         var reader = FieldReader(base: UnsafeRawPointer(base), position: 0, end: body.count)
         let bits: UInt32 = reader.integer()
-        guard UInt8(truncatingIfNeeded: bits) == AuditEncoder.usageLayout,
+        guard UInt8(truncatingIfNeeded: bits) == AuditEncoder.firstLayout,
             let state = State(rawValue: UInt8(truncatingIfNeeded: bits >> 8))
         else { return nil }
         let changed: Int64 = reader.integer()

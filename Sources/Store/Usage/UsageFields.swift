@@ -61,6 +61,7 @@ import Reactor
     /// The answer did not tell, or ended too early to.
     public var isEstimated: Bool
     public var outcome: UsageOutcome
+    public var parts = UsageParts()
 
     @inlinable
     public init(

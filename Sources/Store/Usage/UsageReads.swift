@@ -140,11 +140,11 @@ extension ReadConnection {
     private static let recordColumns = """
         id, request_id, key_id, source_path, provider, provider_key_id, model_requested, model_served, prompt_tokens,
         completion_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, total_tokens, cost_micros, currency,
-        estimated, outcome, created_at
+        estimated, outcome, created_at, service_tier, \(UsageParts.columns.map(\.name).joined(separator: ", "))
         """
 
     private func record(_ row: Statement) -> UsageRecord {
-        UsageRecord(
+        var record = UsageRecord(
             id: row.text(0), requestID: row.text(1), keyID: row.optionalText(2), sourcePath: row.optionalText(3),
             provider: row.text(4), providerKeyID: row.optionalText(5), modelRequested: row.text(6),
             modelServed: row.optionalText(7), promptTokens: Int64(row.int(8)), completionTokens: Int64(row.int(9)),
@@ -153,6 +153,12 @@ extension ReadConnection {
             costMicros: row.optionalInt(14).map(Int64.init), currency: row.optionalText(15),
             isEstimated: row.bool(16), outcome: UsageOutcome(name: row.text(17)) ?? .failed,
             createdAtMilliseconds: Timestamp.parse(row.text(18)) ?? 0)
+        let tier = row.text(19)
+        record.parts.tier = ServiceLevel.allCases.first { $0.name == tier } ?? .other
+        for (position, column) in UsageParts.columns.enumerated() {
+            record.parts[keyPath: column.count] = Int64(row.int(Int32(20 + position)))
+        }
+        return record
     }
 
     /// Records, newest first.

@@ -24,6 +24,7 @@ public struct UsageRecord: Sendable, Equatable {
     public var outcome: UsageOutcome
     /// When the request was accepted.
     public var createdAtMilliseconds: Int64
+    public var parts = UsageParts()
 }
 
 /// Which exchanges a report or a list is about.

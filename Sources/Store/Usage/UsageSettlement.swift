@@ -133,6 +133,18 @@ struct UsageSettlement: ~Copyable {
         binder.repeated.bind(fields.isEstimated ? 1 : 0, parameters, base + 16)
         binder.bindRepeated(fields.outcome.bytes, .outcome, parameters, base + 17)
         binder.bindTime(max(1, usage.id.unixMilliseconds &* 1_000_000), parameters.statement, base + 18)
+        let parts = fields.parts
+        binder.bindRepeated(parts.tier.bytes, .usageTier, parameters, base + 19, isOptional: false)
+        binder.repeated.bind(parts.cacheWriteLong.asTokens, parameters, base + 20)
+        binder.repeated.bind(parts.inputAudio.asTokens, parameters, base + 21)
+        binder.repeated.bind(parts.inputImage.asTokens, parameters, base + 22)
+        binder.repeated.bind(parts.cachedAudio.asTokens, parameters, base + 23)
+        binder.repeated.bind(parts.outputAudio.asTokens, parameters, base + 24)
+        binder.repeated.bind(parts.outputImage.asTokens, parameters, base + 25)
+        binder.repeated.bind(parts.toolPrompt.asTokens, parameters, base + 26)
+        binder.repeated.bind(parts.searches.asTokens, parameters, base + 27)
+        binder.repeated.bind(parts.images.asTokens, parameters, base + 28)
+        binder.repeated.bind(parts.milliseconds.asTokens, parameters, base + 29)
     }
 
     // MARK: Sums

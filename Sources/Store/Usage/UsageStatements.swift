@@ -1,10 +1,12 @@
 /// The SQL of usage records, prepared when first needed.
 struct UsageStatements {
-    static let columns = [
-        "id", "request_id", "key_id", "source_path", "provider", "provider_key_id", "model_requested", "model_served",
-        "prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens",
-        "total_tokens", "cost_micros", "currency", "estimated", "outcome", "created_at",
-    ]
+    static let columns =
+        [
+            "id", "request_id", "key_id", "source_path", "provider", "provider_key_id", "model_requested",
+            "model_served",
+            "prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens",
+            "total_tokens", "cost_micros", "currency", "estimated", "outcome", "created_at", "service_tier",
+        ] + UsageParts.columns.map(\.name)
     static let columnCount = Int32(columns.count)
     /// Rows of one INSERT at most, a power of two.
     static let rowsPerInsert = 16

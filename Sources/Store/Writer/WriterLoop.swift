@@ -15,8 +15,8 @@ final class WriterLoop {
     private let flusher: AuditFlusher
     private var options: WriterOptions
     private var priority = WriterPriorityPolicy()
-    private var quiet = QuietWatch()
     private let pace = WriterPace()
+    private var quiet = QuietWatch()
     private var retryDelayMilliseconds = 0
     /// Refused records of the process before.
     private var recoveredRefusals = 0
@@ -332,8 +332,9 @@ final class WriterLoop {
     private func adjustPriority(isUrgent: Bool) {
         let raise = isUrgent || !options.yieldsToWorkers
         let fill = flusher.ringFill
-        pace.set(fill: fill, isUrgent: raise)
-        guard let isRaised = priority.update(fill: fill, isUrgent: raise) else { return }
+        let changed = priority.update(fill: fill, isUrgent: raise)
+        pace.set(fill: fill, isRaised: priority.isRaised, isUrgent: raise)
+        guard let isRaised = changed else { return }
         ThreadPriority.setRaised(isRaised)
         gate.withLock { $0.statistics.isRaised = isRaised }
     }

@@ -4,34 +4,45 @@ import Reactor
 /// How long the writer keeps a core before it offers it to others.
 ///
 /// A thread that never sleeps, as a worker on a saturated core, is looked at by the scheduler only with each tick of its
-/// clock, so whoever gets the core from it keeps it until the next one: 4 ms where the kernel has 250 ticks a second, even
-/// at idle priority. The writer gives it back by itself, between two rows or two pages. Belongs to the writer's thread.
+/// clock, so whoever gets the core from it keeps it until the next one: 4 ms where the kernel has 250 ticks a second. A
+/// writer that has been raised gives it back by itself, between two rows or two pages. At idle priority it does not: it
+/// gets so little there that what it gave back would be missed for a second. Belongs to the writer's thread.
 final class WriterPace {
     /// Nil: for as long as it takes.
     private(set) var sliceNanoseconds: UInt64?
     /// How often the core was offered.
     private(set) var yields = 0
-    private var since = Clock.monotonicNanoseconds()
+    private var since: UInt64 = 0
     private let clock: () -> UInt64
 
-    /// - Parameter clock: monotonic nanoseconds.
-    init(clock: @escaping () -> UInt64 = Clock.monotonicNanoseconds) {
-        self.clock = clock
-        since = clock()
+    /// - Parameter clock: nanoseconds that the thread has run; while others had the core, none pass.
+    init(clock: @escaping () -> UInt64 = WriterPace.threadTime) { self.clock = clock }
+
+    static func threadTime() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
     }
 
     /// Longer slices are what a filling ring is worth: on a saturated core a worker gets about 4 ms for each. From half a
     /// ring on only emptying it counts.
     ///
-    /// - Parameter fill: of the fullest ring, of 1.
-    static func slice(fill: Double, isUrgent: Bool) -> UInt64? {
-        isUrgent || fill >= 0.5 ? nil : 500_000 + UInt64(max(0, fill) * 3_000_000)
+    /// - Parameters:
+    ///   - fill: of the fullest ring, of 1.
+    ///   - isRaised: the writer runs at normal priority.
+    ///   - isUrgent: somebody waits for it.
+    static func slice(fill: Double, isRaised: Bool, isUrgent: Bool) -> UInt64? {
+        !isRaised || isUrgent || fill >= 0.5 ? nil : 500_000 + UInt64(max(0, fill) * 3_000_000)
     }
 
-    func set(fill: Double, isUrgent: Bool) { sliceNanoseconds = Self.slice(fill: fill, isUrgent: isUrgent) }
+    func set(fill: Double, isRaised: Bool, isUrgent: Bool) {
+        let slice = Self.slice(fill: fill, isRaised: isRaised, isUrgent: isUrgent)
+        if sliceNanoseconds == nil && slice != nil { restart() }
+        sliceNanoseconds = slice
+    }
 
     /// The writer has slept: a slice begins.
-    func restart() { since = clock() }
+    func restart() { if sliceNanoseconds != nil { since = clock() } }
 
     /// Offers the core if the slice is over.
     func breathe() {

@@ -36,14 +36,17 @@ class Providers:
         assert (done.returncode != 0) == fails, f"{words}: {done.returncode} {done.stdout} {done.stderr}"
         return done.stdout if not fails else done.stderr
 
-    def provider(self, name: str, handler=None, *, path: str = "/v1", keys=("sk-upstream-key-0001",), host=None, **options):
-        """A provider with an upstream of its own, unless `host` names another."""
+    def provider(
+        self, name: str, handler=None, *, path: str = "/v1", keys=("sk-upstream-key-0001",), host=None, tls=None, **options
+    ):
+        """A provider with an upstream of its own, unless `host` names another; over TLS if it has a context for it."""
         upstream = None
         if host is None:
-            upstream = Upstream(handler or chat)
+            upstream = Upstream(handler or chat, tls=tls)
             self.upstreams[name] = upstream
             host = upstream.host
-        words = ["providers", "add", name, "--base-url", f"http://{host}{path}"]
+        scheme = "https" if tls else "http"
+        words = ["providers", "add", name, "--base-url", f"{scheme}://{host}{path}"]
         for option, value in options.items():
             for each in value if isinstance(value, list) else [value]:
                 words += ["--" + option.replace("_", "-"), str(each)]

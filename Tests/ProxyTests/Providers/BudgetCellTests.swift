@@ -22,7 +22,7 @@ struct BudgetCellTests {
         let cell = BudgetCell()
         let limits = BudgetLimits(maxTokens: 100)
         _ = cell.reserve(Spending(tokens: 100), limits: limits, periodStart: 0)
-        cell.settle(reserved: Spending(tokens: 100), actual: Spending(tokens: 30))
+        cell.settle(reserved: Spending(tokens: 100), actual: Spending(tokens: 30), periodStart: 0)
         #expect(cell.balance(periodStart: 0).spent.tokens == 30)
         #expect(cell.balance(periodStart: 0).reserved.tokens == 0)
         #expect(cell.reserve(Spending(tokens: 70), limits: limits, periodStart: 0) == .reserved)
@@ -38,10 +38,11 @@ struct BudgetCellTests {
     @Test func withoutLimitsSpendingIsCountedAllTheSame() {
         let cell = BudgetCell()
         #expect(
-            cell.reserve(Spending(tokens: .max / 4, amount: .max / 4), limits: BudgetLimits(), periodStart: 0)
+            cell.reserve(Spending(tokens: 1 << 50, amount: 1 << 50), limits: BudgetLimits(), periodStart: 0)
                 == .reserved)
         cell.settle(
-            reserved: Spending(tokens: .max / 4, amount: .max / 4), actual: Spending(tokens: 3, amount: 4))
+            reserved: Spending(tokens: 1 << 50, amount: 1 << 50), actual: Spending(tokens: 3, amount: 4),
+            periodStart: 0)
         #expect(cell.balance(periodStart: 0).spent == Spending(tokens: 3, amount: 4))
     }
 
@@ -53,10 +54,49 @@ struct BudgetCellTests {
         #expect(cell.reserve(Spending(tokens: 20), limits: limits, periodStart: day) == .reserved)
         #expect(cell.reserve(Spending(tokens: 80), limits: limits, periodStart: day * 2) == .reserved)
         #expect(cell.reserve(Spending(tokens: 1), limits: limits, periodStart: day * 2) == .noTokens)
-        cell.settle(reserved: Spending(tokens: 20), actual: Spending(tokens: 5))
-        #expect(cell.balance(periodStart: day * 2).spent.tokens == 5)
+        // It was accepted before the turn: its place is given back, and it counts where it belongs.
+        cell.settle(reserved: Spending(tokens: 20), actual: Spending(tokens: 5), periodStart: day)
+        #expect(cell.balance(periodStart: day * 2).reserved.tokens == 80)
+        cell.settle(reserved: Spending(tokens: 80), actual: Spending(tokens: 7), periodStart: day * 2)
+        #expect(cell.balance(periodStart: day * 2).spent.tokens == 7)
+        #expect(cell.balance(periodStart: day * 2).reserved.tokens == 0)
         // Somebody whose clock reads a little earlier does not turn it back.
-        #expect(cell.balance(periodStart: day).spent.tokens == 5)
+        #expect(cell.balance(periodStart: day).spent.tokens == 7)
+    }
+
+    /// Memory and database say the same of exchanges around a period's turn, whatever order they end in.
+    @Test(arguments: [BudgetPeriod.daily, .monthly, .total], [0, 480, -570])
+    func memoryAndDatabaseAgreeAtTheTurn(period: BudgetPeriod, offset: Int) {
+        var random = SystemRandomNumberGenerator()
+        let limits = BudgetLimits(period: period, offsetMinutes: offset)
+        let turn = BudgetPeriod.monthly.start(of: 1_780_716_415_000, offsetMinutes: offset)!
+        for _ in 0..<200 {
+            let cell = BudgetCell()
+            defer { cell.deallocate() }
+            var stored = KeyBudget(period: period)
+            var open: [(accepted: Int64, actual: Spending)] = []
+            var clock = turn - 5000
+            for _ in 0..<40 {
+                clock += Int64.random(in: 0...400, using: &random)
+                let actual = Spending(
+                    tokens: .random(in: 0...9, using: &random), amount: .random(in: 0...9, using: &random))
+                _ = cell.reserve(
+                    Spending(tokens: 9, amount: 9), limits: limits, periodStart: limits.periodStart(clock))
+                open.append((clock, actual))
+                while open.count > 5 || (clock > turn + 2000 && !open.isEmpty) {
+                    let ended = open.remove(at: .random(in: 0..<open.count, using: &random))
+                    cell.settle(
+                        reserved: Spending(tokens: 9, amount: 9), actual: ended.actual,
+                        periodStart: limits.periodStart(ended.accepted))
+                    _ = stored.settle(
+                        acceptedMilliseconds: ended.accepted, tokens: ended.actual.tokens,
+                        costMicros: ended.actual.amount, currency: "USD", offsetMinutes: offset)
+                    let now = stored.at(clock, offsetMinutes: offset)
+                    let spent = cell.balance(periodStart: limits.periodStart(clock)).spent
+                    #expect(spent == Spending(tokens: now.tokensSpent, amount: now.amountSpentMicros))
+                }
+            }
+        }
     }
 
     @Test func seedingAnewKeepsWhatIsReserved() {
@@ -93,7 +133,8 @@ struct BudgetCellTests {
                         granted.add(1, ordering: .relaxed)
                         // Every other one fails and costs nothing.
                         cell.settle(
-                            reserved: worst, actual: i % 2 == 0 ? Spending(tokens: 10, amount: 2) : Spending())
+                            reserved: worst, actual: i % 2 == 0 ? Spending(tokens: 10, amount: 2) : Spending(),
+                            periodStart: 0)
                     }
                     concurrency.release()
                 }

@@ -97,6 +97,24 @@ struct ProviderTableTests {
                 == .attempt(candidate: 1, key: 1, isProbe: false, pauseMilliseconds: 0))
     }
 
+    @Test func anotherIsLeftIfACandidateOrKeyIsUntriedAndUsable() throws {
+        let table = table(
+            ProviderSet(
+                providers: [provider("a") { $0.priority = 1 }, provider("b") { $0.priority = 2 }],
+                keys: [key("a", "1"), key("a", "2"), key("b", "3")]))
+        let set = try set(table, "m")
+        var attempts = ProviderAttempts()
+        #expect(table.hasOther(set, than: 0, key: 0, after: attempts, now: 1))
+        attempts.append(attempted(0, 0, .keyInvalid))
+        attempts.append(attempted(0, 1, .keyInvalid))
+        #expect(!table.hasOther(set, than: 1, key: 2, after: attempts, now: 1))
+        table.keys[2].load.updateHealth { _ = $0.disable(.invalid) }
+        #expect(table.hasOther(set, than: 0, key: 0, after: ProviderAttempts(), now: 1), "its other key")
+        var failed = ProviderAttempts()
+        failed.append(attempted(0, 0, .serverError))
+        #expect(!table.hasOther(set, than: 0, key: 1, after: failed, now: 1))
+    }
+
     @Test func aKeysFaultTriesTheNextKeyOfTheSameProvider() throws {
         let table = table(
             ProviderSet(
@@ -265,7 +283,7 @@ struct ProviderTableTests {
         let providers = ProviderSet(providers: [provider("a")], keys: [key("a", "1")])
         let first = table(providers, keys: [caller], registry: registry)
         _ = first.keys[0].load.updateHealth { $0.disable(.invalid) }
-        first.callers[0].budget.settle(reserved: Spending(), actual: Spending(tokens: 40))
+        first.callers[0].budget.settle(reserved: Spending(), actual: Spending(tokens: 40), periodStart: 0)
         let second = table(providers, keys: [caller], registry: registry)
         #expect(second.keys[0].load.health.isDisabled)
         #expect(second.callers[0].budget.balance(periodStart: 0).spent.tokens == 40)

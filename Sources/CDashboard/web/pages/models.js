@@ -142,7 +142,7 @@ function openPriceForm(one, load) {
     action: t.save, cancel: () => dialog.close(),
     async submit({ provider, ...values }) {
       for (const name of ["cached_input", "cache_write", "reasoning"]) values[name] ||= null;
-      await api.put(pricePath(provider, one.model), { ...values, max_input_tokens: price.max_input_tokens ?? null });
+      await api.put(pricePath(provider, one.model), { ...values, max_input_tokens: price.max_input_tokens ?? null, rates: price.rates ?? null });
       dialog.close();
       toast(t.saved);
       await load();

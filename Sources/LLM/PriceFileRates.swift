@@ -1,0 +1,121 @@
+import JSON
+
+/// The rates of one entry of LiteLLM's price file. Its fields are called after what they are for, with
+/// `_above_…k_tokens` for long prompts and `_flex`, `_priority`, `_batches` … for service tiers behind it.
+struct PriceFileRates {
+    /// Nil: nothing in it has a price that usage can be multiplied with.
+    private(set) var rates: PriceRates?
+
+    private static let tiers: [(suffix: String, tier: ServiceTier)] = [
+        ("", .standard), ("_flex", .flex), ("_priority", .priority), ("_batches", .batch), ("_balanced", .balanced),
+        ("_ultrafast", .ultrafast),
+    ]
+    private static let fields: [(name: String, rate: WritableKeyPath<ModelPrice, Int64?> & Sendable)] = [
+        ("cache_read_input_token_cost", \.cachedInput), ("cache_creation_input_token_cost", \.cacheWrite),
+        ("cache_creation_input_token_cost_above_1hr", \.cacheWriteLong),
+        ("output_cost_per_reasoning_token", \.reasoning), ("input_cost_per_audio_token", \.inputAudio),
+        ("input_cost_per_image_token", \.inputImage), ("cache_read_input_audio_token_cost", \.cachedAudio),
+        ("output_cost_per_audio_token", \.outputAudio), ("output_cost_per_image_token", \.outputImage),
+    ]
+
+    /// - Parameter price: the price in a field, if it is there.
+    init(_ fields: JSONObject, mode: String, price: (String) throws -> Int64?) throws {
+        let input = try price("input_cost_per_token")
+        let output = try price("output_cost_per_token")
+        var base = ModelPrice(input: input ?? 0, output: output ?? 0)
+        for field in Self.fields { base[keyPath: field.rate] = try price(field.name) }
+        base.cachedInput = try base.cachedInput ?? price("input_cost_per_token_cache_hit")
+        // What comes out of such a model is nothing else.
+        if output == nil { base.output = base.outputImage ?? base.outputAudio ?? 0 }
+        base.search = try Self.search(fields, price)
+        let hasTokens = input != nil || output != nil || base.outputImage != nil
+        if !hasTokens || (input ?? 0 == 0 && base.output == 0) {
+            if mode == "audio_transcription" {
+                base.second = try price("input_cost_per_second") ?? price("output_cost_per_second")
+            }
+            if mode == "image_generation" { base.image = try price("output_cost_per_image") }
+        }
+        let tiered = fields["tiered_pricing"]?.arrayValue ?? []
+        guard hasTokens || base.search != nil || base.second != nil || base.image != nil || !tiered.isEmpty else {
+            return
+        }
+        var result = PriceRates(base: base)
+        try Self.addVariants(&result, fields, price)
+        try Self.addSteps(&result, tiered, hasBase: input != nil || output != nil)
+        guard
+            hasTokens || base.search != nil || base.second != nil || base.image != nil || !result.variants.isEmpty
+                || result.base.input > 0
+        else { return }
+        if let special = fields["provider_specific_entry"]?.objectValue {
+            result.regionalThousandths = Self.thousandths(special["us"])
+            result.fastThousandths = Self.thousandths(special["fast"])
+        }
+        rates = result
+    }
+
+    private static func addVariants(
+        _ result: inout PriceRates, _ fields: JSONObject, _ price: (String) throws -> Int64?
+    ) throws {
+        var steps: Set<Int64> = [0]
+        for name in fields.names {
+            guard let start = name.ranges(of: "_above_").last?.upperBound else { continue }
+            let digits = name[start...].prefix { $0.isNumber }
+            if name[start...].dropFirst(digits.count).hasPrefix("k_tokens"), let thousands = Int64(digits) {
+                steps.insert(thousands * 1000)
+            }
+        }
+        for step in steps.sorted() {
+            let above = step == 0 ? "" : "_above_\(step / 1000)k_tokens"
+            for (suffix, tier) in Self.tiers where step > 0 || tier != .standard {
+                let input = try price("input_cost_per_token" + above + suffix)
+                let output = try price("output_cost_per_token" + above + suffix)
+                guard input != nil || output != nil else { continue }
+                var variant = PriceVariant(tier: tier, above: step, price: result.base)
+                variant.price.input = input ?? result.base.input
+                variant.price.output = output ?? result.base.output
+                if result.base.reasoning == result.base.output { variant.price.reasoning = variant.price.output }
+                for field in Self.fields {
+                    if let rate = try price(field.name + above + suffix) { variant.price[keyPath: field.rate] = rate }
+                }
+                result.variants.append(variant)
+            }
+        }
+    }
+
+    /// `tiered_pricing`: ranges of the prompt's length, each with its prices.
+    private static func addSteps(_ result: inout PriceRates, _ steps: [JSONValue], hasBase: Bool) throws {
+        for step in steps {
+            guard let object = step.objectValue, let range = step["range"]?.arrayValue, range.count == 2,
+                let from = range[0].doubleValue, from >= 0, from < 1e12
+            else { continue }
+            func price(_ name: String) -> Int64? {
+                object[name]?.numberValue.flatMap { PriceFile.pricePerMillion($0.literal) }
+            }
+            guard let input = price("input_cost_per_token"), let output = price("output_cost_per_token") else {
+                continue
+            }
+            var rates = ModelPrice(input: input, output: output)
+            for field in Self.fields { rates[keyPath: field.rate] = price(field.name) }
+            rates.search = result.base.search
+            if from == 0 {
+                if !hasBase { result.base = rates }
+            } else {
+                result.variants.append(PriceVariant(tier: .standard, above: Int64(from), price: rates))
+            }
+        }
+    }
+
+    /// What a search costs, if that is the same for all.
+    private static func search(_ fields: JSONObject, _ price: (String) throws -> Int64?) throws -> Int64? {
+        if let query = try price("input_cost_per_query") { return query }
+        guard let sizes = fields["search_context_cost_per_query"]?.objectValue else { return nil }
+        let costs = Set(sizes.members.map { $0.value.numberValue.flatMap { PriceFile.pricePerMillion($0.literal) } })
+        return costs.count == 1 ? costs.first! : nil
+    }
+
+    private static func thousandths(_ value: JSONValue?) -> Int64 {
+        // Of a price that is 10¹² of its units.
+        guard let number = value?.numberValue, let price = PriceFile.pricePerMillion(number.literal) else { return 0 }
+        return price / 1_000_000_000
+    }
+}

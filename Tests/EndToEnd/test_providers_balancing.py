@@ -1,0 +1,116 @@
+"""The strategies that look at what happens, through the real gateway: load, speed, health."""
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from harness import wait_until
+from harness.providers import Providers, chat, completion, failing
+
+KEYS = ("sk-pool-key-aaaaaaaa-1", "sk-pool-key-bbbbbbbb-2", "sk-pool-key-cccccccc-3")
+
+
+@pytest.fixture
+def make(tmp_path):
+    made = []
+
+    def start(strategy, **kw):
+        site = Providers(tmp_path / f"site{len(made)}", {"providers": {"strategy": strategy}}, **kw)
+        made.append(site)
+        return site
+
+    yield start
+    for site in made:
+        site.close()
+
+
+def waiting(release):
+    def script(exchange):
+        exchange.read_body()
+        release.wait(20)
+        exchange.answer(200, completion("m"))
+    return script
+
+
+def served(site, count, model="m"):
+    return Counter(site.ask(model).header("x-fastgate-provider") for _ in range(count))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_least_busy_avoids_who_has_open_exchanges(make, workers):
+    """Over workers too: what is open is counted for all of them."""
+    release = threading.Event()
+    site = make("least_busy", workers=workers)
+    for name in ("a", "b", "c"):
+        site.provider(name, models="m")
+    site.upstreams["a"].handler = site.upstreams["b"].handler = waiting(release)
+    site.start()
+    with ThreadPoolExecutor(8) as pool:
+        asked = []
+        # One is open with each of the slow ones, and then only the third is free.
+        while not (site.upstreams["a"].requests and site.upstreams["b"].requests):
+            asked.append(pool.submit(site.ask, "m"))
+            wait_until(lambda: sum(len(u.requests) for u in site.upstreams.values()) == len(asked), "it is with one")
+        assert served(site, 10) == {"c": 10}
+        release.set()
+        assert all(a.result().status == 200 for a in asked)
+
+
+def test_least_busy_spreads_over_keys(make):
+    release = threading.Event()
+    site = make("weighted", workers=2)
+    site.provider("pool", waiting(release), models="m", keys=KEYS, key_strategy="least_busy")
+    site.start()
+    with ThreadPoolExecutor(9) as pool:
+        asked = []
+        for number in range(1, 10):
+            asked.append(pool.submit(site.ask, "m"))
+            site.upstreams["pool"].wait(lambda u, n=number: len(u.requests) >= n)
+        keys = Counter(r.header("authorization") for r in site.upstreams["pool"].requests)
+        release.set()
+        assert all(a.result().status == 200 for a in asked)
+    assert sorted(keys.values()) == [3, 3, 3]
+
+
+def test_fastest_takes_who_answered_soonest(make):
+    pause = threading.Event()
+    site = make("fastest", workers=1)
+    site.provider("slow", lambda e: (e.read_body(), pause.wait(0.15), e.answer(200, completion("m"))), models="m")
+    site.provider("quick", models="m")
+    site.start()
+    served(site, 2)  # each is measured once
+    found = served(site, 20)
+    assert found["quick"] >= 19, found
+    assert site.upstreams["slow"].requests, "everybody is measured"
+
+
+def test_healthiest_avoids_who_failed_of_late(make):
+    site = make("healthiest", workers=1)
+    site.provider("shaky", models="m")
+    site.provider("sound", models="m")
+    site.start()
+    shaky = site.upstreams["shaky"]
+    shaky.handler = failing(500)
+    while not shaky.requests:
+        assert site.ask("m").status == 200
+    shaky.handler = chat
+    before = len(shaky.requests)
+    assert served(site, 10) == {"sound": 10} and len(shaky.requests) == before
+
+
+def test_a_burst_is_spread_by_load_over_two_workers(make):
+    release = threading.Event()
+    site = make("least_busy", workers=2)
+    for name in ("a", "b"):
+        site.provider(name, waiting(release), models="m")
+    site.start()
+    with ThreadPoolExecutor(20) as pool:
+        asked = [pool.submit(site.ask, "m") for _ in range(20)]
+        wait_until(lambda: sum(len(u.requests) for u in site.upstreams.values()) == 20, "all are open")
+        open_ones = [len(u.requests) for u in site.upstreams.values()]
+        release.set()
+        assert all(a.result().status == 200 for a in asked)
+    # Two workers that look in the same moment may choose the same one.
+    assert min(open_ones) >= 7, open_ones
