@@ -8,11 +8,15 @@ import pytest
 
 from harness import Gateway
 from harness.gateway import ROOT, binary
+from harness.patience import SANITIZER
 
 TOOLS = ["dpkg-deb", "dpkg-shlibdeps", "strip"]
-pytestmark = pytest.mark.skipif(
-    any(shutil.which(tool) is None for tool in TOOLS), reason="needs " + ", ".join(TOOLS) + " (dpkg-dev, binutils)"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        any(shutil.which(tool) is None for tool in TOOLS), reason="needs " + ", ".join(TOOLS) + " (dpkg-dev, binutils)"
+    ),
+    pytest.mark.skipif(bool(SANITIZER), reason="with a sanitizer the program is started by a script"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,11 @@ import pytest
 from harness import wait_until
 from harness.gateway import ROOT, binary
 from harness.machine import Machine, why_not
+from harness.patience import SANITIZER
 
 TOOLS = ["dpkg-deb", "dpkg-shlibdeps", "strip", "curl"]
-REASON = why_not() or ("needs " + ", ".join(TOOLS) if any(shutil.which(tool) is None for tool in TOOLS) else "")
+SCRIPT = "with a sanitizer the program is started by a script" if SANITIZER else ""
+REASON = SCRIPT or why_not() or ("needs " + ", ".join(TOOLS) if any(shutil.which(tool) is None for tool in TOOLS) else "")
 pytestmark = pytest.mark.skipif(bool(REASON), reason=REASON)
 
 UNIT = "fastgate.service"
