@@ -40,27 +40,27 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     var fieldsAreAside = false
     var fieldsComplete = false
     var skipsFields = false
+    private(set) var images: Int64 = 0
     /// Of a list that tells a number in parts: the part that is being read.
-    private var partKind = PartKind.other
     private var partCount: Int64 = -1
+    private var partKind = PartKind.other
     private var tier = ServiceTier.standard
     private var isFast = false
     private var isRegional = false
     private var isPartial = false
     private var hasOwnKey = false
-    private(set) var images: Int64 = 0
     // Of a body that is a row of frames: see AnswerReader+Frames.
     var frame = EventFrame()
     /// What the answer's head says.
     private var headUsage: (prompt: Int64, completion: Int64)?
-    /// Of all so far.
-    var report = UsageFields()
     var reportIsAside = false
     /// The report is Anthropic's first, with what went in.
     var reportIsBeginning = false
     /// The report is Anthropic's last.
     var reportIsDelta = false
     var modelLength: UInt8 = 0
+    /// Of all so far.
+    var report = UsageFields()
     var model: InlineArray<64, UInt8> = .init(repeating: 0)
 
     // Server-sent events: see AnswerReader+Lines.

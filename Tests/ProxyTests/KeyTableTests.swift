@@ -6,7 +6,8 @@ import Testing
 
 @Suite struct KeyTableTests {
     private func table(_ records: [KeyRecord], defaultLimit: Int = 0) -> KeyTable {
-        KeyTable.compile(records, defaultRequestsPerMinute: defaultLimit, limiter: kept(RateLimiter()), in: kept(Arena()))
+        KeyTable.compile(
+            records, defaultRequestsPerMinute: defaultLimit, limiter: kept(RateLimiter()), in: kept(Arena()))
     }
 
     private func key(_ change: (inout KeyRecord) -> Void) -> CompiledKey { table([.make("k", change)]).keys[0] }
