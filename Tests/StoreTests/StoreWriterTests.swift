@@ -53,18 +53,6 @@ struct StoreWriterTests {
         #expect(storeError { try writer.perform { _ throws(StoreError) in () } } == .stopped)
     }
 
-    @Test func aWriterThatDoesNotComeToItsWorkIsRaised() throws {
-        let ring = try folder.ring()
-        // As if it did not get the core: it would come by itself in a minute.
-        let writer = try start([ring]) { $0.flushIntervalMilliseconds = 60_000 }
-        defer { writer.stop() }
-        writer.relieve()
-        var producer = RingProducer(ring)
-        _ = Exchange(0).accept(&producer)
-        writer.relieve()
-        #expect(waitUntil(writer) { $0.committedRows == 1 })
-    }
-
     @Test func aChangeOutlastsAPowerFailure() throws {
         let writer = try start([])
         defer { writer.stop() }

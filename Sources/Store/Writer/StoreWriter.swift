@@ -7,8 +7,7 @@ public final class StoreWriter: Sendable {
     private let gate: WriterGate
     private let rings: [MappedRing]
     private let thread: WorkerThread
-    /// By `relieve`.
-    private let flushesSeen = Atomic(-1)
+    private let starvation = Mutex(StarvationWatch())
 
     /// Opens the database (see `Database.open`), starts the thread, stores what a process that died has left in the
     /// rings and marks what it had in flight. Returns when all that is done: only then may workers use the rings.
@@ -66,12 +65,15 @@ public final class StoreWriter: Sendable {
     public func expedite() { gate.expedite() }
 
     /// To be called about once a second. At idle priority the writer starves where others saturate the machine, and a
-    /// ring that hardly fills never raises it: if events wait, and nothing was written since the call before, it is raised
-    /// for once.
+    /// ring that hardly fills never raises it: if events have waited for well longer than they should, it is raised for once.
     public func relieve() {
-        let statistics = statistics
-        let before = flushesSeen.exchange(statistics.flushes, ordering: .relaxed)
-        if statistics.pendingBytes > 0, statistics.flushes == before { expedite() }
+        let (statistics, interval) = (statistics, gate.withLock { $0.options.flushIntervalMilliseconds })
+        let isStarving = starvation.withLock {
+            $0.look(
+                nowMilliseconds: Clock.monotonicMilliseconds(), flushes: statistics.flushes,
+                pendingBytes: statistics.pendingBytes, flushIntervalMilliseconds: interval)
+        }
+        if isStarving { expedite() }
     }
 
     /// Stores what a process that has ended left in its rings, marks what it had in flight and deletes the rings' files;
@@ -95,7 +97,8 @@ public final class StoreWriter: Sendable {
             defer { shared.isStopping = true }
             return !shared.isStopping
         }
-        gate.signal { _ in }
+        // At idle priority it might not hear of it for long.
+        gate.expedite()
         if isFirst { thread.join() }
     }
 
