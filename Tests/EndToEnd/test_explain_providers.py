@@ -134,8 +134,8 @@ def test_what_the_key_may_not_use(site):
 
 
 @pytest.mark.parametrize("limits, says", [
-    ({"max_tokens": 50}, "the API key has 50 tokens left, the request may take"),
-    ({"max_amount": "0.000050"}, "the API key has 0.000050 USD left, the request may cost 0."),
+    ({"max_tokens": 60}, "the API key has 60 tokens left, the request may take"),
+    ({"max_amount": "0.000060"}, "the API key has 0.000060 USD left, the request may cost 0."),
 ])
 def test_what_is_beyond_the_budget(site, limits, says):
     key = site.gateway.make_key(**limits)

@@ -235,7 +235,8 @@ def test_an_opening_goes_out_at_once_and_another_provider_goes_on(make, name):
     text = stream.until(b"0\r\n\r\n")
     stream.connection.close()
     assert b"Hello" in text and b'"message": "x"' not in text and text.count(b"HTTP/1.1 ") == 1
-    assert b": fastgate: goes on with good/m\n\n" in text
+    # Google's client takes a comment for an event.
+    assert (b": fastgate: goes on with good/m\n\n" in text) == (name != "gemini")
     assert text.count(b"message_start\",") == (name == "messages")
     assert [(p, r in REASONS["error event"], s) for p, r, s in site.attempts(request_id)] == [("bad", True, 200)]
     record = site.usage(request_id)
