@@ -58,6 +58,12 @@ struct BudgetCell: BitwiseCopyable, @unchecked Sendable {
         amount.seed(spent.amount, SpendingWords.tag(start))
     }
 
+    /// The period that a request accepted now belongs to: the one that began then, or a later one that spending has come
+    /// to already. So a clock that was ahead and is set right does not let anybody spend what nobody counts.
+    func period(from start: Int64) -> Int64 {
+        start + Int64(tokens.daysAhead(of: SpendingWords.tag(start))) * 86_400_000
+    }
+
     /// What was refused for; nothing was reserved then.
     enum Verdict: BitwiseCopyable, Equatable { case reserved, noTokens, noAmount }
 
@@ -137,6 +143,12 @@ struct SpendingWords: BitwiseCopyable, @unchecked Sendable {
     private static func sum(_ a: Int64, _ b: Int64) -> Int64 { min(a &+ min(max(b, 0), greatest), greatest) }
 
     func seed(_ spent: Int64, _ tag: UInt64) { spentWord.pointee.store(Self.word(tag, spent), ordering: .releasing) }
+
+    /// By how many days the period of what was spent is later; 0 if it is not.
+    func daysAhead(of tag: UInt64) -> UInt64 {
+        let present = Self.tag(of: spentWord.pointee.load(ordering: .relaxed))
+        return Self.isLater(present, than: tag) ? (present &- tag) & Self.tagMask : 0
+    }
 
     func spent(_ tag: UInt64) -> Int64 {
         let word = spentWord.pointee.load(ordering: .relaxed)

@@ -193,4 +193,21 @@ struct LoadCellTests {
         for thread in threads { thread.join() }
         #expect(probes.load(ordering: .relaxed) == 1)
     }
+
+    @Test func aClockThatIsSetBackLeavesSpendingCounted() {
+        let cell = BudgetCell()
+        let (today, tomorrow): (Int64, Int64) = (1_780_675_200_000, 1_780_761_600_000)
+        let limits = BudgetLimits(maxTokens: 100, period: .daily, offsetMinutes: 480)
+        cell.seed(Spending(tokens: 10), periodStart: today)
+        #expect(cell.period(from: today) == today)
+        // The clock is a day ahead, then right again.
+        #expect(cell.period(from: tomorrow) == tomorrow)
+        #expect(cell.reserve(Spending(tokens: 60), limits: limits, periodStart: tomorrow) == .reserved)
+        cell.settle(reserved: Spending(tokens: 60), actual: Spending(tokens: 60), periodStart: tomorrow)
+        let period = cell.period(from: today)
+        #expect(period == tomorrow)
+        #expect(cell.reserve(Spending(tokens: 30), limits: limits, periodStart: period) == .reserved)
+        cell.settle(reserved: Spending(tokens: 30), actual: Spending(tokens: 30), periodStart: period)
+        #expect(cell.reserve(Spending(tokens: 20), limits: limits, periodStart: cell.period(from: today)) == .noTokens)
+    }
 }
