@@ -61,7 +61,8 @@ struct BudgetCell: BitwiseCopyable, @unchecked Sendable {
     /// The period that a request accepted now belongs to: the one that began then, or a later one that spending has come
     /// to already. So a clock that was ahead and is set right does not let anybody spend what nobody counts.
     func period(from start: Int64) -> Int64 {
-        start + Int64(tokens.daysAhead(of: SpendingWords.tag(start))) * 86_400_000
+        let tag = SpendingWords.tag(start)
+        return start + Int64(max(tokens.daysAhead(of: tag), amount.daysAhead(of: tag))) * 86_400_000
     }
 
     /// What was refused for; nothing was reserved then.
@@ -81,15 +82,8 @@ struct BudgetCell: BitwiseCopyable, @unchecked Sendable {
         return .reserved
     }
 
-    /// The period that an exchange accepted now belongs to, given the one by the clock: a clock that was ahead and has been
-    /// set right does not bring the past period's budget back, so what is spent counts in the later one that has begun.
-    func period(_ periodStart: Int64) -> Int64 {
-        let tag = SpendingWords.tag(periodStart)
-        return periodStart &+ max(tokens.daysBehind(tag), amount.daysBehind(tag)) &* 86_400_000
-    }
-
     /// Replaces a reservation by what the exchange came to. Once for each reservation.
-    /// - Parameter periodStart: of the period that it belonged to when it was accepted, see `period`.
+    /// - Parameter periodStart: of the period that it belonged to when it was accepted, as it was given to `reserve`.
     func settle(reserved: Spending, actual: Spending, periodStart: Int64) {
         let tag = SpendingWords.tag(periodStart)
         tokens.spend(actual.tokens, tag)
@@ -153,12 +147,6 @@ struct SpendingWords: BitwiseCopyable, @unchecked Sendable {
     func spent(_ tag: UInt64) -> Int64 {
         let word = spentWord.pointee.load(ordering: .relaxed)
         return Self.isLater(tag, than: Self.tag(of: word)) ? 0 : Self.value(word)
-    }
-
-    /// How many days after `tag` the period began that was spent in last; 0 if it is no later one.
-    func daysBehind(_ tag: UInt64) -> Int64 {
-        let present = Self.tag(of: spentWord.pointee.load(ordering: .relaxed))
-        return Self.isLater(present, than: tag) ? Int64((present &- tag) & Self.tagMask) : 0
     }
 
     var reserved: Int64 { Self.value(reservedWord.pointee.load(ordering: .relaxed)) }

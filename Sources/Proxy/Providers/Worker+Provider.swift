@@ -129,7 +129,7 @@ extension Worker {
         case .noAmount: return .outOfMoney
         }
         side.pointee.reserved = worst
-        side.pointee.budgetPeriod = caller.pointee.budget.period(start)
+        side.pointee.budgetPeriod = start
         side.pointee.holdsReservation = true
         return .none
     }
