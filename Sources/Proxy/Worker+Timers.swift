@@ -51,7 +51,6 @@ extension Worker {
             deliverNames()
         }
         resumeAcceptingIfDue()
-        if now >= watchesAt { watchOlder() }
     }
 
     private mutating func clientTimedOut(_ index: UInt32) {

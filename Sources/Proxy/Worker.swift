@@ -132,10 +132,6 @@ struct Worker: ~Copyable {
     /// Connections that have something to do without an event: a pipelined request, a read cut off by the budget.
     var runQueue = TokenQueue()
     var nextRunQueue = TokenQueue()
-    /// Newcomers with a request under way that the poller does not know yet, in two ages; see `Worker+Watch`.
-    var unwatched = TokenQueue()
-    var olderUnwatched = TokenQueue()
-    var watchesAt: UInt64 = noDeadline
     /// Clients whose request waits for room in the audit ring.
     var auditWaiters = TokenQueue()
     var nextAuditWaiters = TokenQueue()
@@ -295,7 +291,6 @@ struct Worker: ~Copyable {
         if let names = resolver.timeoutMilliseconds(now: now) { until = min(until, UInt64(max(names, 0))) }
         if !spilled.isEmpty || !auditWaiters.isEmpty { until = min(until, 2) }
         if acceptsAgainAt != noDeadline { until = min(until, acceptsAgainAt > now ? acceptsAgainAt - now : 0) }
-        if watchesAt != noDeadline { until = min(until, watchesAt > now ? watchesAt - now : 0) }
         if closesIdleAt != noDeadline { until = min(until, closesIdleAt > now ? closesIdleAt - now : 0) }
         return until == .max ? -1 : Int32(min(until, 60_000))
     }

@@ -116,7 +116,11 @@ public final class KeyVault: Sendable {
 
     /// A rotation that was cut off has left the next key's file: the database says which of the two is valid.
     private static func finishRotation(_ file: MasterKeyFile, _ check: [UInt8]?) throws(StoreError) {
-        guard case .key(let next) = file.readNext() else { return }
+        guard case .key(let next) = file.readNext() else {
+            // Cut off while it was written: the database cannot want it yet.
+            if case .unreadable = file.readNext() { file.removeNext() }
+            return
+        }
         if let check, next.fits(check) {
             try file.adoptNext()
         } else if case .key(let present) = file.read(), let check, present.fits(check) {
