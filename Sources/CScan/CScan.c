@@ -28,14 +28,25 @@ __attribute__((target("avx2"))) static size_t plain_blocks_avx2(const uint8_t *p
 }
 #endif
 
-size_t cscan_json_plain_blocks(const uint8_t *p, size_t n) {
+// A string of which this much is to come is worth the look at what the machine can.
+enum { LONG_STRING = 4096 };
+
+size_t cscan_json_long_run(const uint8_t *p, size_t n) {
+    size_t i = 0;
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2")) return plain_blocks_avx2(p, n);
-#else
-    (void)p;
-    (void)n;
+    if (n >= LONG_STRING && __builtin_cpu_supports("avx2")) { i = plain_blocks_avx2(p, n); }
+    for (; n - i >= 64; i += 64) {
+        const __m128i a = cscan_json_special16(p + i), b = cscan_json_special16(p + i + 16);
+        const __m128i c = cscan_json_special16(p + i + 32), d = cscan_json_special16(p + i + 48);
+        if (_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d)))) { break; }
+    }
+    for (; n - i >= 16; i += 16) {
+        const unsigned mask = (unsigned)_mm_movemask_epi8(cscan_json_special16(p + i));
+        if (mask) { return i + (size_t)__builtin_ctz(mask); }
+    }
 #endif
-    return 0;
+    while (i < n && p[i] != '"' && p[i] != '\\' && p[i] >= 0x20) { i++; }
+    return i;
 }
 
 const void *fg_find_bytes(const void *p, size_t n, const void *text, size_t length) { return memmem(p, n, text, length); }

@@ -21,6 +21,13 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     /// What the error calls itself; `.none` if that says nothing.
     private(set) var namedFault = Fault.none
 
+    // Server-sent events: see AnswerReader+Lines. Here and below small fields fill what alignment leaves.
+    var isSniffed = false
+    var markBytes: UInt8 = 0
+    var column: UInt8 = 0
+    var afterCarriageReturn = false
+    var hasData = false
+
     var walk = JSONWalk(root: FG_LLM_ROOT)
     /// Of the object that is being read.
     var fields = UsageFields()
@@ -40,6 +47,8 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     var fieldsAreAside = false
     var fieldsComplete = false
     var skipsFields = false
+    /// Of `[DONE]`, bytes seen.
+    var doneMatched: UInt8 = 0
     private(set) var images: Int64 = 0
     /// Of a list that tells a number in parts: the part that is being read.
     private var partCount: Int64 = -1
@@ -62,14 +71,6 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     /// Of all so far.
     var report = UsageFields()
     var model: InlineArray<64, UInt8> = .init(repeating: 0)
-
-    // Server-sent events: see AnswerReader+Lines.
-    var isSniffed = false
-    var markBytes: UInt8 = 0
-    var column: UInt8 = 0
-    var afterCarriageReturn = false
-    var hasData = false
-    var doneMatched: UInt8 = 0
 
     /// - Parameter framing: by the Content-Type; see `Framing.of`.
     public init(endpoint: Endpoint, apiType: APIType, framing: Framing) {

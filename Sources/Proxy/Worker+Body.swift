@@ -255,7 +255,7 @@ extension Worker {
             c.pointee.exchange.streamsRequest = true
             c.pointee.exchange.heldBody = exchange.requestReceived
         }
-        lowerWater(c, Self.awaitedOnwardBytes)
+        setLowWater(c, 0)
         take(index, chosen, request)
     }
 

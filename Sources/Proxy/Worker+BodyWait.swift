@@ -4,20 +4,21 @@ import Reactor
 /// report the client only then (SO_RCVLOWAT). It reports it earlier if it has no room for so much, and if the client has
 /// finished or is gone.
 ///
+/// Only a body of which nothing can go on yet is waited for, for the route is not known; what can go on goes on as it comes.
 /// Never is more waited for than is missing, nor for long: a body that takes its time is read as it comes, so that timeouts
 /// and rates are those of its bytes.
 extension Worker {
-    /// What one read takes while nothing has gone on, and while what comes does.
+    /// What one read takes at most.
     static let awaitedBytes: UInt64 = 256 * 1024
-    static let awaitedOnwardBytes: UInt64 = 64 * 1024
-    static let awaitMilliseconds: UInt64 = 1000
+    /// What is sent at once is here by then.
+    static let awaitMilliseconds: UInt64 = 20
 
     /// True if more of the body is to come before it is worth reading. `arrived` bytes are there, `missing` are to come with
     /// them.
     mutating func awaitsMore(_ index: UInt32, arrived: Int, missing: UInt64) -> Bool {
         let c = clients.pointer(index)
-        let wanted = min(
-            missing, c.pointee.exchange.phase == .readingBody ? Self.awaitedBytes : Self.awaitedOnwardBytes)
+        guard c.pointee.exchange.phase == .readingBody else { return false }
+        let wanted = min(missing, Self.awaitedBytes)
         let hasWaited = c.pointee.exchange.awaitsMore
         c.pointee.exchange.awaitsMore = false
         // Reported with less than was waited for, it is all that there is room for.
@@ -28,9 +29,7 @@ extension Worker {
         c.pointee.isReadable = false
         // Asking reports what has come meanwhile.
         setLowWater(c, Int32(truncatingIfNeeded: wanted))
-        if c.pointee.exchange.phase != .backingOff && c.pointee.outbound.isEmpty {
-            setDeadline(client: index, lookDeadline(c, c.pointee.deadline))
-        }
+        if c.pointee.outbound.isEmpty { setDeadline(client: index, lookDeadline(c, c.pointee.deadline)) }
         return true
     }
 

@@ -214,9 +214,12 @@ def test_connections_of_one_address(make_site):
     own = [connect(site) for _ in range(3)]
     for connection in own:
         assert connection.request("GET", "/", site.headers()).status == 200
-    with connect(site) as further:
-        further.send_if_open(site.bytes("GET", "/"))
-        assert further.wait_closed() and not further.received
+    try:
+        with connect(site) as further:
+            further.send_if_open(site.bytes("GET", "/"))
+            assert further.wait_closed() and not further.received
+    except ConnectionResetError:
+        pass  # turned away before the client's connect returned
     assert site.call().status == 200, "other addresses are served"
     assert count(site.gateway, 'fastgate_limits_met_total{limit="address"}') == 1
     own.pop().close()

@@ -159,11 +159,11 @@ func fuzzLLMRequest(_ input: Input) {
 func fuzzPrices(_ input: Input) {
     let contents = input.bytes.withUnsafeBytes { try? PriceFile.read($0) }
     for entry in contents?.entries ?? [] {
-        check(entry.price.input >= 0 && entry.price.output >= 0, "below nothing: \(entry)")
-        for part in [entry.price.cachedInput, entry.price.cacheWrite, entry.price.reasoning] {
+        check(entry.rates.base.input >= 0 && entry.rates.base.output >= 0, "below nothing: \(entry)")
+        for part in [entry.rates.base.cachedInput, entry.rates.base.cacheWrite, entry.rates.base.reasoning] {
             check((part ?? 0) >= 0, "below nothing: \(entry)")
         }
         let usage = TokenUsage(prompt: TokenUsage.limit, completion: TokenUsage.limit)
-        check(entry.price.cost(of: usage) >= 0, "a cost below nothing: \(entry)")
+        check(entry.rates.base.cost(of: usage) >= 0, "a cost below nothing: \(entry)")
     }
 }

@@ -34,6 +34,7 @@ COLD = {
     r"^Proxy\.Worker\.rewriteBody\(": "routes with add_body_fields write the body anew",
     r"^static Reactor\.BufferPool\.allocate\(": "the pool grows",
     r"^Proxy\.TokenQueue\.grow\(": "a queue grows",
+    r"\bProxy\.Worker\.answerModelList\(": "a list of models is asked for",
 }
 
 # Calls that do no harm where they stand: what calls, what is called, why.

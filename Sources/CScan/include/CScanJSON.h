@@ -22,38 +22,21 @@ static inline __m128i cscan_json_special16(const uint8_t *p) {
 }
 #endif
 
-/// A string of which this much is still to come is worth a call.
-#define CSCAN_JSON_LONG 4096
-
-/// Length of the plain blocks at the start of p[0 ..< n], by wider instructions than every machine has; 0 on one that has
-/// not. The byte that ends the run is behind it, or in the next 128.
-size_t cscan_json_plain_blocks(const uint8_t *p, size_t n);
+/// The same as `cscan_json_plain_run`, for long strings. It keeps the caller's registers, so that a loop around short ones
+/// needs not be built around this call.
+__attribute__((preserve_most)) size_t cscan_json_long_run(const uint8_t *p, size_t n);
 
 /// Length of the run of plain bytes at the start of p[0 ..< n]: up to the first quote, backslash or control byte
 /// (below 0x20), or n.
 static inline size_t cscan_json_plain_run(const uint8_t *p, size_t n) {
     size_t i = 0;
 #if defined(__SSE2__)
-    // Most strings are short: look 16 bytes at a time first, then 64 at a time.
+    // Most strings are short.
     for (int k = 0; k < 4 && n - i >= 16; k++, i += 16) {
         const unsigned mask = (unsigned)_mm_movemask_epi8(cscan_json_special16(p + i));
         if (mask) { return i + (size_t)__builtin_ctz(mask); }
     }
-    if (__builtin_expect(n - i >= CSCAN_JSON_LONG, 0)) { i += cscan_json_plain_blocks(p + i, n - i); }
-    while (n - i >= 64) {
-        const __m128i a = cscan_json_special16(p + i), b = cscan_json_special16(p + i + 16);
-        const __m128i c = cscan_json_special16(p + i + 32), d = cscan_json_special16(p + i + 48);
-        if (_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d)))) {
-            const uint64_t low = (uint64_t)(unsigned)_mm_movemask_epi8(a) | (uint64_t)(unsigned)_mm_movemask_epi8(b) << 16;
-            const uint64_t high = (uint64_t)(unsigned)_mm_movemask_epi8(c) | (uint64_t)(unsigned)_mm_movemask_epi8(d) << 16;
-            return i + (size_t)__builtin_ctzll(low | high << 32);
-        }
-        i += 64;
-    }
-    for (; n - i >= 16; i += 16) {
-        const unsigned mask = (unsigned)_mm_movemask_epi8(cscan_json_special16(p + i));
-        if (mask) { return i + (size_t)__builtin_ctz(mask); }
-    }
+    if (n - i >= 16) { return i + cscan_json_long_run(p + i, n - i); }
     if (n - i >= 8) {
         const __m128i x = _mm_loadl_epi64((const __m128i *)(const void *)(p + i));
         const unsigned mask = (unsigned)_mm_movemask_epi8(cscan_json_special(x)) & 0xff;  // the upper half is not ours
