@@ -119,8 +119,15 @@ public enum RepeatedRole {
         if p[i] == UInt8(ascii: ",") {
             i &+= 1
         } else {
+            // The last one: the comma before it goes with it. Where a line ends in between it stays as it is.
+            guard p[i] == UInt8(ascii: "}") else { return i }
             while first > 0, isSpace(p[first &- 1]) { first &-= 1 }
-            if first > 0, p[first &- 1] == UInt8(ascii: ",") { first &-= 1 } else { first = start }
+            guard first > 0 else { return i }
+            if p[first &- 1] == UInt8(ascii: ",") {
+                first &-= 1
+            } else if p[first &- 1] != UInt8(ascii: "{") {
+                return i
+            }
         }
         (p + first).update(repeating: 0x20, count: i &- first)
         return i

@@ -58,6 +58,10 @@ struct StreamOpeningTests {
         (#"{"content":"a \"role\":\"assistant\","}"#, #"{"content":"a \"role\":\"assistant\","}"#),
         (#"{"type":"role","content":"a"}"#, #"{"type":"role","content":"a"}"#),
         (#"{"role"#, #"{"role"#), (#"{"role":"assis"#, #"{"role":"assis"#),
+        // Within lines only: what cannot be taken out cleanly stays.
+        ("{\"role\":\"assistant\"\n,\"content\":\"a\"}", "{\"role\":\"assistant\"\n,\"content\":\"a\"}"),
+        ("{\"content\":\"a\",\n\"role\":\"assistant\"}", "{\"content\":\"a\",\n\"role\":\"assistant\"}"),
+        (#"{"role":"assistant"}"#, #"{                  }"#),
     ])
     func aRepeatedRoleIsOverwritten(text: String, wanted: String) {
         var bytes = Array(text.utf8)
