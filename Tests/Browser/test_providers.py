@@ -136,6 +136,10 @@ def test_a_provider_without_a_key_is_tested_too(dashboard, gateway, upstream):
 
 def test_the_match_tester_tells_of_providers(dashboard, gateway, picture):
     [key] = gateway.admin("GET", "/admin/keys", source_path="research/budget")["items"]
+    # A key with a budget of money gets nothing that has no price in its currency.
+    price = {"input": "2.5", "output": "10", "currency": key["currency"]}
+    status, _, answer = gateway.admin_raw("PUT", "/admin/prices/spare/gpt-4o", price)
+    assert status in (200, 201), answer
     dashboard.sign_in("#/routes")
     dashboard.press("#match-route")
     dashboard.type("Path", "/openai/v1/chat/completions", "dialog")
