@@ -63,6 +63,28 @@ extension Worker {
         }
     }
 
+    /// The head stands in `out`, and its body is too long to be copied behind it: both go out in one call, but for what can
+    /// go from socket to socket.
+    @inline(never)
+    mutating func sendLongRequest(_ index: UInt32, _ upstream: UInt32, headBytes: Int, _ body: Bytes) {
+        let c = clients.pointer(index)
+        let u = upstreams.pointer(upstream)
+        let p = body.pointer.unsafelyUnwrapped
+        let tail = spliceableBytes(index, upstream, body)
+        let first = body.count - tail
+        if tail > 0 && first <= Self.joinedBodyBytes {
+            (out + headBytes).update(from: p, count: first)
+            c.pointee.exchange.bodySent = UInt64(first)
+            let sent = Socket.sendMore(u.pointee.fd, out, headBytes + first)
+            guard headIsOut(index, upstream, headBytes + first, sent) else { return }
+        } else {
+            let sent = Socket.send(u.pointee.fd, out, headBytes, then: p, first)
+            c.pointee.exchange.bodySent = UInt64(max(sent - headBytes, 0))
+            guard headIsOut(index, upstream, headBytes, min(sent, headBytes)) else { return }
+        }
+        pumpRequest(index)
+    }
+
     /// How many bytes at the end of the body, as far as it is here, can go from socket to socket.
     @inline(__always)
     func spliceableBytes(_ index: UInt32, _ upstream: UInt32, _ body: Bytes) -> Int {

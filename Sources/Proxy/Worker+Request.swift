@@ -182,7 +182,6 @@ extension Worker {
         c.pointee.tls?.closeNotify()
         Socket.shutdownWrite(c.pointee.fd)
         c.pointee.state = .lingering
-        watch(index)
         c.pointee.isReadable = true
         setDeadline(client: index, now + Self.lingerMilliseconds)
         linger(index)

@@ -230,10 +230,10 @@ extension Worker {
         // No body follows: a length would only mislead (RFC 9110 §8.6).
         let dropped = Self.responseDropped.inserting(.contentLength)
         for i in 0..<Int(response.fieldCount) where !dropped.contains(responseFields[i].id) {
-            if response.connectionNamesOther && isNamedInConnection(responseFields[i], p, response) { continue }
+            if response.connectionNamesOther, isMeantForUs(responseFields[i], p, response) { continue }
             let name = p + Int(responseFields[i].nameOffset)
             if OwnField.isOne(name, Int(responseFields[i].nameLength)) { continue }
-            writeField(responseFields[i], p, &writer)
+            writer.append(responseFields[i], of: p)
         }
         writer.append("\r\n")
         return sendToClient(client, out, writer.count)
@@ -290,15 +290,7 @@ extension Worker {
         cutShort(client, .cutShort)
     }
 
-    // MARK: Head
-
-    /// Response fields that are not passed on: hop-by-hop, and those that the gateway writes itself.
-    static var responseDropped: HeaderMask {
-        HeaderMask().inserting(.connection).inserting(.keepAlive).inserting(.proxyConnection).inserting(.te)
-            .inserting(.transferEncoding).inserting(.upgrade).inserting(.proxyAuthenticate)
-            .inserting(.proxyAuthorization).inserting(.http2Settings).inserting(.xRequestID)
-            .inserting(.xProxiedBy)
-    }
+    // MARK: Beginning
 
     /// Writes the client's head into `out` and settles how the body goes on. Returns the head's length; 0 if the
     /// exchange ended instead.
@@ -392,114 +384,6 @@ extension Worker {
                 c.pointee.exchange.hidesChunks = !c.pointee.exchange.countsLines
             }
             return
-        }
-    }
-
-    @inline(__always)
-    private mutating func writeResponseHead(
-        _ client: UInt32, _ p: UnsafePointer<UInt8>, _ response: ResponseHead, _ writer: inout HeadWriter
-    ) {
-        let c = clients.pointer(client)
-        writeStatusLine(response, p, &writer)
-        var dropped = Self.responseDropped
-        if c.pointee.exchange.rateLimit > 0 {
-            dropped.insert(.xRateLimitLimitRequests)
-            dropped.insert(.xRateLimitRemainingRequests)
-            dropped.insert(.xRateLimitResetRequests)
-        }
-        if response.status == 204 || response.framing == .chunked || c.pointee.exchange.sendsChunked {
-            dropped.insert(.contentLength)
-        }
-        var i = 0
-        while i < Int(response.fieldCount) {
-            let field = responseFields[i]
-            i &+= 1
-            if dropped.contains(field.id) { continue }
-            if field.id == .other, OwnField.isOne(p + Int(field.nameOffset), Int(field.nameLength)) { continue }
-            if response.connectionNamesOther && isNamedInConnection(field, p, response) { continue }
-            writeField(field, p, &writer)
-        }
-        if c.pointee.exchange.isStream && !response.known.contains(.cacheControl) {
-            writer.append("cache-control: no-cache\r\n")
-            if !response.known.contains(.xAccelBuffering) { writer.append("x-accel-buffering: no\r\n") }
-        }
-        if c.pointee.exchange.provider >= 0 { writeProviderFields(c, &writer) }
-        writeCommonFields(client, &writer, hasOwnCORS: response.known.contains(.accessControlAllowOrigin))
-        if c.pointee.exchange.sendsChunked { writer.append("transfer-encoding: chunked\r\n") }
-        writer.append("\r\n")
-    }
-
-    @inline(__always)
-    private func writeStatusLine(_ response: ResponseHead, _ p: UnsafePointer<UInt8>, _ writer: inout HeadWriter) {
-        writer.append("HTTP/1.1 ")
-        let status = response.status
-        writer.append(byte: UInt8(truncatingIfNeeded: 48 + status / 100))
-        writer.append(byte: UInt8(truncatingIfNeeded: 48 + status / 10 % 10))
-        writer.append(byte: UInt8(truncatingIfNeeded: 48 + status % 10))
-        writer.append(byte: 0x20)
-        writer.append(p + Int(response.reasonOffset), Int(response.reasonLength))
-        writer.append("\r\n")
-    }
-
-    @inline(__always)
-    private func writeField(_ field: Field, _ p: UnsafePointer<UInt8>, _ writer: inout HeadWriter) {
-        let start = Int(field.nameOffset)
-        writer.append(p + start, Int(field.valueOffset) &+ Int(field.valueLength) &- start)
-        writer.append("\r\n")
-    }
-
-    @inline(never)
-    private func isNamedInConnection(_ field: Field, _ p: UnsafePointer<UInt8>, _ response: ResponseHead) -> Bool {
-        if HeaderMask.endToEnd.contains(field.id) { return false }
-        for i in 0..<Int(response.fieldCount) where responseFields[i].id == .connection {
-            let value = p + Int(responseFields[i].valueOffset)
-            var tokens = FieldListTokens(value, Int(responseFields[i].valueLength))
-            while let token = tokens.next() {
-                if token.count == Int(field.nameLength)
-                    && strncasecmp(
-                        UnsafeRawPointer(value + token.offset).assumingMemoryBound(to: CChar.self),
-                        UnsafeRawPointer(p + Int(field.nameOffset)).assumingMemoryBound(to: CChar.self),
-                        token.count) == 0
-                {
-                    return true
-                }
-            }
-        }
-        return false
-    }
-
-    /// What every answer of an exchange carries: ids, limits, cross-origin permission, the connection's fate.
-    @inline(__always)
-    mutating func writeCommonFields(_ client: UInt32, _ writer: inout HeadWriter, hasOwnCORS: Bool) {
-        let c = clients.pointer(client)
-        writer.append("x-request-id: ")
-        withUnsafeBytes(of: &c.pointee.exchange.requestID) {
-            writer.append(
-                $0.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: UInt8.self),
-                Int(c.pointee.exchange.requestIDLength))
-        }
-        writer.append("\r\n")
-        writer.append(current.pointee.texts.proxiedBy)
-        if c.pointee.exchange.rateLimit > 0 { writeRateFields(c, &writer) }
-        if c.pointee.exchange.hasOrigin && !hasOwnCORS { writeCORSFields(client, &writer) }
-        if !c.pointee.exchange.keepsAlive {
-            writer.append("connection: close\r\n")
-        } else if c.pointee.exchange.clientMinorVersion == 0 {
-            writer.append("connection: keep-alive\r\n")
-        }
-    }
-
-    private func writeRateFields(_ c: UnsafeMutablePointer<ClientConnection>, _ writer: inout HeadWriter) {
-        writer.append("x-ratelimit-limit-requests", decimal: UInt64(c.pointee.exchange.rateLimit))
-        writer.append("x-ratelimit-remaining-requests", decimal: UInt64(max(c.pointee.exchange.rateRemaining, 0)))
-        let reset = c.pointee.exchange.rateResetMilliseconds
-        writer.append("x-ratelimit-reset-requests: ")
-        if reset < 1000 {
-            writer.append(decimal: UInt64(reset))
-            writer.append("ms\r\n")
-        } else {
-            writer.append(decimal: UInt64(reset / 1000))
-            writer.append("s\r\n")
         }
     }
 }

@@ -17,7 +17,6 @@ extension Worker {
             return -1
         }
         c.pointee.exchange.phase = .tunnel
-        watch(client)
         c.pointee.exchange.responseStarted = true
         c.pointee.exchange.canReplay = false
         c.pointee.exchange.keepsAlive = false
@@ -31,9 +30,7 @@ extension Worker {
             let field = responseFields[i]
             if field.id == .contentLength { continue }
             if field.id != .upgrade && Self.responseDropped.contains(field.id) { continue }
-            let start = Int(field.nameOffset)
-            writer.append(p + start, Int(field.valueOffset) + Int(field.valueLength) - start)
-            writer.append("\r\n")
+            writer.append(field, of: p)
         }
         c.pointee.exchange.keepsAlive = true
         writeCommonFields(client, &writer, hasOwnCORS: true)

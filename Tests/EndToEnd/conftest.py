@@ -7,7 +7,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from harness import Gateway, Site, Upstream  # noqa: E402
-from harness.gateway import binary  # noqa: E402
+from harness.gateway import binary, wait_until  # noqa: E402
 from harness.judges import CORPORA, SHARED, Judge  # noqa: E402
 
 
@@ -50,7 +50,11 @@ def gateway(tmp_path_factory):
     """The gateway most tests share: two workers, keys required, all else default."""
     gateway = Gateway(tmp_path_factory.mktemp("gateway"), env={"E2E_UPSTREAM_SECRET": "upstream-secret-77aa"}).start()
     yield gateway
-    _finish(gateway)
+    try:
+        # Some tests' pooled clients are still there; whatever came and went before them has left no count behind.
+        wait_until(lambda: gateway.open_clients() == gateway.client_sockets(), "as many clients as sockets")
+    finally:
+        _finish(gateway)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import openai
 import pytest
 
 from harness import wait_until
+from harness.client import chunked_bytes
 from harness.providers import EVENT_STREAM, USAGE, Providers, chat, completion, delta, event
 
 MESSAGE = {
@@ -400,8 +401,9 @@ def test_nobody_can_say_what_only_the_gateway_says(site, how):
         exchange.read_body()
         exchange.head(200, [*(EVENT_STREAM if "stream" in how else [
             ("Content-Type", "application/json"), ("Transfer-Encoding", "chunked")]), *spoofed])
-        exchange.chunk(event(delta("gpt-4o", content="Hi")) if "stream" in how else completion("gpt-4o"))
-        exchange.last_chunk([("x-fastgate-cost", "0.000001")])
+        # At once: what an answer costs is told where all of it is there before its head goes out.
+        body = event(delta("gpt-4o", content="Hi")) if "stream" in how else completion("gpt-4o")
+        exchange.send(chunked_bytes([body], [("x-fastgate-cost", "0.000001")]))
 
     if how == "route":
         corner = Site(site.gateway)

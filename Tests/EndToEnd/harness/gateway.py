@@ -303,6 +303,24 @@ class Gateway:
                 values[name] = float(value)
         return values
 
+    def open_clients(self) -> int:
+        """How many clients the gateway believes to have."""
+        return int(self.metrics()['fastgate_open_connections{side="client"}'])
+
+    def client_sockets(self) -> int:
+        """How many it has: its own connected sockets with the data plane's port."""
+        inodes = set()
+        for fd in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            try:
+                inodes.add(os.readlink(fd).removeprefix("socket:[").removesuffix("]"))
+            except OSError:
+                continue  # closed meanwhile
+        listening = "0A"
+        lines = Path(f"/proc/{self.process.pid}/net/tcp").read_text().splitlines()[1:]
+        sockets = [line.split() for line in lines]
+        return sum(
+            s[1].endswith(f":{self.port:04X}") and s[3] != listening and s[9] in inodes for s in sockets)
+
     # Audit
 
     @property
