@@ -66,7 +66,21 @@ public struct RingProducer: ~Copyable {
         write = reservedAt &+ UInt64(8 + (length + 7) & ~7)
         reservedCount = -1
         fg_store_release(header + MappedRing.writeIndexOffset, write)
+        fetchNext()
     }
+
+    /// The ring is larger than the caches: the lines of the next record come while other work is done.
+    @inlinable @inline(__always)
+    func fetchNext() {
+        var i: UInt64 = 0
+        while i < Self.fetchedBytes {
+            fg_prefetch_to_write(area + Int((write &+ i) & (capacity &- 1)))
+            i &+= 64
+        }
+    }
+
+    /// About what a record with headers has.
+    @usableFromInline static var fetchedBytes: UInt64 { 640 }
 
     /// Whether more than so many bytes wait for the consumer.
     @inlinable
