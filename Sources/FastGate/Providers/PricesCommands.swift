@@ -75,8 +75,8 @@ enum PricesCommands {
     private static let importFile = Command(
         "import", "take prices from a file, or those built in",
         details: [
-            "FILE is LiteLLM's model_prices_and_context_window.json. Without it: list prices of common models as of",
-            "\(DefaultPrices.date), which a new database has from the start.",
+            "FILE is LiteLLM's model_prices_and_context_window.json.",
+            "Without it: list prices of common models as of \(DefaultPrices.date), as a new database has them.",
         ],
         operands: [Operand("FILE", .file, isRequired: false)],
         options: [OptionSpec(flag: "replace", help: "replace prices that were set by hand too")] + CommonOptions.tool,
