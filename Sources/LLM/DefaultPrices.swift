@@ -201,7 +201,7 @@ public enum DefaultPrices {
           codestral-latest  input 0.3  output 0.9  cached_input 0.03  limits 128000/128000
 
         deepseek
-          deepseek-chat  input 0.28  output 0.42  cached_input 0.028  limits 131072/8192
+          deepseek-chat  input 0.28  output 0.42  cached_input 0.028  cache_write 0  limits 131072/8192
           deepseek-reasoner  input 0.28  output 0.42  cached_input 0.028  limits 131072/65536
 
         groq

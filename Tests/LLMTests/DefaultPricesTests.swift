@@ -4,12 +4,12 @@ import Testing
 @testable import LLM
 
 struct DefaultPricesTests {
-    /// Every entry is what LiteLLM's file says of that model, batches apart.
+    /// Every entry is what an import of LiteLLM's file leaves of that model, batches apart.
     @Test func theyAreThoseOfTheFile() throws {
         guard let bytes = sharedPriceFile() else { return }
         let entries = try bytes.withUnsafeBytes { try PriceFile.read($0) }.entries
         let found = Dictionary(
-            entries.map { ("\($0.provider)/\($0.model)", $0) }, uniquingKeysWith: { first, _ in first })
+            entries.map { ("\($0.provider)/\($0.model)", $0) }, uniquingKeysWith: { _, last in last })
         for entry in DefaultPrices.entries {
             var expected = try #require(found["\(entry.provider)/\(entry.model)"])
             expected.rates.variants.removeAll { $0.tier == .batch }
