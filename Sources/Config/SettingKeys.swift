@@ -98,6 +98,7 @@ extension SettingKey {
         .choice("providers", "strategy", \.providers.strategy),
         .integer("providers", "max_attempts", \.providers.maxAttempts, 1...16),
         .choice("providers", "unpriced_models", \.providers.unpriced),
+        .flag("providers", "default_prices", \.providers.defaultPrices).atStart,
         .seconds("providers", "models_refresh", \.providers.modelsRefreshSeconds, 60...604_800),
     ]
 

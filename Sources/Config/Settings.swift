@@ -170,6 +170,8 @@ public struct Settings: Sendable, Equatable {
         }
 
         public var unpriced = Unpriced.refuse
+        /// Whether a new database begins with the built-in prices.
+        public var defaultPrices = true
     }
 
     /// `audit`: the rings between workers and database.

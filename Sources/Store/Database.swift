@@ -21,14 +21,16 @@ public final class Database: Sendable {
     ///   - timeZoneOffsetMinutes: the offset that times are written in, and that times without an offset in an old
     ///     database are read in.
     ///   - isShared: another process writes it now, so that one of another version is refused.
+    ///   - filling: stores what a database that this call makes begins with, in the same transaction.
     public static func open(
-        path: String, timeZoneOffsetMinutes: Int = 0, isShared: Bool = false
+        path: String, timeZoneOffsetMinutes: Int = 0, isShared: Bool = false,
+        filling: (borrowing WriteConnection) throws(StoreError) -> Void = { (_) throws(StoreError) in }
     ) throws(StoreError) -> Database {
         if isShared { try checkVersion(path) }
         try createFolder(of: path)
         let isNew = try createFile(path)
         do throws(StoreError) {
-            return try prepare(path, timeZoneOffsetMinutes)
+            return try prepare(path, timeZoneOffsetMinutes, filling)
         } catch {
             // An empty file that this call made is nobody's data.
             if isNew && size(of: path) == 0 { unlink(path) }
@@ -69,7 +71,9 @@ public final class Database: Sendable {
 
     // MARK: Opening
 
-    private static func prepare(_ path: String, _ offset: Int) throws(StoreError) -> Database {
+    private static func prepare(
+        _ path: String, _ offset: Int, _ filling: (borrowing WriteConnection) throws(StoreError) -> Void
+    ) throws(StoreError) -> Database {
         let connection = try Connection(path: path, mode: .readWrite, busyTimeoutMilliseconds: 10_000)
         let expected = try expectedColumns()
         let verdict = try check(connection, path).verdict(expected: expected)
@@ -88,6 +92,7 @@ public final class Database: Sendable {
                 guard try SchemaCheck(connection).verdict(expected: expected) == .empty else { return false }
                 try Schema.createAll(in: connection)
                 try Schema.stamp(connection)
+                try filling(WriteConnection(connection: connection, timeZoneOffsetMinutes: offset))
                 return true
             }
             database = Database(path: path, timeZoneOffsetMinutes: offset, wasCreated: created)

@@ -1,4 +1,5 @@
 import JSON
+import LLM
 import Proxy
 import Store
 import Testing
@@ -122,5 +123,22 @@ import Testing
         let refused = try context.send("POST", "/admin/prices/import", wrong)
         #expect(refused.body["error"]?["message"]?.stringValue?.contains("a.input_cost_per_token") == true)
         #expect(try context.send("POST", "/admin/prices/import", file, type: "text/plain").status == 415)
+    }
+
+    @Test func theBuiltInPricesAreTakenLikeThoseOfAFile() throws {
+        let byHand = #"{"input":"9","output":"9"}"#
+        try #require(try context.send("PUT", "/admin/prices/openai/gpt-4o", byHand).status == 200)
+        let count = DefaultPrices.entries.count
+        let done = try context.send("POST", "/admin/prices/import-built-in").body
+        #expect(done["added"]?.intValue == count - 1 && done["kept"] == 1 && done["skipped"] == 0)
+        let claude = try context.send("GET", "/admin/prices/anthropic/claude-opus-5").body
+        #expect(claude["imported"] == true && claude["cache_write"] == "6.25" && claude["max_output_tokens"] == 128_000)
+        #expect(claude["rates"]?["cache_write_1h"] == "10" && claude["rates"]?["fast"] == 2000)
+        let gpt = try context.send("GET", "/admin/prices/openai/gpt-5.6").body
+        #expect(gpt["rates"]?["variants"]?.arrayValue?.count == 5 && gpt["rates"]?["search"] == "10000")
+        #expect(published.prices.count == count)
+        let again = try context.send("POST", "/admin/prices/import-built-in?replace_manual=true").body
+        #expect(again["changed"] == 1 && again["unchanged"]?.intValue == count - 1)
+        #expect(try context.send("POST", "/admin/prices/import-built-in?replace=true").status == 400)
     }
 }

@@ -50,7 +50,7 @@ import Testing
             POST /admin/providers/{name}/keys/{key_id}/toggle|POST /admin/providers/{name}/keys/{key_id}/test|\
             GET /admin/models|POST /admin/aliases|GET /admin/aliases|GET /admin/aliases/{alias}|\
             PATCH /admin/aliases/{alias}|DELETE /admin/aliases/{alias}|GET /admin/prices|POST /admin/prices/import|\
-            GET /admin/prices/{provider}/{model}|PUT /admin/prices/{provider}/{model}|\
+            POST /admin/prices/import-built-in|GET /admin/prices/{provider}/{model}|PUT /admin/prices/{provider}/{model}|\
             DELETE /admin/prices/{provider}/{model}|GET /admin/usage|GET /admin/usage/records|\
             GET /admin/usage/records/{id}|GET /admin/metrics/summary|GET /admin/metrics/models-distribution
             """

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 
 from conftest import PROVIDER_KEY
 
@@ -59,6 +60,34 @@ def test_a_provider_from_its_making_to_its_end(dashboard, gateway, upstream, pic
     wait_until(lambda: not dashboard.all(row), "the provider is gone")
 
 
+def other_rates(dashboard, gateway, row, picture):
+    """What a price says beside the usual: folded while there is nothing, checked as it is typed."""
+    dashboard.press(f"{row} button[aria-label^='Set price']")
+    assert not dashboard.wait("dialog details").get_attribute("open")
+    dashboard.press("dialog summary", "Other rates")
+    dashboard.type("JSON", '{"search": ', "dialog")
+    dashboard.wait("dialog .problem", "No valid JSON")
+    dashboard.type("JSON", '{"search": "10000", "variants": [{"tier": "slow", "input": "1"}]}', "dialog")
+    dashboard.wait("dialog .verdict", "Valid")
+    dashboard.expected_console.append("422")
+    dashboard.press("dialog button", "Save")
+    dashboard.wait("dialog details .problem", "rates.variants[0].tier")
+    dashboard.type("JSON", '{"search": "10000", "variants": [{"tier": "flex", "input": "0.075"}]}', "dialog")
+    picture("price-rates")
+    dashboard.press("dialog button", "Save")
+    dashboard.gone("dialog")
+    rates = {"search": "10000", "variants": [{"tier": "flex", "above": 0, "input": "0.075"}]}
+    assert gateway.admin("GET", "/admin/prices/acme/gpt-4o-mini")["rates"] == rates
+    # A price that has some shows them, and keeps them if nothing is changed.
+    dashboard.wait(row, "0.15 USD")
+    dashboard.press(f"{row} button[aria-label^='Set price']")
+    wait_until(lambda: dashboard.wait("dialog details").get_attribute("open"), "other rates are shown")
+    assert json.loads(dashboard.wait("dialog textarea[name=rates]").get_attribute("value")) == rates
+    dashboard.press("dialog button", "Save")
+    dashboard.gone("dialog")
+    assert gateway.admin("GET", "/admin/prices/acme/gpt-4o-mini")["rates"] == rates
+
+
 def test_prices_and_aliases(dashboard, gateway, picture):
     dashboard.sign_in("#/models")
     row = "tr[data-id='acme/gpt-4o-mini']"
@@ -75,6 +104,7 @@ def test_prices_and_aliases(dashboard, gateway, picture):
     dashboard.gone("dialog")
     dashboard.wait(row, "0.15 USD")
     assert gateway.admin("GET", "/admin/prices/acme/gpt-4o-mini")["output"] == "0.6"
+    other_rates(dashboard, gateway, row, picture)
     dashboard.press(f"{row} button[aria-label^='Delete the price']")
     dashboard.press("dialog button", "Delete")
     dashboard.wait(row, "unknown")

@@ -95,6 +95,19 @@ def test_a_provider_made_through_the_api_serves_at_once(site, made):
     assert admin("GET", "/admin/models", provider=name, priced="false")["items"][0]["price_from"] == "unknown"
 
 
+def test_a_record_without_a_row_in_the_audit_points_to_none(tmp_path):
+    site = Providers(tmp_path, {"audit": {"enabled": False}})
+    site.provider("one", models="m")
+    site.start()
+    try:
+        answer, request_id = ask(site, "m")
+        assert answer.status == 200
+        used = site.gateway.admin("GET", f"/admin/usage/records/{site.usage(request_id)['id']}")
+        assert used["request_id"] == request_id and used["log_url"] is None
+    finally:
+        site.close()
+
+
 def test_switches_take_effect_at_once(site, made):
     name = made[0]["name"]
     admin = site.gateway.admin

@@ -435,22 +435,3 @@ def test_bytes_that_are_no_json_pass_unread(site):
     assert response.header("x-fastgate-provider") == "openai"
     record = site.usage(request_id)
     assert (record["total_tokens"], record["cost_micros"]) == (0, None)
-
-
-def test_built_in_prices(tmp_path):
-    """They are imported like a file's: what is set by hand stays."""
-    site = Providers(tmp_path)
-    site.provider("openai", models="gpt-4o,gpt-4o-mini,mine")
-    site.command("prices", "set", "gpt-4o-mini", "--provider", "openai", "--input", "9", "--output", "9")
-    site.command("prices", "import")
-    site.start()
-    try:
-        prices = {(p["provider"], p["model"]): p for p in site.gateway.admin("GET", "/admin/prices?limit=500")["items"]}
-        assert float(prices["openai", "gpt-4o"]["input"]) == 2.5 and float(prices["openai", "gpt-4o"]["output"]) == 10
-        assert float(prices["openai", "gpt-4o-mini"]["input"]) == 9
-        assert float(prices["anthropic", "claude-opus-4-6"]["cache_write"]) == 6.25
-        request_id = site.new_id()
-        assert site.ask("gpt-4o", headers=[("x-request-id", request_id)]).status == 200
-        assert site.usage(request_id)["cost_micros"] == 63
-    finally:
-        site.close()

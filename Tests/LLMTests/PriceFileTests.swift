@@ -53,18 +53,9 @@ struct PriceFileTests {
         if text.contains("litellm") { #expect(failure?.description.hasPrefix("m.") == true) }
     }
 
-    /// LiteLLM's own file is read whole, and the built-in table is what it says.
+    /// LiteLLM's own file is read whole.
     @Test func theWholeFile() throws {
-        var parts = #filePath.split(separator: "/", omittingEmptySubsequences: false)
-        parts.removeLast(3)
-        let path = parts.joined(separator: "/") + "/../shared/prices/model_prices_and_context_window.json"
-        guard let file = fopen(path, "r") else {
-            print("skipped: \(path) is not there")
-            return
-        }
-        defer { fclose(file) }
-        var bytes = [UInt8](repeating: 0, count: 8 << 20)
-        bytes.removeLast(bytes.count - fread(&bytes, 1, bytes.count, file))
+        guard let bytes = sharedPriceFile() else { return }
         let contents = try bytes.withUnsafeBytes { try PriceFile.read($0) }
         #expect(contents.entries.count > 2500)
         let found = Dictionary(

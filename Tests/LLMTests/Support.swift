@@ -1,3 +1,4 @@
+import Glibc
 import Reactor
 
 @testable import LLM
@@ -32,4 +33,18 @@ func requestReading(_ text: String, piece: Int = .max) -> RequestReader {
 
 extension AnswerReader {
     var servedModel: String { withServedModel { $0.string } }
+}
+
+/// LiteLLM's price file; nil, and said so, where it is not there.
+func sharedPriceFile() -> [UInt8]? {
+    let repository = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3)
+    let path = repository.joined(separator: "/") + "/../shared/prices/model_prices_and_context_window.json"
+    guard let file = fopen(path, "r") else {
+        print("skipped: \(path) is not there")
+        return nil
+    }
+    defer { fclose(file) }
+    var bytes = [UInt8](repeating: 0, count: 8 << 20)
+    bytes.removeLast(bytes.count - fread(&bytes, 1, bytes.count, file))
+    return bytes
 }

@@ -31,6 +31,26 @@ struct DatabaseTests {
         #expect(try connection.text("PRAGMA integrity_check") == "ok")
     }
 
+    @Test func whatANewOneBeginsWithIsStoredWithItOrNotAtAll() throws {
+        let price = PriceRecord(provider: "openai", model: "m", input: 1, output: 2)
+        let failure = storeError {
+            _ = try Database.open(path: folder.database) { writer throws(StoreError) in
+                _ = try writer.setPrice(price)
+                throw .invalid(field: "input", message: "is odd")
+            }
+        }
+        guard case .invalid("input", _)? = failure else {
+            Issue.record("\(String(describing: failure))")
+            return
+        }
+        let database = try Database.open(path: folder.database) { writer throws(StoreError) in
+            _ = try writer.setPrice(price)
+        }
+        #expect(database.wasCreated)
+        #expect(try database.reader().prices(PriceFilter(), limit: 9, offset: 0).items.map(\.model) == ["m"])
+        _ = try Database.open(path: folder.database) { _ throws(StoreError) in Issue.record("it is there already") }
+    }
+
     @Test func anEmptyFileCountsAsMissing() throws {
         close(open(folder.database, O_CREAT | O_RDWR, 0o600))
         #expect(try Database.open(path: folder.database).wasCreated)

@@ -19,14 +19,19 @@ extension AdminAPI {
         Endpoint(
             method: "POST", path: "/admin/prices/import", operationID: "importPrices", tag: "providers",
             summary: "Takes prices from LiteLLM's model_prices_and_context_window.json, which is the body.",
-            parameters: [
-                .init(
-                    "replace_manual", #"{"type":"boolean","default":false}"#,
-                    "Whether prices that were set by hand are replaced too.")
-            ],
-            body: .init(schemaName: "PriceFile", maxBytes: 32 << 20),
+            parameters: [replaceManual], body: .init(schemaName: "PriceFile", maxBytes: 32 << 20),
             answers: [.json("What was done.", schema: Endpoint.reference("PriceImport"))], failures: [400, 415, 422],
             handler: .slow(importPrices)),
+        Endpoint(
+            method: "POST", path: "/admin/prices/import-built-in", operationID: "importBuiltInPrices", tag: "providers",
+            summary: "Takes the built-in list prices of common models, as of \(DefaultPrices.date).",
+            parameters: [replaceManual],
+            answers: [.json("What was done.", schema: Endpoint.reference("PriceImport"))], failures: [400],
+            handler: .quick { (context, request) throws(AdminFailure) in
+                try imported(context, request) { (writer, replaces) throws(StoreError) in
+                    try BuiltInPrices.store(writer, replacingManual: replaces)
+                }
+            }),
         Endpoint(
             method: "GET", path: "/admin/prices/{provider}/{model}", operationID: "getPrice", tag: "providers",
             summary: "Shows the price that a provider (* for any) has for a model.",
@@ -55,6 +60,10 @@ extension AdminAPI {
                 return .noContent
             }),
     ]
+
+    private static let replaceManual = Endpoint.Parameter(
+        "replace_manual", #"{"type":"boolean","default":false}"#,
+        "Whether prices that were set by hand are replaced too.")
 
     private static func price(_ request: AdminRequest, _ context: HandlerContext) throws(AdminFailure) -> PriceRecord {
         let (given, model) = (request.pathValues[0], request.pathValues[1])
@@ -100,7 +109,6 @@ extension AdminAPI {
     private static func importPrices(_ context: HandlerContext, _ request: AdminRequest) throws(AdminFailure)
         -> AdminResponse
     {
-        let replaces = try QueryReader(request.query).bool("replace_manual") ?? false
         try BodyReader.checkMediaType(request)
         let contents: PriceFile.Contents
         do {
@@ -113,16 +121,24 @@ extension AdminAPI {
             throw AdminFailure(status: 422, code: "invalid_body", "the body is no price file: \(failure)")
         }
         let records = contents.entries.map(PriceJSON.record)
+        return try imported(context, request, skipped: contents.skipped) { (writer, replaces) throws(StoreError) in
+            try writer.importPrices(records, replacingManual: replaces)
+        }
+    }
+
+    private static func imported(
+        _ context: HandlerContext, _ request: AdminRequest, skipped: Int = 0,
+        _ store: @escaping @Sendable (borrowing WriteConnection, Bool) throws(StoreError) -> PriceImport
+    ) throws(AdminFailure) -> AdminResponse {
+        let replaces = try QueryReader(request.query).bool("replace_manual") ?? false
         let done = try context.exclusivelyProviders { () throws(AdminFailure) in
-            try context.write { writer throws(StoreError) in
-                try writer.importPrices(records, replacingManual: replaces)
-            }
+            try context.write { writer throws(StoreError) in try store(writer, replaces) }
         }
         return .json(
             .members([
                 ("added", .integer(done.added)), ("changed", .integer(done.changed)),
                 ("unchanged", .integer(done.unchanged)), ("kept", .integer(done.kept)),
-                ("skipped", .integer(contents.skipped)),
+                ("skipped", .integer(skipped)),
             ]))
     }
 }

@@ -73,7 +73,7 @@ enum UsageJSON {
             ("cost", .amount(record.costMicros)), ("currency", .optional(record.currency)),
             ("estimated", .bool(record.isEstimated)), ("outcome", .string(record.outcome.name)),
             ("created_at", .time(record.createdAtMilliseconds, offsetMinutes: offsetMinutes)),
-            ("log_url", .string("/admin/logs/\(record.id)")),
+            ("log_url", record.isInAudit ? .string("/admin/logs/\(record.id)") : .null),
             ("service_tier", .string(record.parts.tier.name)),
         ] + record.parts.counts.map { ($0.name, .integer($0.count)) }
     }
@@ -87,7 +87,7 @@ enum UsageJSON {
     }
 
     private static let recordProperties = """
-        "id":{"type":"string","description":"Of the exchange's row in the audit."},"request_id":{"type":"string"},\
+        "id":{"type":"string","description":"Of the exchange, in the audit too."},"request_id":{"type":"string"},\
         "key_id":{"type":["string","null"]},"source_path":{"type":["string","null"]},"provider":{"type":"string"},\
         "provider_key_id":{"type":["string","null"]},"model_requested":{"type":"string"},\
         "model_served":{"type":["string","null"]},"prompt_tokens":{"type":"integer"},\
@@ -96,7 +96,8 @@ enum UsageJSON {
         "total_tokens":{"type":"integer"},\
         "cost":{"type":["string","null"],"description":"In units of the currency; null: it is not known."},\
         "currency":{"type":["string","null"]},"estimated":{"type":"boolean"},"outcome":{"type":"string"},\
-        "created_at":{"type":"string","format":"date-time"},"log_url":{"type":"string"},\
+        "created_at":{"type":"string","format":"date-time"},"log_url":{"type":["string","null"],\
+        "description":"The exchange's row in the audit; null: it has none."},\
         "service_tier":{"type":"string"},\
         \(UsageParts().counts.map { "\"\($0.name)\":{\"type\":\"integer\"}" }.joined(separator: ","))
         """

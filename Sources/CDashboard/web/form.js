@@ -167,7 +167,8 @@ export function form({ fields, action, submit, cancel, danger }) {
     try {
       await submit(values);
     } catch (error) {
-      const place = all.find(one => one.name === error.param);
+      // Of a part of a field, as in rates.variants[0].tier, the field tells.
+      const place = all.find(one => one.name === error.param || error.param?.startsWith(`${one.name}.`));
       if (place) {
         place.problem(errorText(error));
         show(place);

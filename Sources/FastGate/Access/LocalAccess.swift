@@ -22,7 +22,7 @@ final class LocalAccess: AdminAccess {
         }
         let opening = try Self.take(settings)
         do throws(StoreError) {
-            let database = try Database.open(path: path, timeZoneOffsetMinutes: settings.app.timezone.minutes)
+            let database = try Database.open(settings)
             let vault = try KeyVault.open(database, environment: environment[MasterKey.environmentName])
             admin = try LocalAdmin(
                 settings: settings, database: database, vault: vault,

@@ -75,49 +75,28 @@ enum PricesCommands {
     private static let importFile = Command(
         "import", "take prices from a file, or those built in",
         details: [
-            "FILE is LiteLLM's model_prices_and_context_window.json. Without it: list prices of common models as of",
-            "\(DefaultPrices.date), standard tier, without surcharges for long prompts.",
+            "FILE is LiteLLM's model_prices_and_context_window.json.",
+            "Without it: list prices of common models as of \(DefaultPrices.date), as a new database has them.",
         ],
         operands: [Operand("FILE", .file, isRequired: false)],
         options: [OptionSpec(flag: "replace", help: "replace prices that were set by hand too")] + CommonOptions.tool,
         sections: [CommonOptions.access],
         action: { (call) throws(CommandFailure) in
-            let contents: JSONValue
+            let query = call.options.has("replace") ? [QueryParameter("replace_manual", "true")] : []
+            var request = APIRequest("POST", "/admin/prices/import-built-in", query: query)
             if let file = call.options.operands.first {
                 do {
-                    contents = try JSONValue(parsing: try readFile(file, limit: 32 << 20))
+                    let contents = try JSONValue(parsing: try readFile(file, limit: 32 << 20))
+                    request = APIRequest("POST", "/admin/prices/import", query: query, body: contents)
                 } catch {
                     throw CommandFailure(message: "\(file): \(error)")
                 }
-            } else {
-                contents = builtIn()
             }
-            let query = call.options.has("replace") ? [QueryParameter("replace_manual", "true")] : []
-            let done = try ProviderCommand.access(call).json(
-                APIRequest("POST", "/admin/prices/import", query: query, body: contents))
+            let done = try ProviderCommand.access(call).json(request)
             if call.asJSON { return call.print(done) }
             func count(_ name: String) -> Int { done[name]?.intValue ?? 0 }
             call.console.print(
                 "\(count("added")) added, \(count("changed")) changed, \(count("unchanged")) unchanged, "
                     + "\(count("kept")) set by hand and kept, \(count("skipped")) without a price by the token")
         })
-
-    /// The built-in prices as a price file has them: for one token, in units of the currency.
-    private static func builtIn() -> JSONValue {
-        var models = JSONObject()
-        for entry in DefaultPrices.entries {
-            var model = JSONObject()
-            model["litellm_provider"] = .string(entry.provider)
-            for (name, micros) in [
-                ("input_cost_per_token", entry.price.input), ("output_cost_per_token", entry.price.output),
-                ("cache_read_input_token_cost", entry.price.cachedInput),
-                ("cache_creation_input_token_cost", entry.price.cacheWrite),
-                ("output_cost_per_reasoning_token", entry.price.reasoning),
-            ] as [(String, Int64?)] {
-                if let micros { model[name] = try? JSONValue(parsing: "\(micros)e-12") }
-            }
-            models["\(entry.provider)/\(entry.model)"] = .object(model)
-        }
-        return .object(models)
-    }
 }

@@ -231,8 +231,7 @@ final class GatewayServer {
     /// Creates or migrates the database, and says so: a backup of an old one holds what the old one held. Then finds the
     /// master key of the providers' keys; without it the gateway starts all the same.
     private static func openDatabase(_ settings: Settings, isShared: Bool) throws -> KeyVault {
-        let database = try Database.open(
-            path: settings.database.path, timeZoneOffsetMinutes: settings.app.timezone.minutes, isShared: isShared)
+        let database = try Database.open(settings, isShared: isShared)
         if let backup = database.backupPath {
             if database.migratedFromVersion == 0 {
                 Logger.shared.warn(

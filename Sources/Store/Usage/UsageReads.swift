@@ -140,7 +140,9 @@ extension ReadConnection {
     private static let recordColumns = """
         id, request_id, key_id, source_path, provider, provider_key_id, model_requested, model_served, prompt_tokens,
         completion_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, total_tokens, cost_micros, currency,
-        estimated, outcome, created_at, service_tier, \(UsageParts.columns.map(\.name).joined(separator: ", "))
+        estimated, outcome, created_at, service_tier,
+        EXISTS (SELECT 1 FROM audit_logs WHERE audit_logs.id = usage_records.id),
+        \(UsageParts.columns.map(\.name).joined(separator: ", "))
         """
 
     private func record(_ row: Statement) -> UsageRecord {
@@ -155,8 +157,9 @@ extension ReadConnection {
             createdAtMilliseconds: Timestamp.parse(row.text(18)) ?? 0)
         let tier = row.text(19)
         record.parts.tier = ServiceLevel.allCases.first { $0.name == tier } ?? .other
+        record.isInAudit = row.bool(20)
         for (position, column) in UsageParts.columns.enumerated() {
-            record.parts[keyPath: column.count] = Int64(row.int(Int32(20 + position)))
+            record.parts[keyPath: column.count] = Int64(row.int(Int32(21 + position)))
         }
         return record
     }

@@ -25,6 +25,8 @@ public struct UsageRecord: Sendable, Equatable {
     /// When the request was accepted.
     public var createdAtMilliseconds: Int64
     public var parts = UsageParts()
+    /// The audit has a row of the exchange.
+    public var isInAudit = false
 }
 
 /// Which exchanges a report or a list is about.

@@ -117,6 +117,8 @@ class Gateway:
                 "admin": {"host": "127.0.0.1", "port": self.admin_port},
                 "database": {"url": f"sqlite:///{self.folder}/data/fastgate.db"},
                 "audit": {"ring_size": "4MB", "flush_interval_ms": 20},
+                # Tests set what they need, and count on everything else having none.
+                "providers": {"default_prices": False},
             },
             config or {},
         )

@@ -2,7 +2,7 @@
 import { api } from "../api.js";
 import { confirmDialog, openDialog, toast } from "../dialog.js";
 import { debounce, fill, h } from "../dom.js";
-import { areaField, checkField, form, numberField, selectField, textField } from "../form.js";
+import { areaField, checkField, form, jsonField, numberField, selectField, textField } from "../form.js";
 import * as format from "../format.js";
 import { texts } from "../i18n.js";
 import { icon } from "../icons.js";
@@ -15,6 +15,7 @@ const t = texts({
     unit: "Prices are for a million tokens.", price: "Set price", actions: "Actions", unknown: "unknown", any: "of any provider", kind: name => `of ${name}`, find: "Model", show: "Show", all: "All", priced: "With a price", unpriced: "Without a price",
     count: (shown, total) => `${shown} of ${total}`, more: "Show more", importFile: "Import prices", imported: done => `${done.added} added, ${done.changed} changed, ${done.kept} set by hand and kept`,
     importHelp: "LiteLLM's model_prices_and_context_window.json", write: "Cache write", reasoning: "Reasoning", currency: "Currency", asInput: "Empty: as input.", asOutput: "Empty: as output.", maxOutput: "Most tokens out", valid: "Price for", here: name => `${name} only`, everyone: "any provider",
+    rates: "Other rates", ratesHelp: "Of tiers, long prompts, sound, pictures and searches, as in the admin API: {\"input_audio\": \"40\", \"variants\": [{\"above\": 200000, \"input\": \"5\"}]}",
     save: "Save", saved: "Saved", deleted: "Deleted", remove: "Delete", removePrice: "Delete the price", removePriceText: name => `What ${name} costs will be unknown. What was charged stays.`,
     aliases: "Aliases", newAlias: "New alias", editAlias: "Edit alias", alias: "Alias", targets: "Stands for", targetsHelp: "One a line, tried in this order: provider/model or a model's name.", noAliases: "An alias is another name for a model, or for several that stand in for each other.",
     nameHelp: "The name that callers use.", enabled: "In use", on: "on", off: "off", state: "State", removeAlias: "Delete this alias?", removeAliasText: name => `Requests for ${name} will no longer be redirected.`, edit: "Edit",
@@ -24,6 +25,7 @@ const t = texts({
     unit: "价格以每百万 token 计。", price: "设置价格", actions: "操作", unknown: "未知", any: "通用价格", kind: name => `${name} 价格`, find: "模型", show: "显示", all: "全部", priced: "有价格", unpriced: "无价格",
     count: (shown, total) => `${shown} / ${total}`, more: "显示更多", importFile: "导入价格", imported: done => `新增 ${done.added}，更新 ${done.changed}，保留手工价格 ${done.kept}`,
     importHelp: "LiteLLM 的 model_prices_and_context_window.json", write: "缓存写入", reasoning: "推理", currency: "货币", asInput: "留空同输入。", asOutput: "留空同输出。", maxOutput: "最大输出 token", valid: "适用于", here: name => `仅 ${name}`, everyone: "任意提供商",
+    rates: "其他费率", ratesHelp: "服务层级、长提示、音频、图片和搜索的价格，格式同管理 API：{\"input_audio\": \"40\", \"variants\": [{\"above\": 200000, \"input\": \"5\"}]}",
     save: "保存", saved: "已保存", deleted: "已删除", remove: "删除", removePrice: "删除价格", removePriceText: name => `${name} 的价格将变为未知，已计费用不变。`,
     aliases: "别名", newAlias: "新建别名", editAlias: "编辑别名", alias: "别名", targets: "指向", targetsHelp: "每行一个，按顺序尝试：provider/model 或模型名。", noAliases: "别名是一个模型的另一名称，或一组互为后备的模型。",
     nameHelp: "调用方使用的名称。", enabled: "启用", on: "启用", off: "停用", state: "状态", removeAlias: "删除该别名？", removeAliasText: name => `对 ${name} 的请求将不再重定向。`, edit: "编辑",
@@ -132,17 +134,19 @@ function openPriceForm(one, load) {
   const price = one.price ?? {};
   const amount = (name, label, rest = {}) => textField(name, { label, value: price[name], placeholder: "2.5", ...rest });
   const dialog = openDialog({ title: `${t.price}: ${one.model}` }, form({
-    fields: [
+    fields: [{ fields: [
       amount("input", t.input, { required: true }), amount("output", t.output, { required: true }),
       amount("cached_input", t.cached, { help: t.asInput }), amount("cache_write", t.write, { help: t.asInput }), amount("reasoning", t.reasoning, { help: t.asOutput }),
       textField("currency", { label: t.currency, value: price.currency ?? "USD", required: true }),
       numberField("max_output_tokens", { label: t.maxOutput, value: price.max_output_tokens, min: 0, max: 9007199254740991 }),
       selectField("provider", { label: t.valid, value: one.price_from === "any" ? "*" : one.provider, options: [[one.provider, t.here(one.provider)], ["*", t.everyone]] }),
-    ],
+    ] }, { title: t.rates, folded: !price.rates, fields: [
+      jsonField("rates", { label: "JSON", help: t.ratesHelp, value: price.rates, kind: "object", rows: 8 }),
+    ] }],
     action: t.save, cancel: () => dialog.close(),
     async submit({ provider, ...values }) {
       for (const name of ["cached_input", "cache_write", "reasoning"]) values[name] ||= null;
-      await api.put(pricePath(provider, one.model), { ...values, max_input_tokens: price.max_input_tokens ?? null, rates: price.rates ?? null });
+      await api.put(pricePath(provider, one.model), { ...values, max_input_tokens: price.max_input_tokens ?? null });
       dialog.close();
       toast(t.saved);
       await load();
