@@ -16,11 +16,13 @@ public struct EventShapes: BitwiseCopyable, @unchecked Sendable {
     public static let count = 64
     private let base: UnsafeMutableRawPointer
 
-    /// Memory for as long as the process lives, committed as it is used.
+    /// Memory until `deallocate`, committed as it is used.
     public init() {
         guard let base = calloc(Self.count + 1, Int(FG_SHAPE_SIZE)) else { fatalError("no memory") }
         self.base = base
     }
+
+    public func deallocate() { free(base) }
 
     /// - Parameter index: any number; those that are equal modulo `count` share a shape.
     @inline(__always)

@@ -223,6 +223,9 @@ struct Worker: ~Copyable {
     }
 
     deinit {
+        freshProviderExchange.deinitialize(count: 1)
+        freshProviderExchange.deallocate()
+        eventShapes.deallocate()
         targetStates.deallocate()
         scratch.deallocate()
         out.deallocate()

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -186,29 +187,37 @@ static inline int fg_signalfd_next(int fd) {
 /// the descriptors in `kept` beside those without the close-on-exec mark. Its process id, or -errno.
 static inline __attribute__((noinline)) int fg_start_detached(
     const char *program, char *const *arguments, char *const *environment, const int *kept, size_t kept_count) {
-    // Both children run in this process's memory until they are gone; what they write here is read afterwards.
-    volatile pid_t started = -1;
-    volatile int failure = 0;
+    // The process between us and the program. Where it does not run in our memory (the thread sanitizer makes vfork a
+    // fork), what came of it would be lost but for a page that both have.
+    typedef struct outcome {
+        pid_t started;
+        int failure;
+    } outcome;
+    volatile outcome *shared = mmap(NULL, sizeof(outcome), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED) return -errno;
     pid_t middle = vfork();
-    if (middle < 0) return -errno;
     if (middle == 0) {
         // The table of descriptors is the child's own.
-        for (size_t i = 0; i < kept_count; i++)
+        int failure = 0;
+        for (size_t i = 0; i < kept_count && failure == 0; i++)
             if (fcntl(kept[i], F_SETFD, 0) != 0) failure = errno;
-        pid_t child = failure == 0 ? vfork() : -1;
-        if (child == 0) {
-            execve(program, arguments, environment);
-            failure = errno;
-            _exit(127);
-        }
-        if (child < 0 && failure == 0) failure = errno;
-        started = child;
+        pid_t started = -1;
+        // No second vfork: the address sanitizer remembers one place of return a thread.
+        if (failure == 0) failure = posix_spawn(&started, program, NULL, NULL, arguments, environment);
+        shared->started = started;
+        shared->failure = failure;
         _exit(0);
     }
-    // It ends at once; only then has its child been adopted.
-    int status;
-    while (waitpid(middle, &status, 0) < 0 && errno == EINTR) {}
-    return failure != 0 ? -failure : (int)started;
+    int result = middle < 0 ? -errno : 0;
+    if (middle > 0) {
+        // It ends at once; only then has its child been adopted.
+        int status;
+        while (waitpid(middle, &status, 0) < 0 && errno == EINTR) {}
+        result = shared->failure != 0 ? -shared->failure : shared->started;
+        if (result == 0) result = -ECHILD;
+    }
+    munmap((void *)shared, sizeof(outcome));
+    return result;
 }
 
 /// A descriptor that stands for a process and becomes readable when it has ended, or -errno.
