@@ -7,6 +7,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from harness import Gateway, Site, Upstream  # noqa: E402
+from harness.clock import Clock, compiled  # noqa: E402
 from harness.gateway import binary, wait_until  # noqa: E402
 from harness.judges import CORPORA, SHARED, Judge  # noqa: E402
 
@@ -93,6 +94,17 @@ def make_site(make_gateway):
     yield make
     for site in made:
         site.close()
+
+
+@pytest.fixture(scope="session")
+def clock_library(tmp_path_factory):
+    return compiled(tmp_path_factory.mktemp("clock"))
+
+
+@pytest.fixture
+def clock(clock_library, tmp_path):
+    """A clock for gateways that are started with its `env`."""
+    return Clock(clock_library, tmp_path)
 
 
 @pytest.fixture

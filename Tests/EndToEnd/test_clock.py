@@ -3,50 +3,15 @@ stay in an order that can be explained: an exchange's id and its times tell what
 
 The clock is that of `harness/clock.c`, which leaves the monotonic clock alone, as setting a clock does."""
 
-import shutil
-import subprocess
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 
 from harness import wait_until
+from harness.clock import DAY, HOUR
 from harness.load import run_loads, total
-from harness.patience import SANITIZER
 from harness.providers import USAGE, Providers, chat, failing
 from harness.upstream import Signal
-
-pytestmark = [
-    pytest.mark.skipif(shutil.which("cc") is None, reason="the clock is compiled, and there is no C compiler"),
-    pytest.mark.skipif(bool(SANITIZER), reason="a sanitizer wants to be loaded first, and so does the clock"),
-]
-HOUR, DAY = 3600, 86_400
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    out = tmp_path_factory.mktemp("clock") / "clock.so"
-    source = Path(__file__).parent / "harness" / "clock.c"
-    subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", source, "-o", out, "-ldl"], check=True)
-    return out
-
-
-class Clock:
-    """The clock of the gateways that are started with `env`, in seconds ahead of this machine's."""
-
-    def __init__(self, library: Path, folder: Path):
-        self.file = folder / "clock"
-        self.env = {"LD_PRELOAD": str(library), "FAKE_CLOCK": str(self.file)}
-        self.set(0)
-
-    def set(self, seconds: int):
-        with open(self.file, "r+b" if self.file.exists() else "wb", buffering=0) as file:
-            file.write(seconds.to_bytes(8, "little", signed=True))
-
-
-@pytest.fixture
-def clock(library, tmp_path):
-    return Clock(library, tmp_path)
 
 
 def milliseconds(text: str) -> int:

@@ -13,6 +13,7 @@ import pytest
 
 from harness import Connection, Site, wait_until
 from harness.certificates import authority, certificate
+from harness.clock import DAY
 from harness.gateway import ADMIN_TOKEN, binary
 
 
@@ -156,10 +157,8 @@ def ocsp_response(folder, name, *, status="V", days="1"):
     number = subject_of(folder, name)
     (folder / "index.txt").write_text(f"{status}\t401231235959Z\t{'250101000000Z' if status == 'R' else ''}\t{number}\tunknown\t/CN={name}\n")
     file = folder / f"{name}-{status}-{days}.der"
-    # A response that is out of date: its time is set, not waited for.
-    when = ["-nmin", "1"] if days == "0" else ["-ndays", days]
     command = ["openssl", "ocsp", "-index", "index.txt", "-rsigner", "ca.pem", "-rkey", "ca.key", "-CA", "ca.pem",
-               "-issuer", "ca.pem", "-cert", f"{name}.pem", "-respout", file.name, *when]  # fmt: skip
+               "-issuer", "ca.pem", "-cert", f"{name}.pem", "-respout", file.name, "-ndays", days]  # fmt: skip
     subprocess.run(command, cwd=folder, capture_output=True, check=True)
     return file
 
@@ -192,6 +191,28 @@ def test_ocsp_responses_are_stapled_and_renewed(make_gateway, certificates, tmp_
     os.replace(tmp_path / "new", response)
     wait_until(lambda: "does not call the certificate good" in gateway.log, "the refusal is logged")
     assert stapled(gateway, "second.test") == "good"
+
+
+def test_an_ocsp_response_that_is_out_of_date_is_not_stapled(make_gateway, certificates, tmp_path, clock):
+    """Its nextUpdate passes while it is served; until it is renewed, clients get none, and the connection all the same."""
+    for file in ("ca.pem", "ca.key", "first.pem", "first.key"):
+        shutil.copy(certificates / file, tmp_path)
+    response = ocsp_response(tmp_path, "first", days="2")
+    gateway = make_gateway({"tls": pair(tmp_path, "first", ocsp_response=str(response), check_interval=0.1)}, env=clock.env)
+    assert stapled(gateway, "first.test") == "good"
+    clock.set(2 * DAY - 600)
+    assert stapled(gateway, "first.test") == "good"
+    clock.set(2 * DAY + 1)
+    assert stapled(gateway, "first.test") is None
+    with Connection(gateway.port, tls=trust(certificates)) as connection:
+        assert connection.request("GET", "/health", [("Host", "first.test")]).status == 200
+    # One that is out of date when it is read is not refused: the certificate is as good without.
+    gateway.stop()
+    gateway.start()
+    assert stapled(gateway, "first.test") is None
+    shutil.copy(ocsp_response(tmp_path, "first", days="4"), tmp_path / "new")
+    os.replace(tmp_path / "new", response)
+    wait_until(lambda: stapled(gateway, "first.test") == "good", "the renewed one is handed out")
 
 
 @pytest.mark.parametrize(
