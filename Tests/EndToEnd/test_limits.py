@@ -272,7 +272,8 @@ def descriptors(gateway) -> int:
 
 
 def allow(gateway, further: int):
-    """Lets the process open so many more descriptors than it has now."""
+    """Lets the process open so many more descriptors than it has now, once it has closed those of the test's questions."""
+    wait_until(lambda: gateway.client_sockets(gateway.admin_port) == 0, "it is asked nothing")
     _, hard = resource.prlimit(gateway.process.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(gateway.process.pid, resource.RLIMIT_NOFILE, (descriptors(gateway) + further, hard))
 

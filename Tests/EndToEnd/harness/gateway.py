@@ -304,8 +304,9 @@ class Gateway:
         """How many clients the gateway believes to have."""
         return int(self.metrics()['fastgate_open_connections{side="client"}'])
 
-    def client_sockets(self) -> int:
-        """How many it has: its own connected sockets with the data plane's port."""
+    def client_sockets(self, port: int | None = None) -> int:
+        """How many it has: its own connected sockets with the data plane's port, or another."""
+        port = self.port if port is None else port
         inodes = set()
         for fd in Path(f"/proc/{self.process.pid}/fd").iterdir():
             try:
@@ -316,7 +317,7 @@ class Gateway:
         lines = Path(f"/proc/{self.process.pid}/net/tcp").read_text().splitlines()[1:]
         sockets = [line.split() for line in lines]
         return sum(
-            s[1].endswith(f":{self.port:04X}") and s[3] != listening and s[9] in inodes for s in sockets)
+            s[1].endswith(f":{port:04X}") and s[3] != listening and s[9] in inodes for s in sockets)
 
     # Audit
 
