@@ -1,5 +1,6 @@
 """Everything is bounded: connections, memory, rates, descriptors; what meets a bound says so, and what is open is served."""
 
+import os
 import re
 import resource
 import signal
@@ -265,17 +266,22 @@ def test_the_limit_of_descriptors_is_raised_and_connections_fit_it(make_gateway)
     assert count(gateway, "fastgate_connections_limit") == min(65536, (int(hard) - 64 - 8 * 2) // 2)
 
 
-def descriptors(gateway) -> int:
-    import os
-
-    return max(int(name) for name in os.listdir(f"/proc/{gateway.process.pid}/fd")) + 1
-
-
-def allow(gateway, further: int):
-    """Lets the process open so many more descriptors than it has now, once it has closed those of the test's questions."""
+def allow_no_more(site) -> list:
+    """Lets the process open no descriptor beside those it has now: idle clients, which are returned, take the numbers
+    between them, and those of the test's questions are closed."""
+    gateway = site.gateway
     wait_until(lambda: gateway.client_sockets(gateway.admin_port) == 0, "it is asked nothing")
+
+    def numbers():
+        return [int(name) for name in os.listdir(f"/proc/{gateway.process.pid}/fd")]
+
+    idle = []
+    while len(before := numbers()) <= max(before):
+        idle.append(site.connect())
+        wait_until(lambda: len(numbers()) > len(before), "it is accepted")
     _, hard = resource.prlimit(gateway.process.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(gateway.process.pid, resource.RLIMIT_NOFILE, (descriptors(gateway) + further, hard))
+    resource.prlimit(gateway.process.pid, resource.RLIMIT_NOFILE, (len(before), hard))
+    return idle
 
 
 def test_out_of_descriptors_what_is_open_is_served(make_site):
@@ -320,7 +326,7 @@ def test_idle_upstreams_are_given_up_for_newcomers(make_site):
         assert connection.read_response().status == 200
     wait_until(lambda: count(site.gateway, 'fastgate_open_connections{side="upstream"}') == 6, "six idle upstreams")
     before = resource.prlimit(site.gateway.process.pid, resource.RLIMIT_NOFILE)
-    allow(site.gateway, 0)
+    idle = allow_no_more(site)
     try:
         with site.connect() as newcomer:
             newcomer.send(site.bytes("GET", "/"))
@@ -328,7 +334,7 @@ def test_idle_upstreams_are_given_up_for_newcomers(make_site):
     finally:
         resource.prlimit(site.gateway.process.pid, resource.RLIMIT_NOFILE, before)
     assert count(site.gateway, 'fastgate_open_connections{side="upstream"}') < 6
-    for connection in first:
+    for connection in first + idle:
         connection.close()
 
 
