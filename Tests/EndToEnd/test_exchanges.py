@@ -76,11 +76,11 @@ def replayed(tmp_path_factory, gateway):
         def up():
             import socket
 
+            assert process.poll() is None, "it has ended"
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()
                 return True
             except OSError:
-                assert process.poll() is None
                 return False
 
         wait_until(up, "replay upstream listens", 20)

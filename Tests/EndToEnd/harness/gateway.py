@@ -28,18 +28,17 @@ def binary() -> Path:
     return Path(os.environ.get("FASTGATE_BIN", ROOT / ".build/release/fastgate")).resolve()
 
 
-_given_ports: set[int] = set()
+_held_ports: list[socket.socket] = []
 
 
 def free_port() -> int:
-    """A loopback port nobody listens on, never the same twice in one run."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        if port not in _given_ports:
-            _given_ports.add(port)
-            return port
+    """A loopback port nobody listens on, and which nobody gets by chance while this run lives: other runs and their
+    connections choose ports too. Whoever is told of it may listen there with SO_REUSEADDR, as servers do."""
+    probe = socket.socket()
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    probe.bind(("127.0.0.1", 0))
+    _held_ports.append(probe)
+    return probe.getsockname()[1]
 
 
 def wait_until(condition: Callable[[], object], what: str = "condition", seconds: float = 10.0):
