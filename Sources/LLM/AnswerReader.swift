@@ -24,16 +24,16 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     // Server-sent events: see AnswerReader+Lines. Here and below small fields fill what alignment leaves.
     var isSniffed = false
     var markBytes: UInt8 = 0
-    var column: UInt8 = 0
+    @usableFromInline var column: UInt8 = 0
     var afterCarriageReturn = false
-    var hasData = false
+    @usableFromInline var hasData = false
 
-    var walk = JSONWalk(root: FG_LLM_ROOT)
+    @usableFromInline var walk = JSONWalk(root: FG_LLM_ROOT)
     /// Of the object that is being read.
     var fields = UsageFields()
-    var event = EventType.other
+    @usableFromInline var event = EventType.other
     var eventFault = Fault.none
-    var eventHasError = false
+    @usableFromInline var eventHasError = false
     var eventFinishes = false
     var eventHasRole = false
     // Of the event that ended last: see StreamOpening and EventShape.
@@ -67,10 +67,10 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     var reportIsBeginning = false
     /// The report is Anthropic's last.
     var reportIsDelta = false
-    var modelLength: UInt8 = 0
+    @usableFromInline var modelLength: UInt8 = 0
     /// Of all so far.
     var report = UsageFields()
-    var model: InlineArray<64, UInt8> = .init(repeating: 0)
+    @usableFromInline var model: InlineArray<64, UInt8> = .init(repeating: 0)
 
     /// - Parameter framing: by the Content-Type; see `Framing.of`.
     public init(endpoint: Endpoint, apiType: APIType, framing: Framing) {
@@ -86,31 +86,31 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         self.framing = framing
     }
 
+    // What is asked often is inlined: a call would get a copy of the reader's 900 bytes.
+
     /// Generated text, reasoning or a tool call has begun.
-    public var contentSeen: Bool { walk.countedBytes > 0 }
+    @inlinable public var contentSeen: Bool { walk.countedBytes > 0 }
 
     /// The object that is being read has a member that tells of an error.
-    public var errorHasBegun: Bool { eventHasError || event == .error }
+    @inlinable public var errorHasBegun: Bool { eventHasError || event == .error }
 
     /// Size of what was generated so far, in bytes of its JSON text.
-    public var contentBytes: UInt64 { walk.countedBytes }
+    @inlinable public var contentBytes: UInt64 { walk.countedBytes }
 
     /// The answer has ended as its format says, not only stopped.
-    public var isFinished: Bool {
+    @inlinable public var isFinished: Bool {
         sawEnd || (framing == .json && documents > 0 && walk.isBetweenTexts)
     }
 
     /// What was fed so far ends where an event ends, so that another may follow.
-    public var isAtEventBoundary: Bool { column == 0 && !hasData && walk.isBetweenTexts }
+    @inlinable public var isAtEventBoundary: Bool { column == 0 && !hasData && walk.isBetweenTexts }
 
     /// The model that the answer names, or the start of a name longer than 64 bytes; empty if it names none.
     @inlinable
     public func withServedModel<Result>(_ body: (Bytes) -> Result) -> Result {
-        let (copy, count) = servedModelBytes
+        let (copy, count) = (model, Int(modelLength))
         return copy.span.withUnsafeBufferPointer { body(Bytes($0.baseAddress, count)) }
     }
-
-    @usableFromInline var servedModelBytes: (InlineArray<64, UInt8>, Int) { (model, Int(modelLength)) }
 
     /// What the provider has reported so far.
     public var reported: TokenUsage? {

@@ -32,7 +32,7 @@ import Reactor
     }
 
     /// A stream of it can be asked for usage by `stream_options.include_usage`.
-    public var takesStreamOptions: Bool { self == .chatCompletions || self == .completions }
+    @inlinable public var takesStreamOptions: Bool { self == .chatCompletions || self == .completions }
 
     /// The format that requests to it are written in; nil where several APIs share the path.
     public var apiType: APIType? {

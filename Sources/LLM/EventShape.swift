@@ -65,9 +65,10 @@ extension AnswerReader {
         }
     }
 
-    private func suits(_ shape: EventShape) -> Bool {
-        let length = Int(modelLength)
-        return model.span.withUnsafeBufferPointer {
+    /// `mutating` only in form: else each event's call would get a copy of the reader.
+    private mutating func suits(_ shape: EventShape) -> Bool {
+        let (copy, length) = (model, Int(modelLength))
+        return copy.span.withUnsafeBufferPointer {
             fg_shape_suits(shape.memory, standing, $0.baseAddress!, length) != 0
         }
     }
@@ -86,7 +87,8 @@ extension AnswerReader {
             isBetweenEvents
         else { return }
         let length = lastNamesModel ? Int(modelLength) : 0
-        model.span.withUnsafeBufferPointer {
+        let copy = model
+        copy.span.withUnsafeBufferPointer {
             fg_shape_keep(shape.memory, shape.draft, p, n, counted, standing, $0.baseAddress!, length)
         }
     }

@@ -1,7 +1,7 @@
 import Glibc
 
 /// The `type` of an answer or a stream's event, as far as it matters.
-enum EventType: UInt8, BitwiseCopyable, Sendable {
+@usableFromInline enum EventType: UInt8, BitwiseCopyable, Sendable {
     case other
     /// Anthropic's reports of usage, which complete one another.
     case messageStart, messageDelta

@@ -6,18 +6,18 @@ import JSON
 ///
 /// Keeps a bounded number of bytes and allocates nothing. Where nobody asks, only strings, brackets and the set of bytes
 /// are checked, as `MemberScanner` does; UTF-8 is not validated. Member names compare after unescaping.
-struct JSONWalk: BitwiseCopyable, Sendable {
-    enum Phase: UInt8, BitwiseCopyable, Sendable {
+@usableFromInline struct JSONWalk: BitwiseCopyable, Sendable {
+    @usableFromInline enum Phase: UInt8, BitwiseCopyable, Sendable {
         case start, firstName, name, nameByBytes, colon, value, firstElement, afterValue
         case string, text, number, literal, nested, malformed
     }
 
-    private(set) var phase: Phase = .start
+    @usableFromInline private(set) var phase: Phase = .start
     /// Within a string its CSCAN_JSON_… state; within a literal the position.
     private var detail: UInt8 = 0
     private var place: UInt8 = 0
     private var wants: UInt8 = 0
-    private(set) var depth: UInt8 = 0
+    @usableFromInline private(set) var depth: UInt8 = 0
     private let root: UInt8
     /// This place is skipped although it is listed.
     var muted: UInt8 = 0
@@ -28,7 +28,7 @@ struct JSONWalk: BitwiseCopyable, Sendable {
     private var highSurrogate: UInt16 = 0
     private var number = TokenNumber()
     /// Bytes of the strings and containers that are to be counted.
-    var countedBytes: UInt64 = 0
+    @usableFromInline var countedBytes: UInt64 = 0
     /// Address of the draft of an `EventShape` that is told of values nobody asks about; 0: none.
     private var draft: UInt = 0
     private var draftBase: UInt = 0
@@ -58,7 +58,7 @@ struct JSONWalk: BitwiseCopyable, Sendable {
     }
 
     /// Nothing is unfinished.
-    var isBetweenTexts: Bool { phase == .start && depth == 0 }
+    @inlinable var isBetweenTexts: Bool { phase == .start && depth == 0 }
 
     /// Takes bytes from `p[0 ..< n]`, beginning at `i` and moving it on, up to the next event. To be called until it
     /// returns `.needMore` or `.malformed`. `base` is the offset of `p` in all that came.

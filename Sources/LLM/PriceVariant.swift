@@ -38,6 +38,10 @@
     /// What an exchange costs, in micro-units; nil if that is not known: served at a tier, or in a mode, that has no price.
     public func cost(of usage: TokenUsage) -> Int64? {
         if usage.isPartial { return nil }
+        // Most have one price for everything.
+        if variantCount == 0, usage.tier == .standard, !usage.isRegional, !usage.isFast {
+            return base.cost(of: usage)
+        }
         guard let price = price(tier: usage.tier, prompt: usage.prompt) else { return nil }
         var thousandths: Int64 = 1000
         if usage.isRegional, regionalThousandths > 0 { thousandths = regionalThousandths }

@@ -8,11 +8,6 @@ public enum RequestEdit {
     /// Room that `apply` needs for a body of `bodyCount` bytes and a model of `modelCount`.
     public static func capacity(bodyCount: Int, modelCount: Int) -> Int { bodyCount + 6 * modelCount + 64 }
 
-    /// Whether a stream's usage has to be asked for, because the client did not.
-    public static func needsUsageOption(_ request: RequestReader, endpoint: Endpoint) -> Bool {
-        endpoint.takesStreamOptions && request.streams && request.includeUsage != true
-    }
-
     /// Writes the body with its changes.
     ///
     /// `stream_options` is added if it is missing or null, `include_usage` added to it or set. A `stream_options` of

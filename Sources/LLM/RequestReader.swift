@@ -42,35 +42,38 @@ public struct RequestReader: BitwiseCopyable, Sendable {
     private(set) var optionsValue: UInt64?
     private(set) var includeUsageSpan: Span?
 
-    private var walk = JSONWalk(root: FG_LLM_REQUEST)
+    @usableFromInline var walk = JSONWalk(root: FG_LLM_REQUEST)
     /// What it asks to be served as; `.standard` unless it asks for another.
     public private(set) var tier = ServiceTier.standard
     /// Anthropic's fast mode is asked for.
     public private(set) var isFast = false
 
-    private var maxPlain: Int64?
-    private var maxCompletion: Int64?
-    private var maxOutput: Int64?
-    private var maxNested: Int64?
-    private var count: Int64 = 1
-    private var bestOf: Int64 = 1
-    private var mediaCount: Int64 = 0
+    @usableFromInline var maxPlain: Int64?
+    @usableFromInline var maxCompletion: Int64?
+    @usableFromInline var maxOutput: Int64?
+    @usableFromInline var maxNested: Int64?
+    @usableFromInline var count: Int64 = 1
+    @usableFromInline var bestOf: Int64 = 1
+    @usableFromInline var mediaCount: Int64 = 0
     private var media = PromptMedia()
-    private var textCount: Int64 = 0
-    private var textLists: Int64 = 0
+    @usableFromInline var textCount: Int64 = 0
+    @usableFromInline var textLists: Int64 = 0
     private var hasTools = false
-    private var modelLength: UInt8 = 0
-    private var model: InlineArray<128, UInt8> = .init(repeating: 0)
+    @usableFromInline var modelLength: UInt8 = 0
+    @usableFromInline var model: InlineArray<128, UInt8> = .init(repeating: 0)
 
     public init() {}
 
+    // What is asked of every request is inlined: a call would get a copy of the reader's 700 bytes.
+
     /// The most tokens to generate for one choice, if limited: the greater of `max_tokens` (`max_output_tokens`,
     /// `generationConfig.maxOutputTokens`) and `max_completion_tokens`.
-    public var maxTokens: Int64? {
+    @inlinable public var maxTokens: Int64? {
         Self.greater(Self.greater(maxPlain, maxCompletion), Self.greater(maxOutput, maxNested))
     }
 
     /// The same, of those members only that the endpoint's API has: another one would be overlooked there.
+    @inlinable
     public func maxTokens(at endpoint: Endpoint) -> Int64? {
         switch endpoint {
         case .chatCompletions, .completions: Self.greater(maxPlain, maxCompletion)
@@ -81,14 +84,15 @@ public struct RequestReader: BitwiseCopyable, Sendable {
         }
     }
 
-    private static func greater(_ a: Int64?, _ b: Int64?) -> Int64? {
+    @usableFromInline
+    static func greater(_ a: Int64?, _ b: Int64?) -> Int64? {
         guard let a, let b else { return a ?? b }
         return max(a, b)
     }
 
     /// How many choices are generated: the greater of `n` (`candidateCount`) and `best_of`, at least 1, of each text that
     /// `prompt` holds.
-    public var choices: Int64 { max(1, count, bestOf) &* max(1, textCount &+ max(0, textLists &- 1)) }
+    @inlinable public var choices: Int64 { max(1, count, bestOf) &* max(1, textCount &+ max(0, textLists &- 1)) }
 
     /// The most tokens that the model can have to read: one for every byte of text, which no tokenizer goes beyond; for
     /// pictures, sound and files see `PromptMedia`; no more than its context holds.
@@ -109,7 +113,7 @@ public struct RequestReader: BitwiseCopyable, Sendable {
 
     /// Tokens the model will read, guessed from the body's size: four bytes each; a picture, sound or file counts 1,000 and
     /// one for every 1,000 bytes of it.
-    public var promptEstimate: Int64 {
+    @inlinable public var promptEstimate: Int64 {
         let media = walk.countedBytes
         let text = bytesSeen &- min(media, bytesSeen)
         return Int64(min((text &+ 3) / 4, UInt64(TokenUsage.limit))) &+ mediaCount &* 1000 &+ Int64(media / 1000)
@@ -118,11 +122,15 @@ public struct RequestReader: BitwiseCopyable, Sendable {
     /// The model's name, unescaped; empty if there is none.
     @inlinable
     public func withModel<Result>(_ body: (Bytes) -> Result) -> Result {
-        let (copy, count) = modelBytes
+        let (copy, count) = (model, Int(modelLength))
         return copy.span.withUnsafeBufferPointer { body(Bytes($0.baseAddress, count)) }
     }
 
-    @usableFromInline var modelBytes: (InlineArray<128, UInt8>, Int) { (model, Int(modelLength)) }
+    /// Whether a stream's usage has to be asked for, because the client did not.
+    @inlinable
+    public func needsUsageOption(endpoint: Endpoint) -> Bool {
+        streams && includeUsage != true && endpoint.takesStreamOptions
+    }
 
     /// Takes the next `n` bytes of the body.
     public mutating func feed(_ p: UnsafePointer<UInt8>, _ n: Int) {

@@ -58,13 +58,13 @@ public struct StreamOpening: BitwiseCopyable, Sendable {
                 i &+= 1
             }
             reader.feed(p, i)
-            return .event(eventEnded(reader), count: i)
+            return .event(eventEnded(&reader), count: i)
         }
         reader.feed(p, n)
         return .needMore
     }
 
-    private mutating func eventEnded(_ reader: AnswerReader) -> OpeningEvent {
+    private mutating func eventEnded(_ reader: inout AnswerReader) -> OpeningEvent {
         let new = reader.documents &- documents
         documents = reader.documents
         let hadData = hasData

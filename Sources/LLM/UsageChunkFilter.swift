@@ -21,14 +21,14 @@ public struct UsageChunkFilter: BitwiseCopyable, Sendable {
     }
 
     /// Nothing is begun and nothing held: what comes next is an event's beginning.
-    public var isBetweenEvents: Bool { held == 0 && !hasLines && column == 0 && lineFeed == .none }
+    @inlinable public var isBetweenEvents: Bool { held == 0 && !hasLines && column == 0 && lineFeed == .none }
 
     private enum Verdict: UInt8, BitwiseCopyable, Sendable {
         case open, pass
     }
 
     /// What a line feed after the carriage return just seen belongs to.
-    private enum LineFeed: UInt8, BitwiseCopyable, Sendable {
+    @usableFromInline enum LineFeed: UInt8, BitwiseCopyable, Sendable {
         case none, line, event, removedEvent
     }
 
@@ -43,11 +43,11 @@ public struct UsageChunkFilter: BitwiseCopyable, Sendable {
     private var hasEmptyChoices = false
     private var documents: UInt8 = 0
     /// Bytes matched of "data:" at a line's start; 5 in a data line, then `other` or `comment`.
-    private var column: UInt8 = 0
+    @usableFromInline var column: UInt8 = 0
     /// The event has begun, with more than comments.
-    private var hasLines = false
+    @usableFromInline var hasLines = false
     private var hasData = false
-    private var lineFeed = LineFeed.none
+    @usableFromInline var lineFeed = LineFeed.none
     // Offsets in the piece: looked at, dealt with, and where the event began.
     private var looked = 0
     private var settled = 0

@@ -128,7 +128,7 @@ func fuzzLLMRequest(_ input: Input) {
         return
     }
     let model = Array("n\"\\\u{1}é".utf8)
-    let asksForUsage = RequestEdit.needsUsageOption(reader, endpoint: .chatCompletions)
+    let asksForUsage = reader.needsUsageOption(endpoint: .chatCompletions)
     let capacity = RequestEdit.capacity(bodyCount: body.count, modelCount: model.count)
     let out = GuardedMemory.other.room(capacity)
     let p = GuardedMemory.shared.place(body)

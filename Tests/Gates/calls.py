@@ -12,18 +12,25 @@ INDIRECT = "a call through a pointer"
 
 
 class Calls:
-    """`calls[function]` lists what it calls, jumps to as its last act included; names are demangled."""
+    """`calls[function]` lists what it calls, jumps to as its last act included, `copies[function]` how many bytes the calls
+    of memcpy have whose length stands before them; names are demangled."""
 
     def __init__(self, binary: Path):
         symbols = _symbols(binary)
         self._starts = sorted(symbols)
         self._symbols = symbols
         raw: dict[str, set[str]] = defaultdict(set)
+        lengths: dict[str, list[int]] = defaultdict(list)
         here = None
+        length, age = 0, 0
         code = subprocess.run(
             ["objdump", "-d", "-j", ".text", "--no-show-raw-insn", binary], capture_output=True, text=True, check=True)
         instruction = re.compile(r"^ *([0-9a-f]+):\t(call|jmp|j[a-z]+) +(\*|[0-9a-f]+)(?: <([^>]+)>)?")
+        third_argument = re.compile(r"mov +\$0x([0-9a-f]+),%[er]dx$")
         for line in code.stdout.splitlines():
+            age += 1
+            if set_length := third_argument.search(line):
+                length, age = int(set_length[1], 16), 0
             if not (found := instruction.match(line)):
                 continue
             address, operation, target, label = found.groups()
@@ -36,6 +43,8 @@ class Calls:
             there = label.split("@")[0] if label and "@plt" in label else self._function(int(target, 16))
             if there != here:
                 raw[here].add(there)
+            if there in ("memcpy", "memmove") and age < 8:
+                lengths[here].append(length)
         names = sorted({*raw, *(target for targets in raw.values() for target in targets)})
         done = subprocess.run(
             ["swift", "demangle", "--compact"], input="\n".join(names), capture_output=True, text=True, check=True)
@@ -45,6 +54,7 @@ class Calls:
             for name, text in zip(names, done.stdout.splitlines(), strict=True)
         }
         self.mangled = {readable[name]: name for name in names}
+        self.copies = {readable[name]: found for name, found in lengths.items()}
         self.calls = {readable[name]: {readable[target] for target in targets} for name, targets in raw.items()}
 
     def _function(self, address: int) -> str:

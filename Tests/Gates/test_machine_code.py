@@ -47,6 +47,11 @@ HARMLESS = [
     (r"\bReactor\.TLSSession\.", r"^Glibc\.errno\.getter", "reads a number"),
 ]
 
+# Functions that copy a kilobyte and more, and what.
+COPIES = {
+    r"^Proxy\.Worker\.takeToProvider\(": "what an exchange with a provider keeps begins as a copy",
+}
+
 FORBIDDEN = re.compile(
     r"^_?swift_|\bSwift\.(?!U?Int|Bool|Unsafe|Optional|SIMD)|^(generic|function signature) \S*specialization .*\bSwift\._"
     r"|^outlined |^(lazy )?(protocol witness|type metadata)|^dispatch thunk|^(c|m|re)alloc$|^posix_memalign$")
@@ -63,9 +68,29 @@ STATIONS = (
     r"Store\.AuditEncoder\.encodeUsage")
 
 
-def test_the_hot_path_counts_no_references(figure):
-    calls = Calls(binary())
+@pytest.fixture(scope="module")
+def calls():
+    return Calls(binary())
+
+
+def _root(calls: Calls) -> str:
     [root] = calls.find(r"^Proxy\.Worker\.run\(\) -> \(\)$")
+    return root
+
+
+def test_the_hot_path_copies_nothing_large(calls, figure):
+    """A large value that is handed on as such is copied for each call, which no line of the source shows."""
+    ways = calls.walk(_root(calls), MODULES, lambda name: any(re.search(pattern, name) for pattern in COLD))
+    large = {name: max(found) for name in ways if (found := calls.copies.get(name)) and max(found) >= 1024}
+    known = {name for name in large if any(re.search(pattern, name) for pattern in COPIES)}
+    figure("copies of 1 kB and more on the hot path", str(len(large)), f"of which {len(known)} are meant")
+    assert large.keys() == known, "\n".join(
+        f"{' > '.join(map(_short, ways[name]))}: {large[name]} bytes" for name in large.keys() - known)
+    assert len(known) == len(COPIES), "take out of COPIES what copies no longer"
+
+
+def test_the_hot_path_counts_no_references(calls, figure):
+    root = _root(calls)
     used = set()
 
     def is_cold(name: str) -> bool:

@@ -19,6 +19,18 @@ import Testing
         #expect(MemoryLayout<CompiledKey>.stride == 128)
     }
 
+    /// `begin` copies what stands before the parts that few exchanges need.
+    @Test func whatAnExchangeWithAProviderBeginsWith() throws {
+        let form = try #require(MemoryLayout<ProviderExchange>.offset(of: \.form))
+        let rare = try [
+            #require(MemoryLayout<ProviderExchange>.offset(of: \.filter)),
+            #require(MemoryLayout<ProviderExchange>.offset(of: \.inflater)),
+        ]
+        #expect(rare.allSatisfy { $0 > form })
+        let needed = try #require(MemoryLayout<ProviderExchange>.offset(of: \.workspace))
+        #expect(needed < form && form <= 2432)
+    }
+
     @Test func aRouteTakesFourLines() { #expect(MemoryLayout<CompiledRoute>.stride == 256) }
 
     private struct Line: BitwiseCopyable {

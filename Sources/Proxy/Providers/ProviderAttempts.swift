@@ -89,18 +89,35 @@ struct ProviderAttempts: BitwiseCopyable {
         set { items[index] = newValue }
     }
 
+    /// Of the first item.
+    @inline(__always)
+    fileprivate static var itemsOffset: Int { MemoryLayout<ProviderAttempts>.offset(of: \.items).unsafelyUnwrapped }
+
     mutating func append(_ attempt: ProviderAttempt) {
         guard count < Self.capacity else { return }
         items[count] = attempt
         count += 1
     }
 
+    var last: ProviderAttempt? { count > 0 ? items[count - 1] : nil }
+}
+
+typealias AttemptsPointer = UnsafePointer<ProviderAttempts>
+
+/// What is asked of attempts where they stand: a call on the value would get a copy of all sixteen.
+extension UnsafePointer<ProviderAttempts> {
+    @inline(__always)
+    private var items: UnsafePointer<ProviderAttempt> {
+        (UnsafeRawPointer(self) + ProviderAttempts.itemsOffset).assumingMemoryBound(to: ProviderAttempt.self)
+    }
+
+    @inline(__always)
+    func attempt(_ index: Int) -> ProviderAttempt { items[index] }
+
     /// How often this key was tried for this candidate.
     func count(candidate: Int, key: Int) -> Int {
         var n = 0
-        for i in 0..<count where Int(items[i].candidate) == candidate && Int(items[i].key) == key { n += 1 }
+        for i in 0..<pointee.count where Int(items[i].candidate) == candidate && Int(items[i].key) == key { n += 1 }
         return n
     }
-
-    var last: ProviderAttempt? { count > 0 ? items[count - 1] : nil }
 }

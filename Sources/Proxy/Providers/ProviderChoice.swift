@@ -55,8 +55,8 @@ extension ProviderTable {
     static let maxRepeats = 2
     static let firstPauseMilliseconds: UInt64 = 200
 
-    func next(_ set: CandidateSet, after attempts: ProviderAttempts, now: UInt64, random: UInt64) -> ProviderNext {
-        if attempts.count >= settings.maxAttempts || attempts.count >= ProviderAttempts.capacity {
+    func next(_ set: CandidateSet, after attempts: AttemptsPointer, now: UInt64, random: UInt64) -> ProviderNext {
+        if attempts.pointee.count >= settings.maxAttempts || attempts.pointee.count >= ProviderAttempts.capacity {
             return .nothing(retryAfterMilliseconds: 0)
         }
         // Where others take what was usable a moment ago there may be another; not for ever.
@@ -75,7 +75,7 @@ extension ProviderTable {
 
     /// Of the first group with a usable candidate one by the strategy; candidates whose provider has failed in this
     /// exchange come last.
-    private func pick(_ set: CandidateSet, _ attempts: ProviderAttempts, _ now: UInt64, _ random: UInt64) -> Int? {
+    private func pick(_ set: CandidateSet, _ attempts: AttemptsPointer, _ now: UInt64, _ random: UInt64) -> Int? {
         var pass = 0
         while pass < 2 {
             var i = 0
@@ -88,7 +88,7 @@ extension ProviderTable {
                     i &+= 1
                 }
                 if choice.count == 0 { continue }
-                let turn = attempts.count == 0 ? set.turns.takeTurn() : set.turns.turn
+                let turn = attempts.pointee.count == 0 ? set.turns.takeTurn() : set.turns.turn
                 if let decided = choice.decide(turn: turn) { return Int(decided) }
                 var k = first
                 while k < i {
@@ -105,7 +105,7 @@ extension ProviderTable {
     }
 
     private func isOption(
-        _ set: CandidateSet, _ index: Int, _ attempts: ProviderAttempts, _ now: UInt64, isSecondPass: Bool
+        _ set: CandidateSet, _ index: Int, _ attempts: AttemptsPointer, _ now: UInt64, isSecondPass: Bool
     ) -> Bool {
         hasFailed(set, Int(set.candidates[index].provider), attempts) == isSecondPass
             && verdict(set, index, attempts, now: now) == .usable
@@ -116,10 +116,10 @@ extension ProviderTable {
         return provider.pointee.load.option(index: index, weight: provider.pointee.weight)
     }
 
-    private func hasFailed(_ set: CandidateSet, _ provider: Int, _ attempts: ProviderAttempts) -> Bool {
+    private func hasFailed(_ set: CandidateSet, _ provider: Int, _ attempts: AttemptsPointer) -> Bool {
         var i = 0
-        while i < attempts.count {
-            let attempt = attempts[i]
+        while i < attempts.pointee.count {
+            let attempt = attempts.attempt(i)
             if attempt.outcome.isProviderFault && Int(set.candidates[Int(attempt.candidate)].provider) == provider {
                 return true
             }
@@ -144,7 +144,7 @@ extension ProviderTable {
 
     /// Whether a candidate can take the next attempt, or the first thing that speaks against it.
     func verdict(
-        _ set: CandidateSet, _ index: Int, _ attempts: ProviderAttempts, now: UInt64
+        _ set: CandidateSet, _ index: Int, _ attempts: AttemptsPointer, now: UInt64
     ) -> CandidateVerdict {
         let admission = admission(set, index)
         if admission != .usable { return admission }
@@ -182,7 +182,7 @@ extension ProviderTable {
 
     /// The candidate is usable: one of its keys by the provider's strategy.
     private func pickKey(
-        _ set: CandidateSet, _ index: Int, _ attempts: ProviderAttempts, _ now: UInt64, _ random: UInt64
+        _ set: CandidateSet, _ index: Int, _ attempts: AttemptsPointer, _ now: UInt64, _ random: UInt64
     ) -> Int {
         let provider = providers.pointer(Int(set.candidates[index].provider))
         let first = Int(provider.pointee.firstKey)
@@ -206,7 +206,7 @@ extension ProviderTable {
         return Int(choice.chosen)
     }
 
-    private func isOption(key: Int, of candidate: Int, _ attempts: ProviderAttempts, _ now: UInt64) -> Bool {
+    private func isOption(key: Int, of candidate: Int, _ attempts: AttemptsPointer, _ now: UInt64) -> Bool {
         keys.pointer(key).pointee.isEnabled && keys.pointer(key).pointee.load.health.isUsable(nowMilliseconds: now)
             && attempts.count(candidate: candidate, key: key) == 0
     }
@@ -216,17 +216,17 @@ extension ProviderTable {
     }
 
     /// Everything has been tried. What failed in a way that may pass is tried again, after a pause that grows.
-    private func again(_ set: CandidateSet, after attempts: ProviderAttempts, now: UInt64) -> ProviderNext {
+    private func again(_ set: CandidateSet, after attempts: AttemptsPointer, now: UInt64) -> ProviderNext {
         var repeats = 0
         var i = 0
-        while i < attempts.count {
-            let attempt = attempts[i]
+        while i < attempts.pointee.count {
+            let attempt = attempts.attempt(i)
             repeats += attempts.count(candidate: Int(attempt.candidate), key: Int(attempt.key)) > 1 ? 1 : 0
             i &+= 1
         }
-        i = attempts.count - 1
+        i = attempts.pointee.count - 1
         while i >= 0 {
-            let attempt = attempts[i]
+            let attempt = attempts.attempt(i)
             i &-= 1
             let candidate = Int(attempt.candidate)
             let tries = attempts.count(candidate: candidate, key: Int(attempt.key))
@@ -244,7 +244,7 @@ extension ProviderTable {
     }
 
     /// How long until the first of what is left out for a while is back.
-    private func soonest(_ set: CandidateSet, _ attempts: ProviderAttempts, _ now: UInt64) -> UInt64 {
+    private func soonest(_ set: CandidateSet, _ attempts: AttemptsPointer, _ now: UInt64) -> UInt64 {
         var until = UInt64.max
         for i in 0..<set.count {
             switch verdict(set, i, attempts, now: now) {

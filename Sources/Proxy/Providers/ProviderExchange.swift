@@ -38,7 +38,6 @@ struct ProviderExchange: BitwiseCopyable {
     var promptEstimate: Int64 = 0
     /// The body is a form, and what it says.
     var isForm = false
-    var form = FormReader()
     var asksForStream: Bool { request.streams || endpoint.endpoint == .geminiStream }
     /// The answer is to report usage although the client did not ask for it.
     var asksForUsage = false
@@ -61,7 +60,7 @@ struct ProviderExchange: BitwiseCopyable {
     var isHolding = false
     var framing = Framing.json
     var isChunked = false
-    /// Reader and filter are not as they were made.
+    /// The reader is not as it was made.
     var hasRead = false
     /// Raw bytes of the body that have not gone on; `.max` if that is not known before its end.
     var bodyLeft = UInt64.max
@@ -89,12 +88,54 @@ struct ProviderExchange: BitwiseCopyable {
     var readAhead = 0
     /// Monotonic milliseconds: from then on nothing is held back any more.
     var holdUntil: UInt64 = 0
-    var filter = UsageChunkFilter()
     /// What the filter holds back.
     var hold = Buffer.empty
     /// The chunk that reports usage is taken out of the stream.
     var isFiltering = false
     var isCompressed = false
-    var inflater = StreamInflater(.gzip, workspace: UnsafeMutableRawPointer(bitPattern: 16).unsafelyUnwrapped)
+    /// Of `inflater`.
     var workspace = Buffer.empty
+
+    // Few exchanges need these: they are made anew by whoever does, see `begin`.
+    var form = FormReader()
+    var filter = UsageChunkFilter()
+    var inflater = StreamInflater(.gzip, workspace: UnsafeMutableRawPointer(bitPattern: 16).unsafelyUnwrapped)
+}
+
+extension UnsafeMutablePointer<ProviderExchange> {
+    /// Makes the slot one of an exchange that has just come.
+    ///
+    /// - Parameter fresh: one as it was made, which is copied.
+    @inline(__always)
+    func begin(_ fresh: UnsafeMutablePointer<ProviderExchange>) {
+        let needed = MemoryLayout<ProviderExchange>.offset(of: \.form).unsafelyUnwrapped
+        UnsafeMutableRawPointer(self).copyMemory(from: fresh, byteCount: needed)
+    }
+
+    // Parts that are handed on by their address.
+
+    @inline(__always)
+    var attempts: UnsafePointer<ProviderAttempts> {
+        UnsafePointer(part(MemoryLayout<ProviderExchange>.offset(of: \.attempts).unsafelyUnwrapped))
+    }
+
+    @inline(__always)
+    var request: UnsafeMutablePointer<RequestReader> {
+        part(MemoryLayout<ProviderExchange>.offset(of: \.request).unsafelyUnwrapped)
+    }
+
+    @inline(__always)
+    var form: UnsafeMutablePointer<FormReader> {
+        part(MemoryLayout<ProviderExchange>.offset(of: \.form).unsafelyUnwrapped)
+    }
+
+    @inline(__always)
+    var single: UnsafePointer<Candidate> {
+        UnsafePointer(part(MemoryLayout<ProviderExchange>.offset(of: \.single).unsafelyUnwrapped))
+    }
+
+    @inline(__always)
+    private func part<Part>(_ offset: Int) -> UnsafeMutablePointer<Part> {
+        (UnsafeMutableRawPointer(self) + offset).assumingMemoryBound(to: Part.self)
+    }
 }

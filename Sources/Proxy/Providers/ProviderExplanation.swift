@@ -5,7 +5,7 @@ import Reactor
 struct ProviderExplanation {
     let table: ProviderTable
     let endpoint: Endpoint
-    let request: RequestReader
+    let request: UnsafeMutablePointer<RequestReader>
     /// The key that the request is said to come with.
     let caller: UnsafePointer<CallerPolicy>?
     /// Monotonic, and Unix.
@@ -21,11 +21,13 @@ struct ProviderExplanation {
         let match = Endpoint.of(path: request.path)
         guard !table.isEmpty, request.method == .post, match.endpoint.namesModel else { return nil }
         guard let name = model(request, match), !name.isEmpty else { return nil }
-        let reader = read(request)
-        let explanation = ProviderExplanation(
-            table: table, endpoint: match.endpoint, request: reader, caller: caller)
-        return Array(name.utf8).withUnsafeBufferPointer {
-            explanation.explain(name, Bytes($0.baseAddress, $0.count))
+        var reader = read(request)
+        return withUnsafeMutablePointer(to: &reader) { reader in
+            let explanation = ProviderExplanation(
+                table: table, endpoint: match.endpoint, request: reader, caller: caller)
+            return Array(name.utf8).withUnsafeBufferPointer {
+                explanation.explain(name, Bytes($0.baseAddress, $0.count))
+            }
         }
     }
 
@@ -64,13 +66,14 @@ struct ProviderExplanation {
             if let caller, !caller.pointee.allowedModels.isEmpty { set.caller = caller }
             set.asked = name
             if let caller { set.payer = table.payer(caller) }
-            (set.tier, set.isFast) = (request.tier, request.isFast)
+            (set.tier, set.isFast) = (request.pointee.tier, request.pointee.isFast)
             return explain(text, set, isAlias: entry?.isAlias ?? false)
         }
     }
 
     private func explain(_ text: String, _ set: CandidateSet, isAlias: Bool) -> RouteExplanation.ProviderChoice {
-        let verdicts = (0..<set.count).map { table.verdict(set, $0, ProviderAttempts(), now: now) }
+        var none = ProviderAttempts()
+        let verdicts = (0..<set.count).map { table.verdict(set, $0, &none, now: now) }
         let usable = verdicts.indices.filter { verdicts[$0] == .usable }
         let first = usable.filter { set.candidates[$0].group == set.candidates[usable[0]].group }
         let shares = shares(set, first)

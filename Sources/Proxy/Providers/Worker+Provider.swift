@@ -42,7 +42,7 @@ extension Worker {
             return true
         }
         let side = providerExchanges.pointer(slot)
-        side.initialize(from: freshProviderExchange, count: 1)
+        side.begin(freshProviderExchange)
         side.pointee.endpoint = match
         c.pointee.exchange.provider = Int32(slot)
         let refusal = admit(c, side, request)
@@ -89,9 +89,7 @@ extension Worker {
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
         var set: CandidateSet
         if side.pointee.entry < 0 {
-            let offset = MemoryLayout<ProviderExchange>.offset(of: \.single).unsafelyUnwrapped
-            let single = (UnsafeRawPointer(side) + offset).assumingMemoryBound(to: Candidate.self)
-            set = CandidateSet(candidates: single, count: 1, turns: providers.sharedTurns)
+            set = CandidateSet(candidates: side.single, count: 1, turns: providers.sharedTurns)
             // Whoever names a provider outright gets it, whatever it is said to speak.
             set.isNamed = true
         } else {
@@ -152,7 +150,7 @@ extension Worker {
         let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
         let set = candidates(c, side)
-        switch providers.next(set, after: side.pointee.attempts, now: now, random: nextRandom()) {
+        switch providers.next(set, after: side.attempts, now: now, random: nextRandom()) {
         case .nothing(let wait):
             c.pointee.exchange.retryAfterMilliseconds = UInt32(clamping: wait)
             return false

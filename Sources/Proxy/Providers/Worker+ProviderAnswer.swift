@@ -125,10 +125,7 @@ extension Worker {
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
         let key = providers.keys.pointer(Int(side.pointee.key))
         let apiType = providers.providers.pointer(Int(key.pointee.provider)).pointee.apiType
-        if side.pointee.hasRead {
-            side.pointee.reader = freshProviderExchange.pointee.reader
-            side.pointee.filter = freshProviderExchange.pointee.filter
-        }
+        if side.pointee.hasRead { side.pointee.reader = freshProviderExchange.pointee.reader }
         side.pointee.hasRead = true
         side.pointee.reader.begin(
             endpoint: side.pointee.endpoint.endpoint, apiType: apiType, framing: side.pointee.framing)
@@ -141,6 +138,7 @@ extension Worker {
             // Without a chunk to take out, only so that another provider's stream can be added to it.
             && (side.pointee.asksForUsage || side.pointee.bodyLeft != .max)
         if side.pointee.isFiltering {
+            side.pointee.filter = freshProviderExchange.pointee.filter
             if !side.pointee.hold.isAllocated {
                 side.pointee.hold = pool.take(atLeast: UsageChunkFilter.holdCapacity)
             }

@@ -49,7 +49,7 @@ extension Worker {
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
         return providers.hasOther(
             candidates(c, side), than: Int(side.pointee.candidate), key: Int(side.pointee.key),
-            after: side.pointee.attempts, now: now)
+            after: side.attempts, now: now)
     }
 
     /// Looks at a stream whose head has just come. See `lookAtAnswer`.
@@ -357,14 +357,14 @@ extension Worker {
 extension ProviderTable {
     /// Whether another candidate, or another key of this one, could take over from the attempt under way.
     func hasOther(
-        _ set: CandidateSet, than candidate: Int, key: Int, after attempts: ProviderAttempts, now: UInt64
+        _ set: CandidateSet, than candidate: Int, key: Int, after attempts: AttemptsPointer, now: UInt64
     ) -> Bool {
-        guard attempts.count + 1 < min(settings.maxAttempts, ProviderAttempts.capacity) else { return false }
-        var tried = attempts
+        guard attempts.pointee.count + 1 < min(settings.maxAttempts, ProviderAttempts.capacity) else { return false }
+        var tried = attempts.pointee
         tried.append(ProviderAttempt(candidate: Int32(truncatingIfNeeded: candidate), key: Int32(key)))
         var i = 0
         while i < set.count {
-            if verdict(set, i, tried, now: now) == .usable { return true }
+            if verdict(set, i, &tried, now: now) == .usable { return true }
             i &+= 1
         }
         return false

@@ -166,10 +166,11 @@ extension Worker {
             side.pointee.promptEstimate = side.pointee.request.promptEstimate
             side.pointee.asksForUsage =
                 side.pointee.request.isWhole && !side.pointee.request.isMalformed
-                && RequestEdit.needsUsageOption(side.pointee.request, endpoint: match.endpoint)
+                && side.pointee.request.needsUsageOption(endpoint: match.endpoint)
             if side.pointee.request.streams { c.pointee.exchange.isStream = true }
         } else {
             side.pointee.isForm = true
+            side.pointee.form = freshProviderExchange.pointee.form
             side.pointee.form.read(body, contentType: type)
             if side.pointee.form.streams { c.pointee.exchange.isStream = true }
         }
@@ -184,11 +185,12 @@ extension Worker {
             return match.endpoint.apiType == .openai ? nameDeployment(c, side) : .none
         }
         if side.pointee.isForm {
-            let form = side.pointee.form
-            guard form.isWhole, let span = form.model, span.end > span.start, let p = body.pointer else {
+            let form = side.form
+            guard form.pointee.isWhole, let span = form.pointee.model, span.end > span.start, let p = body.pointer
+            else {
                 return .missingModel
             }
-            if form.modelsDisagree { return .conflictingMembers }
+            if form.pointee.modelsDisagree { return .conflictingMembers }
             guard span.end &- span.start <= UInt64(RequestReader.modelCapacity) else { return .modelNotFound }
             pool.append(&side.pointee.name, p + Int(span.start), Int(span.end &- span.start))
             return .none
@@ -208,11 +210,11 @@ extension Worker {
     private mutating func nameDeployment(
         _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>
     ) -> ExchangeError {
-        let request = side.pointee.request
+        let request = side.request
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
         let deployment = Bytes(side.pointee.name.readPointer, side.pointee.name.count)
-        guard request.isWhole, !request.isMalformed, !request.modelsDisagree, !request.modelIsTooLong,
-            request.modelSpan != nil, providers.resolve(deployment) == nil
+        guard request.pointee.isWhole, !request.pointee.isMalformed, !request.pointee.modelsDisagree,
+            !request.pointee.modelIsTooLong, request.pointee.modelSpan != nil, providers.resolve(deployment) == nil
         else { return .none }
         if c.pointee.exchange.keyIndex >= 0 {
             let caller = providers.callers.pointer(Int(c.pointee.exchange.keyIndex))
@@ -221,7 +223,7 @@ extension Worker {
             }
         }
         pool.give(&side.pointee.name)
-        request.withModel { pool.append(&side.pointee.name, $0.pointer ?? UnsafePointer(scratch), $0.count) }
+        request.pointee.withModel { pool.append(&side.pointee.name, $0.pointer ?? UnsafePointer(scratch), $0.count) }
         (side.pointee.endpoint.modelStart, side.pointee.endpoint.modelEnd) = (0, 0)
         return side.pointee.name.isEmpty ? .missingModel : .none
     }

@@ -3,34 +3,35 @@ import Reactor
 
 /// What of a request decides how much it may come to.
 struct RequestBounds {
-    var request: RequestReader
+    /// Valid for as long as the bounds are asked.
+    let request: UnsafeMutablePointer<RequestReader>
     var endpoint: Endpoint
     /// Nil unless the body is a form.
-    var form: FormReader?
+    var form: UnsafeMutablePointer<FormReader>?
     /// Bytes of the body.
     var size: Int64
 
-    init(_ request: RequestReader, _ endpoint: Endpoint) {
-        (self.request, self.endpoint, size) = (request, endpoint, Int64(clamping: request.bytesSeen))
+    init(_ request: UnsafeMutablePointer<RequestReader>, _ endpoint: Endpoint) {
+        (self.request, self.endpoint, size) = (request, endpoint, Int64(clamping: request.pointee.bytesSeen))
     }
 
     init(
         _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>, size: Int
     ) {
-        request = side.pointee.request
+        request = side.request
         endpoint = side.pointee.endpoint.endpoint
-        form = side.pointee.isForm ? side.pointee.form : nil
+        form = side.pointee.isForm ? side.form : nil
         self.size = Int64(size)
     }
 
-    var choices: Int64 { min(form?.count ?? request.choices, 1000) }
+    var choices: Int64 { min(form?.pointee.count ?? request.pointee.choices, 1000) }
 
     /// The most tokens of its prompt.
     func prompt(model: Bytes, context: Int64) -> Int64 {
         let picture = PictureTokens.most(model: model)
-        guard let form else { return request.promptBound(pictureTokens: picture, context: context) }
+        guard let form else { return request.pointee.promptBound(pictureTokens: picture, context: context) }
         // Sound or pictures, and some text.
-        let bound = size / 16 &+ form.files &* picture &+ 1000
+        let bound = size / 16 &+ form.pointee.files &* picture &+ 1000
         return context > 0 ? min(bound, context) : bound
     }
 
@@ -46,7 +47,7 @@ struct RequestBounds {
         case .speech: return size &* 2
         default:
             guard endpoint.generates else { return 0 }
-            return min(request.maxTokens(at: endpoint) ?? assumed, TokenUsage.limit) &* choices
+            return min(request.pointee.maxTokens(at: endpoint) ?? assumed, TokenUsage.limit) &* choices
         }
     }
 
@@ -74,7 +75,7 @@ extension ProviderTable {
                 worst.tokens = max(worst.tokens, min(prompt &+ completion, TokenUsage.limit))
                 if index >= 0, prices[index].currency.elementsEqual(currency) {
                     let amount = prices[index].price.worstCost(
-                        tier: bounds.request.tier, isFast: bounds.request.isFast, prompt: prompt,
+                        tier: bounds.request.pointee.tier, isFast: bounds.request.pointee.isFast, prompt: prompt,
                         completion: completion, images: bounds.endpoint == .images ? bounds.choices : 0,
                         milliseconds: bounds.milliseconds)
                     worst.amount = max(worst.amount, amount ?? 0)
