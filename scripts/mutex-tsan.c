@@ -22,7 +22,7 @@ typedef __attribute__((swiftcall)) void (*unlock_function)(SELF);
 static lock_function lock;
 static unlock_function unlock;
 
-// The mutex of a global may be contended before or after anything else here: looked up before there is a second thread.
+// Before there is a second thread. A Swift that calls them otherwise is noticed at the start.
 __attribute__((constructor)) static void look_up(void) {
     lock = (lock_function)dlsym(RTLD_NEXT, LOCK);
     unlock = (unlock_function)dlsym(RTLD_NEXT, UNLOCK);
