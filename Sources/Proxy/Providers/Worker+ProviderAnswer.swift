@@ -139,9 +139,7 @@ extension Worker {
             && (side.pointee.asksForUsage || side.pointee.bodyLeft != .max)
         if side.pointee.isFiltering {
             side.pointee.filter = freshProviderExchange.pointee.filter
-            if !side.pointee.hold.isAllocated {
-                side.pointee.hold = pool.take(atLeast: UsageChunkFilter.holdCapacity)
-            }
+            if side.pointee.hold.isAllocated { pool.give(&side.pointee.hold) }
         }
     }
 

@@ -212,7 +212,7 @@ extension Worker {
     }
 
     /// Copies what the filter lets through of `p` to `at` in `out`.
-    private func filter(
+    private mutating func filter(
         _ side: UnsafeMutablePointer<ProviderExchange>, _ p: UnsafePointer<UInt8>, _ n: Int, at start: Int,
         _ isRead: inout Bool
     ) -> Int {
@@ -228,18 +228,22 @@ extension Worker {
         return at - start + filterUnknown(side, p, n, at: at)
     }
 
-    private func filterUnknown(
+    /// The filter's buffer is there while something is held, which few events take: most streams that wait have none.
+    private mutating func filterUnknown(
         _ side: UnsafeMutablePointer<ProviderExchange>, _ p: UnsafePointer<UInt8>, _ n: Int, at: Int
     ) -> Int {
         guard side.pointee.asksForUsage else {
             (out + at).update(from: p, count: n)
             return n
         }
+        if !side.pointee.hold.isAllocated { side.pointee.hold = pool.take(atLeast: UsageChunkFilter.holdCapacity) }
         let hold = side.pointee.hold.base.unsafelyUnwrapped
         var count = 0
         while true {
             switch side.pointee.filter.next(p, n, hold: hold) {
-            case .end: return count
+            case .end:
+                if side.pointee.filter.held == 0 { pool.give(&side.pointee.hold) }
+                return count
             case .pass(let start, let length):
                 (out + at + count).update(from: p + start, count: length)
                 count += length
