@@ -69,18 +69,20 @@ public struct RingProducer: ~Copyable {
         fetchNext()
     }
 
-    /// The ring is larger than the caches: the lines of the next record come while other work is done.
+    /// The ring is larger than the caches: the lines of the next record come while other work is done. Those behind the area's
+    /// end are nobody's, and asking for them does nothing.
     @inlinable @inline(__always)
     func fetchNext() {
-        var i: UInt64 = 0
+        let next = area + Int(write & (capacity &- 1))
+        var i = 0
         while i < Self.fetchedBytes {
-            fg_prefetch_to_write(area + Int((write &+ i) & (capacity &- 1)))
+            fg_prefetch_to_write(next + i)
             i &+= 64
         }
     }
 
     /// About what a record with headers has.
-    @usableFromInline static var fetchedBytes: UInt64 { 640 }
+    @usableFromInline static var fetchedBytes: Int { 640 }
 
     /// Whether more than so many bytes wait for the consumer.
     @inlinable
