@@ -110,7 +110,10 @@ def test_bytes_behind_an_upgrade_wait_for_its_answer(site):
         assert connection.read_response().status == 401, "it is a request of its own, without a key"
     assert b"hidden" not in site.upstream.raw
 
+    used = []
+
     def switches(exchange):
+        used.append(exchange.connection)
         exchange.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
         got = b""
         while len(got) < len(hidden):
@@ -127,9 +130,9 @@ def test_bytes_behind_an_upgrade_wait_for_its_answer(site):
             assert connection._fill()
         assert bytes(connection.buffer) == hidden
     # The upstream's connection that was a tunnel carries nobody else's request.
-    connections = len(site.upstream.connections)
+    site.upstream.then(lambda exchange: (used.append(exchange.connection), exchange.answer()))
     assert site.call().status == 200
-    assert len(site.upstream.connections) == connections + 1
+    assert used[0] is not used[1]
 
 
 def test_interim_answers_announce_no_body(site):
