@@ -52,6 +52,8 @@ struct ClientConnection: BitwiseCopyable {
     /// Whom the client's certificate names, if it has shown one.
     var subject = Buffer.empty
     var lingeredBytes: UInt32 = 0
+    /// The kernel acknowledges the first request with its answer; see `Worker.acknowledgeAtOnce`.
+    var acksLater = true
 }
 
 /// The upstream's side of a connection.

@@ -64,10 +64,21 @@ extension Worker {
             }
             c.pointee.tls = session
             c.pointee.state = .handshake
+            // A handshake is a conversation in small pieces.
+            acknowledgeAtOnce(c)
         }
         metrics.clientOpened()
         setDeadline(client: index, now + current.pointee.policy.headerTimeoutMilliseconds)
         return index
+    }
+
+    /// More of a connection's first request is to come. Its sender may wait for an acknowledgement before it sends more
+    /// (Nagle's algorithm), so the kernel is to acknowledge at once again, as it does by itself on a new connection; that
+    /// what it accepts for the worker does not was asked of the listening socket.
+    @inline(never)
+    func acknowledgeAtOnce(_ c: UnsafeMutablePointer<ClientConnection>) {
+        c.pointee.acksLater = false
+        Socket.acknowledgeAtOnce(c.pointee.fd)
     }
 
     /// Lets the queue wait until there is room again.

@@ -29,6 +29,7 @@ extension Worker {
     private mutating func beginPartialBody(_ index: UInt32) {
         let c = clients.pointer(index)
         c.pointee.exchange.phase = .readingBody
+        if c.pointee.acksLater { acknowledgeAtOnce(c) }
         if c.pointee.exchange.requestIsChunked {
             c.pointee.exchange.usesDecodedBody = true
             guard decodeBufferedChunks(index) else { return }

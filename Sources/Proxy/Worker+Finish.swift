@@ -62,6 +62,7 @@ extension Worker {
         // While idle connections are let be, one that was not told that it ends gets its last request answered.
         if keepsAlive && !c.pointee.hasHungUp && (!isDraining || closesIdleAt != noDeadline) {
             c.pointee.state = .readingHead
+            c.pointee.acksLater = false
             setDeadline(client: client, now + current.pointee.policy.keepaliveTimeoutMilliseconds)
             if c.pointee.inbound.isAllocated || c.pointee.isReadable { enqueueClient(client) }
             return

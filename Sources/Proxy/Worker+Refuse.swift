@@ -86,8 +86,9 @@ extension Worker {
             c.pointee.exchange.responseBytes = UInt64(bodyCount)
         }
         c.pointee.exchange.phase = .flushing
-        guard sendToClient(index, out + start, count) else { return }
-        if hasBody, let p = body.pointer, !sendToClient(index, p, body.count) { return }
+        let hasOtherPart = hasBody && !body.isEmpty
+        guard sendToClient(index, out + start, count, isLast: !hasOtherPart) else { return }
+        if hasOtherPart, let p = body.pointer, !sendToClient(index, p, body.count, isLast: true) { return }
         if c.pointee.outbound.isEmpty { return finishExchange(index) }
         keepAuditDescription(index)
     }

@@ -27,9 +27,10 @@ extension Worker {
             let taken = Int(min(UInt64(n), c.pointee.exchange.responseRemaining))
             c.pointee.exchange.responseRemaining &-= UInt64(taken)
             if taken < n { u.pointee.staysOpen = false }
-            guard sendPlain(client, p, taken, headBytes) else { return -1 }
+            let isLast = c.pointee.exchange.responseRemaining == 0
+            guard sendPlain(client, p, taken, headBytes, isLast: isLast) else { return -1 }
             observe(c, p, taken)
-            if c.pointee.exchange.responseRemaining == 0 {
+            if isLast {
                 responseIsComplete(upstream)
                 return -1
             }
@@ -39,7 +40,7 @@ extension Worker {
         case .untilClose: return relayUntilClose(upstream, p, n, headBytes)
         default:
             if n > 0 { u.pointee.staysOpen = false }
-            guard sendPlain(client, p, 0, headBytes) else { return -1 }
+            guard sendPlain(client, p, 0, headBytes, isLast: true) else { return -1 }
             responseIsComplete(upstream)
             return -1
         }
@@ -47,13 +48,15 @@ extension Worker {
 
     /// Body bytes as they are, joined to the head if both fit one call.
     @inline(__always)
-    private mutating func sendPlain(_ client: UInt32, _ p: UnsafePointer<UInt8>, _ n: Int, _ headBytes: Int) -> Bool {
-        if headBytes == 0 { return n == 0 || sendToClient(client, p, n) }
+    private mutating func sendPlain(
+        _ client: UInt32, _ p: UnsafePointer<UInt8>, _ n: Int, _ headBytes: Int, isLast: Bool
+    ) -> Bool {
+        if headBytes == 0 { return n == 0 || sendToClient(client, p, n, isLast: isLast) }
         if n <= Self.joinedBodyBytes {
             (out + headBytes).update(from: p, count: n)
-            return sendToClient(client, out, headBytes + n)
+            return sendToClient(client, out, headBytes + n, isLast: isLast)
         }
-        return sendToClient(client, out, headBytes) && sendToClient(client, p, n)
+        return sendToClient(client, out, headBytes) && sendToClient(client, p, n, isLast: isLast)
     }
 
     private mutating func relayUntilClose(
@@ -66,7 +69,7 @@ extension Worker {
             (out + dataAt).update(from: p, count: n)
             guard sendChunk(client, headBytes, n, last: false, trailers: .empty) else { return -1 }
         } else {
-            guard sendPlain(client, p, n, headBytes) else { return -1 }
+            guard sendPlain(client, p, n, headBytes, isLast: false) else { return -1 }
         }
         observe(c, p, n)
         keepAuditDescription(client)
@@ -166,7 +169,7 @@ extension Worker {
             start -= headBytes
             if start > 0 { memmove(out + start, out, headBytes) }
         }
-        return sendToClient(client, out + start, end - start)
+        return sendToClient(client, out + start, end - start, isLast: last)
     }
 
     /// The same for a client that knows no chunks: the end of the connection ends the body.
@@ -203,15 +206,24 @@ extension Worker {
 
     /// Hands bytes to the client's socket; what it does not take waits in the connection's buffer, and reading from the
     /// upstream rests until it has gone. False if the client is gone and the exchange with it.
+    ///
+    /// - Parameter isLast: the exchange is finished at once when these are out. If the connection ends with it the kernel may
+    ///   keep a last short segment until then: so the FIN needs no segment, nor the response an acknowledgement, of its own.
     @inline(__always)
-    mutating func sendToClient(_ client: UInt32, _ p: UnsafePointer<UInt8>, _ n: Int) -> Bool {
+    mutating func sendToClient(_ client: UInt32, _ p: UnsafePointer<UInt8>, _ n: Int, isLast: Bool = false) -> Bool {
         let c = clients.pointer(client)
         if !c.pointee.outbound.isEmpty {
             pool.append(&c.pointee.outbound, p, n)
             return true
         }
         let sent: Int
-        if let tls = c.pointee.tls { sent = Self.write(tls, p, n) } else { sent = Socket.send(c.pointee.fd, p, n) }
+        if let tls = c.pointee.tls {
+            sent = Self.write(tls, p, n)
+        } else if isLast && !c.pointee.exchange.keepsAlive {
+            sent = Socket.sendMore(c.pointee.fd, p, n)
+        } else {
+            sent = Socket.send(c.pointee.fd, p, n)
+        }
         if sent == n { return true }
         if sent < 0 && sent != -EAGAIN {
             clientIsGone(client)

@@ -144,6 +144,7 @@ extension Worker {
             beginExchange(index)
             return true
         case .incomplete:
+            if c.pointee.acksLater { acknowledgeAtOnce(c) }
             if !c.pointee.headHasBegun {
                 c.pointee.headHasBegun = true
                 setDeadline(client: index, now + current.pointee.policy.headerTimeoutMilliseconds)

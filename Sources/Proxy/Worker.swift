@@ -170,6 +170,8 @@ struct Worker: ~Copyable {
         index = configuration.index
         listener = configuration.listener
         listenerEvents = configuration.sharesListener ? PollEvent.readable | PollEvent.exclusive : PollEvent.readable
+        // Accepted sockets inherit it. The answer acknowledges its request; see `acknowledgeAtOnce`.
+        Socket.delayAcknowledgements(listener)
         listensOnLoopback = SocketAddress.local(of: configuration.listener)?.isLoopback ?? false
         mailbox = configuration.mailbox
         metrics = configuration.metrics

@@ -94,6 +94,10 @@ public enum Socket {
     @inlinable
     public static func delayAcknowledgements(_ fd: Int32) { fg_delay_acknowledgements(fd) }
 
+    /// Lets the kernel acknowledge what has come, and what comes next, at once.
+    @inlinable
+    public static func acknowledgeAtOnce(_ fd: Int32) { fg_acknowledge_at_once(fd) }
+
     /// Says to the peer that no more bytes will come.
     @inlinable
     public static func shutdownWrite(_ fd: Int32) { _ = fg_shutdown_write(fd) }

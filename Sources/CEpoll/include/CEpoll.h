@@ -343,10 +343,13 @@ static inline int fg_address_is_loopback(const fg_address *address) {
     return address->family == AF_INET6 && IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)&address->word0);
 }
 
-static inline void fg_delay_acknowledgements(int fd) {
-    int on = 0;
+static inline void fg_set_quick_acknowledgements(int fd, int on) {
     (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
 }
+
+static inline void fg_delay_acknowledgements(int fd) { fg_set_quick_acknowledgements(fd, 0); }
+
+static inline void fg_acknowledge_at_once(int fd) { fg_set_quick_acknowledgements(fd, 1); }
 
 /// Plain Reno for a connection that never leaves the machine. Loopback has no queue to fill and loses nothing, so what
 /// BBR and its like compute for every segment, and their pacing, is for nothing. A refusal does no harm.
