@@ -27,8 +27,12 @@
     /// The parts of `completion` that were sound and pictures.
     public var outputAudio: Int64 = 0
     public var outputImage: Int64 = 0
-    /// What tools put in beside `prompt` (Gemini); in `total` only.
+    /// What tools put in beside `prompt` (Gemini, Perplexity's citations).
     public var toolPrompt: Int64 = 0
+    /// Sound that went in beside `prompt` (Mistral); in `total` only.
+    public var besideAudio: Int64 = 0
+    /// What came out beside `completion` (the thoughts of Gemini's OpenAI-compatible interface); in `total` only.
+    public var besideCompletion: Int64 = 0
     /// Searches in the web, or of a ranking.
     public var searches: Int64 = 0
     /// Pictures that were made.
@@ -57,6 +61,11 @@
         self.reasoning = reasoning
         self.total = total ?? (prompt &+ completion)
         self.estimated = estimated
+    }
+
+    /// What `total` has beside prompt and completion: the sound that is told of, else what was thought and is not.
+    mutating func setBeside(_ count: Int64) {
+        if inputAudio == count { besideAudio = count } else if toolPrompt == 0 { besideCompletion = count }
     }
 
     /// No provider reports more than this for one exchange; greater numbers are not believed.
