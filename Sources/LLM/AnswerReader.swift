@@ -156,6 +156,8 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         let written = Int64(min(walk.countedBytes, UInt64(TokenUsage.limit)) &+ 3) / 4
         if var usage = reported {
             if isFinished || (isWhole && fault == .none && !reportIsBeginning) { return usage }
+            // An error that reports that nothing was used.
+            if fault != .none, !contentSeen, usage.prompt == 0, usage.completion == 0 { return nil }
             let input = usage.prompt == 0 ? promptEstimate : usage.prompt
             let output = max(usage.completion, written)
             usage.total = max(usage.total, input &+ output)

@@ -116,20 +116,25 @@ public enum FaultClassifier {
 
     /// Whether the string that opens at `quote` is the value of a `message` or of what others call theirs.
     private static func isMessage(_ p: UnsafePointer<UInt8>, _ quote: Int) -> Bool {
-        func isSpace(_ i: Int) -> Bool { p[i] == 0x20 || p[i] == 0x09 || p[i] == 0x0A || p[i] == 0x0D }
-        var end = quote &- 1
-        while end >= 0, isSpace(end) { end &-= 1 }
-        guard end >= 0, p[end] == UInt8(ascii: ":") else { return false }
-        end &-= 1
-        while end >= 0, isSpace(end) { end &-= 1 }
-        func isName(_ name: StaticString) -> Bool {
-            let n = name.utf8CodeUnitCount
-            let start = end &- n
-            // Within a string these quotes would be escaped.
-            return start >= 1 && p[end] == UInt8(ascii: "\"") && p[start &- 1] == UInt8(ascii: "\"")
-                && memcmp(p + start, name.utf8Start, n) == 0 && (start < 2 || p[start &- 2] != UInt8(ascii: "\\"))
-        }
-        return isName("message") || isName("error") || isName("detail") || isName("msg")
+        let colon = skipSpaceBack(p, quote)
+        guard colon >= 0, p[colon] == UInt8(ascii: ":") else { return false }
+        let end = skipSpaceBack(p, colon)
+        return isName("message", p, end) || isName("error", p, end) || isName("detail", p, end) || isName("msg", p, end)
+    }
+
+    /// The last byte before `index` that is no white space; -1: there is none.
+    private static func skipSpaceBack(_ p: UnsafePointer<UInt8>, _ index: Int) -> Int {
+        var i = index &- 1
+        while i >= 0, p[i] == 0x20 || p[i] == 0x09 || p[i] == 0x0A || p[i] == 0x0D { i &-= 1 }
+        return i
+    }
+
+    /// Whether a string of just this text ends with the quote at `end`. Within another string its quotes would be escaped.
+    private static func isName(_ name: StaticString, _ p: UnsafePointer<UInt8>, _ end: Int) -> Bool {
+        let n = name.utf8CodeUnitCount
+        let start = end &- n
+        return start >= 1 && p[end] == UInt8(ascii: "\"") && p[start &- 1] == UInt8(ascii: "\"")
+            && memcmp(p + start, name.utf8Start, n) == 0 && (start < 2 || p[start &- 2] != UInt8(ascii: "\\"))
     }
 
     /// - Parameter lower: in lower case.

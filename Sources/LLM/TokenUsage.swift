@@ -29,10 +29,6 @@
     public var outputImage: Int64 = 0
     /// What tools put in beside `prompt` (Gemini, Perplexity's citations).
     public var toolPrompt: Int64 = 0
-    /// Sound that went in beside `prompt` (Mistral); in `total` only.
-    public var besideAudio: Int64 = 0
-    /// What came out beside `completion` (the thoughts of Gemini's OpenAI-compatible interface); in `total` only.
-    public var besideCompletion: Int64 = 0
     /// Searches in the web, or of a ranking.
     public var searches: Int64 = 0
     /// Pictures that were made.
@@ -46,6 +42,9 @@
     public var isRegional = false
     /// The report leaves out what other models had to do with it: no price can be told.
     public var isPartial = false
+    /// `total` has something that is neither in `prompt` nor in `completion`: the sound that Mistral's models listen to, the
+    /// thoughts of Gemini's OpenAI-compatible interface.
+    public var totalHasMore = false
     /// What the provider itself says that it costs, in millionths of a US dollar; -1: nothing.
     public var statedMicros: Int64 = -1
 
@@ -63,9 +62,11 @@
         self.estimated = estimated
     }
 
-    /// What `total` has beside prompt and completion: the sound that is told of, else what was thought and is not.
-    mutating func setBeside(_ count: Int64) {
-        if inputAudio == count { besideAudio = count } else if toolPrompt == 0 { besideCompletion = count }
+    /// What `total` has beside prompt and completion, if that has a price: sound that went in, where as much of it is told,
+    /// else what was thought.
+    var beside: (audio: Int64, thought: Int64) {
+        let count = totalHasMore ? max(0, total &- prompt &- completion) : 0
+        return count == inputAudio ? (count, 0) : (0, count)
     }
 
     /// No provider reports more than this for one exchange; greater numbers are not believed.

@@ -102,7 +102,7 @@ struct UsageFields: BitwiseCopyable, Sendable {
             prompt: prompt ?? 0, completion: completion ?? 0, cached: cached ?? 0, cacheWrite: cacheWrite ?? 0,
             reasoning: reasoning ?? 0, total: reportedTotal)
         setParts(&usage)
-        if beside > 0 { usage.setBeside(beside) }
+        usage.totalHasMore = beside > 0 && usage.toolPrompt == 0
         return usage
     }
 

@@ -179,7 +179,7 @@ struct ProviderShape: Sendable {
         .chat(
             "Gemini in OpenAI's format: the total alone has the thoughts",
             #"{"prompt_tokens":66,"completion_tokens":6,"total_tokens":100}"#,
-            tokens(66, 6, total: 100) { $0.besideCompletion = 28 }),
+            tokens(66, 6, total: 100) { $0.totalHasMore = true }),
     ]
 
     // MARK: Those who speak OpenAI's format, each in its way
@@ -214,7 +214,7 @@ struct ProviderShape: Sendable {
         .chat(
             "Mistral: the total alone has the sound",
             #"{"prompt_audio_seconds":3,"prompt_tokens":9,"total_tokens":632,"completion_tokens":248,"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":375}}"#,
-            tokens(9, 248, total: 632) { ($0.inputAudio, $0.besideAudio) = (375, 375) }),
+            tokens(9, 248, total: 632) { ($0.inputAudio, $0.totalHasMore) = (375, true) }),
         .chat(
             "Perplexity: research has its reasoning and what it read in no other figure",
             """

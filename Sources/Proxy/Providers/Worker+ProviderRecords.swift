@@ -120,6 +120,9 @@ extension Worker {
                 cacheWriteTokens: tokens.cacheWrite, reasoningTokens: tokens.reasoning, totalTokens: tokens.total,
                 costMicros: cost?.micros ?? 0, isEstimated: tokens.estimated, outcome: outcome)
             fields.parts = UsageParts(tokens)
+            if side.pointee.budgetPeriod > Int64(clamping: id.unixMilliseconds) {
+                fields.budgetPeriod = side.pointee.budgetPeriod
+            }
             // Also where the exchange itself is not audited: budgets are made of these.
             let isKept = put(AuditEncoder.usageSize(fields)) { AuditEncoder.encodeUsage(id, fields, into: $0) }
             if !isKept { metrics.usageDropped() }
