@@ -152,7 +152,8 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     /// - Parameters:
     ///   - promptEstimate: tokens, see `RequestReader.promptEstimate`.
     ///   - isWhole: the body ended as HTTP says, not by a reset.
-    public func settled(promptEstimate: Int64, isWhole: Bool = true) -> TokenUsage? {
+    ///   - wasLeft: it was the client that did not want the rest: what had begun is paid for, if it had said nothing yet.
+    public func settled(promptEstimate: Int64, isWhole: Bool = true, wasLeft: Bool = false) -> TokenUsage? {
         let written = Int64(min(walk.countedBytes, UInt64(TokenUsage.limit)) &+ 3) / 4
         if var usage = reported {
             if isFinished || (isWhole && fault == .none && !reportIsBeginning) { return usage }
@@ -172,7 +173,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         }
         let answers = endpoint.generates || endpoint.embeds
         // Events of a stream that say nothing and lead to no end are no answer.
-        let isAnswer = documents > 0 && fault == .none && (framing != .sse || sawEnd)
+        let isAnswer = documents > 0 && fault == .none && (framing != .sse || sawEnd || wasLeft)
         guard answers, contentSeen || isAnswer else { return nil }
         return TokenUsage(prompt: promptEstimate, completion: written, estimated: true)
     }

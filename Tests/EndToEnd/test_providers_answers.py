@@ -5,6 +5,7 @@ import json
 import pytest
 
 from harness import wait_until
+from harness.client import Connection, request_bytes
 from harness.providers import EVENT_STREAM, Providers, chat, chunk_of, completion, delta, event, failing
 
 JSON = [("Content-Type", "application/json")]
@@ -266,3 +267,70 @@ def test_reports_that_leave_out_of_a_sum_what_others_count(make):
             found = (record["prompt_tokens"], record["completion_tokens"], record["total_tokens"], record["cost_micros"])
             assert found == (prompt, answer, total, micros), name
             assert record["estimated"] == 0
+
+
+# Clients who leave
+
+
+START = {"type": "message_start", "message": {
+    "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [], "stop_reason": None,
+    "usage": {"input_tokens": 500, "cache_read_input_tokens": 70, "output_tokens": 1}}}
+BLOCK = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "four" * 10}}
+END = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 33}}
+GROWING = {"usage": {"prompt_tokens": 20, "completion_tokens": 3, "total_tokens": 23}}
+
+#: name: path, what is sent before the client leaves; prompt, completion (None: estimated from the request), estimated
+LEAVING = {
+    "nothing": ("/v1/chat/completions", [], 0, 0, 0),
+    "role": ("/v1/chat/completions", [delta("m", role="assistant", content="")], None, 0, 1),
+    "content": ("/v1/chat/completions", [delta("m", content="four" * 5)], None, 5, 1),
+    "finish": ("/v1/chat/completions", [delta("m", content="four" * 5), json.loads(finish("stop")[6:])], None, 5, 1),
+    "growing report": ("/v1/chat/completions", [{**delta("m", content="four"), **GROWING}], 20, 3, 1),
+    "report": ("/v1/chat/completions", [
+        delta("m", content="four"), json.loads(finish("stop")[6:]), chunk_of("m", choices=[], **GROWING)], 20, 3, 0),
+    "message_start": ("/v1/messages", [START], 570, 1, 1),
+    "block": ("/v1/messages", [START, BLOCK], 570, 10, 1),
+    "message_delta": ("/v1/messages", [START, BLOCK, END], 570, 33, 0),
+    "message_stop": ("/v1/messages", [START, BLOCK, END, {"type": "message_stop"}], 570, 33, 0),
+}
+
+
+def test_what_a_client_leaves_is_paid_for_as_far_as_it_had_come(make):
+    """At each phase of a stream: by what the provider has reported, else by an estimate that says so."""
+    def script(exchange):
+        exchange.read_body()
+        _, events, *_ = LEAVING[exchange.request.json()["model"]]
+        exchange.head(200, EVENT_STREAM)
+        for each in [{"type": "ping"}] if not events else events:
+            exchange.chunk(b": ping\n\n" if not events else event(each))
+        exchange.wait_gone()
+
+    site = make()
+    site.provider("one", script, models=",".join(n for n, case in LEAVING.items() if "chat" in case[0]))
+    site.provider("two", script, type="anthropic", models=",".join(n for n, case in LEAVING.items() if "messages" in case[0]))
+    site.prices({(name, model): (1, 10) for name in ["one", "two"] for model in LEAVING})
+    site.start()
+    for name, (path, events, prompt, answer, estimated) in LEAVING.items():
+        request_id = site.new_id()
+        body = {"model": name, "messages": [{"role": "user", "content": "Hi" * 100}], "stream": True, "max_tokens": 50,
+                "stream_options": {"include_usage": True}}
+        connection = Connection(site.gateway.port, timeout=15)
+        connection.send(request_bytes(
+            "POST", path, site.headers(extra=[("x-request-id", request_id)]), json.dumps(body).encode()))
+        last = json.dumps(events[-1]).encode() if events else b": ping"
+        while last not in connection.received:
+            assert connection._fill(), f"{name}: {bytes(connection.received)}"
+        connection.reset()
+        record = site.usage(request_id)
+        assert prompt is not None or 30 < record["prompt_tokens"] < 150, name
+        prompt = record["prompt_tokens"] if prompt is None else prompt
+        found = (record["prompt_tokens"], record["completion_tokens"], record["total_tokens"], record["estimated"])
+        assert found == (prompt, answer, prompt + answer, estimated), name
+        has_ended = name in ("finish", "report", "message_delta", "message_stop")
+        assert record["outcome"] == ("completed" if has_ended else "cancelled"), name
+        assert record["cost_micros"] == (prompt + answer * 10 if events else None), name
+        assert site.attempts(request_id) == []
+    account = site.gateway.query(
+        "SELECT tokens_spent AS t, amount_spent AS a FROM api_keys WHERE key_id IN (SELECT key_id FROM usage_records)")[0]
+    sums = site.gateway.query("SELECT sum(total_tokens) AS t, sum(cost_micros) AS a FROM usage_records")[0]
+    assert dict(account) == dict(sums), "each was counted once"
