@@ -23,9 +23,10 @@ public enum FaultClassifier {
         switch status {
         case ..<400: return .none
         case 400, 422: return said(named, text, named == .none ? byStatus : named)
-        // A gateway that has the model, but not for this key.
-        case 401: return named == .modelNotFound ? named : byStatus
+        // Some have the model or the endpoint, but not for this key.
+        case 401: return named == .modelNotFound || lacksScope(text) ? .modelNotFound : byStatus
         case 403:
+            if lacksScope(text) { return .modelNotFound }
             if named == .keyInvalid || named == .keyQuota || named == .rateLimited || named == .modelNotFound {
                 return named
             }
@@ -84,6 +85,11 @@ public enum FaultClassifier {
             return .contextTooLong
         }
         return otherwise
+    }
+
+    /// OpenAI's restricted keys: good for other endpoints than this.
+    private static func lacksScope(_ text: Bytes) -> Bool {
+        begins(text, "you have insufficient permissions for this operation")
     }
 
     private static func isOutOfMoney(_ text: Bytes) -> Bool {

@@ -110,13 +110,14 @@ enum FaultNames {
         }
     }
 
-    /// A reason to finish that is a failure (Mistral, OpenRouter, Zhipu; DeepSeek); `.none` if it is not.
+    /// A reason to finish that is a failure (Mistral, OpenRouter, Cohere; Zhipu; DeepSeek); `.none` if it is not.
     static func fault(finish p: UnsafePointer<UInt8>, _ n: Int) -> Fault {
         func isName(_ name: StaticString) -> Bool {
-            n == name.utf8CodeUnitCount && memcmp(p, name.utf8Start, n) == 0
+            n == name.utf8CodeUnitCount && equalsIgnoringCase(p, name.utf8Start, n)
         }
         switch n {
         case 5: return isName("error") ? .serverError : .none
+        case 7: return isName("timeout") ? .timeout : .none
         case 13: return isName("network_error") ? .serverError : .none
         case 28: return isName("insufficient_system_resource") ? .overloaded : .none
         default: return .none

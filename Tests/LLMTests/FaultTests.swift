@@ -118,6 +118,11 @@ struct FaultTests {
                 #"{"error":{"message":"key not allowed to access model","type":"key_model_access_denied","param":"model","code":"401"}}"#,
                 .modelNotFound
             ),
+            (
+                401,
+                #"{"error":{"message":"You have insufficient permissions for this operation. Missing scopes: api.model.images.request.","type":"invalid_request_error"}}"#,
+                .modelNotFound
+            ),
             // Nor do words that a moderation does not want.
             (403, #"{"code":"permission-denied","error":"Content violates usage guidelines. "}"#, .callerError),
             (
@@ -228,6 +233,8 @@ struct FaultTests {
             (#"{"choices":[{"finish_reason":"error","message":{"content":""}}]}"#, .serverError),
             (#"{"choices":[{"finish_reason":"insufficient_system_resource"}]}"#, .overloaded),
             (#"{"choices":[{"finish_reason":"network_error"}]}"#, .serverError),
+            (#"{"type":"message-end","delta":{"finish_reason":"ERROR"}}"#, .serverError),
+            (#"{"type":"message-end","delta":{"finish_reason":"TIMEOUT"}}"#, .timeout),
             (#"{"choices":[{"finish_reason":"content_filter"}],"error":null}"#, .none),
             (#"{"error":{"code":429,"type":"insufficient_quota"}}"#, .keyQuota),
             (#"{"error":{"code":429},"error":null}"#, .none),
