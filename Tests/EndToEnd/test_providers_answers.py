@@ -224,6 +224,21 @@ def test_no_callers_request_rests_or_disables_a_key_or_opens_a_breaker(make):
     assert site.key_states("pool") == ["ok"]
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_model_that_our_key_may_not_use_is_not_found(make, status):
+    """And what the provider says of our project is not the caller's to see."""
+    site = make()
+    message = "You have insufficient permissions for this operation. Project `proj_secret` does not have access to model `m`"
+    site.provider("pool", failing(status, "model_not_found", message=message), models="m")
+    site.start()
+    request_id = site.new_id()
+    response = site.ask("m", headers=[("x-request-id", request_id)])
+    assert response.status == 404 and response.json()["error"]["code"] == "model_not_found"
+    assert b"proj_secret" not in response.body
+    assert site.attempts(request_id) == [("pool", "model_not_found", status)]
+    assert site.key_states("pool") == ["ok"]
+
+
 # Figures
 
 

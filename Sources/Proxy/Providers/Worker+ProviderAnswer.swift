@@ -388,8 +388,13 @@ extension Worker {
         endAttempt(c, side, outcome, retryAfter: retryAfter)
         if tryNextProvider(index) { return true }
         // What a provider says about our own key is not the client's to see: nor would it mean to it what it says.
-        guard outcome.keyReason != nil else { return false }
-        refuse(index, .noHealthyKey)
+        if outcome.keyReason != nil {
+            refuse(index, .noHealthyKey)
+        } else if outcome == .modelNotFound && (side.pointee.status == 401 || side.pointee.status == 403) {
+            refuse(index, .modelNotFound)
+        } else {
+            return false
+        }
         return true
     }
 
