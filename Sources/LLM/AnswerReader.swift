@@ -33,6 +33,8 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     var fields = UsageFields()
     @usableFromInline var event = EventType.other
     var eventFault = Fault.none
+    /// `eventFault`, if there is one, is a status in the body: a name goes before it.
+    private var faultIsStatus = false
     @usableFromInline var eventHasError = false
     var eventFinishes = false
     var eventHasRole = false
@@ -150,10 +152,13 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     /// - Parameters:
     ///   - promptEstimate: tokens, see `RequestReader.promptEstimate`.
     ///   - isWhole: the body ended as HTTP says, not by a reset.
-    public func settled(promptEstimate: Int64, isWhole: Bool = true) -> TokenUsage? {
+    ///   - wasLeft: it was the client that did not want the rest: what had begun is paid for, if it had said nothing yet.
+    public func settled(promptEstimate: Int64, isWhole: Bool = true, wasLeft: Bool = false) -> TokenUsage? {
         let written = Int64(min(walk.countedBytes, UInt64(TokenUsage.limit)) &+ 3) / 4
         if var usage = reported {
             if isFinished || (isWhole && fault == .none && !reportIsBeginning) { return usage }
+            // An error that reports that nothing was used.
+            if fault != .none, !contentSeen, usage.prompt == 0, usage.completion == 0 { return nil }
             let input = usage.prompt == 0 ? promptEstimate : usage.prompt
             let output = max(usage.completion, written)
             usage.total = max(usage.total, input &+ output)
@@ -167,7 +172,9 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
             return usage
         }
         let answers = endpoint.generates || endpoint.embeds
-        guard answers, contentSeen || (documents > 0 && fault == .none) else { return nil }
+        // Events of a stream that say nothing and lead to no end are no answer.
+        let isAnswer = documents > 0 && fault == .none && (framing != .sse || sawEnd || wasLeft)
+        guard answers, contentSeen || isAnswer else { return nil }
         return TokenUsage(prompt: promptEstimate, completion: written, estimated: true)
     }
 
@@ -227,8 +234,36 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         } else if found.place == UInt8(FG_LLM_COST_TICKS) {
             // xAI's: 10¹⁰ of them are a dollar.
             fields.set(FG_USAGE_COST, found.value < 0 ? -1 : (found.value &+ 5000) / 10_000)
-        } else if eventFault == .none, found.value >= 0 {
-            eventFault = FaultNames.fault(status: Int(found.value))
+        } else if found.place == UInt8(FG_LLM_BASE_CODE) {
+            let failed = FaultNames.fault(baseCode: found.value)
+            if failed != .none {
+                eventHasError = true
+                takeName(failed, isTelling: true)
+            }
+        } else if found.value >= 400, found.value < 600 {
+            // A status. Other numbers are a provider's own, and say nothing of whose fault it is.
+            takeStatus(Int(found.value))
+            // Some tell of an error by nothing else.
+            eventHasError = true
+        }
+    }
+
+    /// A status in an error's body: counts where no name says more.
+    private mutating func takeStatus(_ status: Int) {
+        guard eventFault == .none else { return }
+        eventFault = FaultNames.fault(status: status)
+        faultIsStatus = true
+    }
+
+    /// The name of an error.
+    /// - Parameter isTelling: it is a code or reason; those go before types.
+    private mutating func takeName(_ named: Fault, isTelling: Bool) {
+        guard named != .none else { return }
+        if eventFault == .none || (faultIsStatus && named != .callerError)
+            || (!faultIsStatus && (eventFault == .callerError || (isTelling && named != .callerError)))
+        {
+            eventFault = named
+            faultIsStatus = false
         }
     }
 
@@ -280,7 +315,13 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
             eventNamesModel = true
             if n > 0 { setModel(p, n) }
         case FG_LLM_TYPE: event = EventType.named(p, n)
-        case FG_LLM_FINISH: eventFinishes = n > 0
+        case FG_LLM_FINISH:
+            eventFinishes = n > 0
+            let failed = FaultNames.fault(finish: p, n)
+            if failed != .none {
+                eventHasError = true
+                takeName(failed, isTelling: false)
+            }
         case FG_LLM_PART_KIND: partKind = PartKind.named(p, n)
         case FG_LLM_TIER: tier = ServiceTier.named(p, n)
         case FG_LLM_SPEED: isFast = PartKind.isName("fast", p, n)
@@ -289,24 +330,21 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         case FG_LLM_ROLE: eventHasRole = true
         case FG_LLM_ERROR: if n > 0 { eventHasError = true }
         case FG_LLM_ERROR_CODE, FG_LLM_ERROR_REASON:
-            // The most telling: a reason or code that is known goes before type and status.
-            let named = Self.named(p, n)
-            if named != .none, eventFault == .none || eventFault == .callerError || named != .callerError {
-                eventFault = named
+            if let status = Self.status(p, n) {
+                if errorHasBegun { takeStatus(status) }
+            } else {
+                takeName(FaultNames.fault(p, n), isTelling: true)
             }
-        case FG_LLM_ERROR_TYPE, FG_LLM_ERROR_STATUS:
-            let named = Self.named(p, n)
-            if eventFault == .none || (eventFault == .callerError && named != .none) { eventFault = named }
+        case FG_LLM_ERROR_TYPE, FG_LLM_ERROR_STATUS: takeName(FaultNames.fault(p, n), isTelling: false)
         default: break
         }
     }
 
-    /// Azure's codes are a status as text.
-    private static func named(_ p: UnsafePointer<UInt8>, _ n: Int) -> Fault {
-        if n == 3, p[0] &- UInt8(ascii: "4") < 2, p[1] &- UInt8(ascii: "0") < 10, p[2] &- UInt8(ascii: "0") < 10 {
-            return FaultNames.fault(status: Int(p[0] &- 48) &* 100 &+ Int(p[1] &- 48) &* 10 &+ Int(p[2] &- 48))
-        }
-        return FaultNames.fault(p, n)
+    /// Azure's and LiteLLM's codes are a status as text.
+    private static func status(_ p: UnsafePointer<UInt8>, _ n: Int) -> Int? {
+        guard n == 3, p[0] &- UInt8(ascii: "4") < 2, p[1] &- UInt8(ascii: "0") < 10, p[2] &- UInt8(ascii: "0") < 10
+        else { return nil }
+        return Int(p[0] &- 48) &* 100 &+ Int(p[1] &- 48) &* 10 &+ Int(p[2] &- 48)
     }
 
     private mutating func setModel(_ p: UnsafePointer<UInt8>, _ n: Int) {

@@ -23,22 +23,33 @@ public enum FaultClassifier {
         switch status {
         case ..<400: return .none
         case 400, 422: return said(named, text, named == .none ? byStatus : named)
+        // Some have the model or the endpoint, but not for this key.
+        case 401: return named == .modelNotFound || lacksScope(text) ? .modelNotFound : byStatus
         case 403:
-            if named == .keyInvalid || named == .keyQuota || named == .rateLimited { return named }
-            // A request that a moderation has refused.
-            if contains(text, "moderation") || contains(text, "flagged") { return .callerError }
+            if lacksScope(text) { return .modelNotFound }
+            if named == .keyInvalid || named == .keyQuota || named == .rateLimited || named == .modelNotFound {
+                return named
+            }
+            if isRefusedContent(text) { return .callerError }
+            if contains(text, "access to model") || contains(text, "access to the model")
+                || contains(text, "access model")
+            {
+                return .modelNotFound
+            }
             return contains(text, "quota") || contains(text, "balance") ? .keyQuota : byStatus
         case 404, 410: return named == .callerError && !contains(text, "model") ? .callerError : byStatus
         case 413: return byStatus
         case 429:
             if named == .keyQuota || named == .overloaded { return named }
             // Gemini calls its limits by the minute a quota, too.
-            if apiType != .gemini, contains(text, "exceeded your current quota") || contains(text, "credit balance") {
+            if apiType != .gemini, begins(text, "you exceeded your current quota") || isOutOfMoney(text) {
                 return .keyQuota
             }
             return .rateLimited
-        case 401, 402: return byStatus
-        case 500...: return named == .overloaded || named == .timeout ? named : byStatus
+        case 402: return byStatus
+        case 500...:
+            if isOutOfMoney(text) { return .keyQuota }
+            return named == .overloaded || named == .timeout ? named : byStatus
         default: return byStatus
         }
     }
@@ -49,12 +60,24 @@ public enum FaultClassifier {
         case .none, .callerError: break
         default: return named
         }
-        if contains(text, "api key not valid") || contains(text, "api key expired")
-            || contains(text, "incorrect api key") || contains(text, "invalid api key")
+        // Before what speaks against a key: some begin their message with the model's name, which is the caller's.
+        if contains(text, "is not a valid model") || contains(text, "invalid model") || contains(text, "unknown model")
+            || contains(text, "model not exist") || contains(text, "model does not exist")
+            || contains(text, "model identifier is invalid") || contains(text, "model not found")
+        {
+            return .modelNotFound
+        }
+        if begins(text, "api key not valid") || begins(text, "api key expired") || begins(text, "incorrect api key")
+            || begins(text, "invalid api key")
         {
             return .keyInvalid
         }
-        if contains(text, "credit balance is too low") || contains(text, "insufficient balance") { return .keyQuota }
+        if isOutOfMoney(text) { return .keyQuota }
+        if begins(text, "this organization has been disabled") || begins(text, "user location is not supported")
+            || begins(text, "gemini api free tier is not available")
+        {
+            return .keyForbidden
+        }
         if contains(text, "maximum context length") || contains(text, "prompt is too long")
             || contains(text, "exceeds the maximum number of tokens") || contains(text, "context window")
             || contains(text, "too many tokens")
@@ -62,6 +85,62 @@ public enum FaultClassifier {
             return .contextTooLong
         }
         return otherwise
+    }
+
+    /// OpenAI's restricted keys: good for other endpoints than this.
+    private static func lacksScope(_ text: Bytes) -> Bool {
+        begins(text, "you have insufficient permissions for this operation")
+    }
+
+    private static func isOutOfMoney(_ text: Bytes) -> Bool {
+        begins(text, "your credit balance is too low") || begins(text, "insufficient balance")
+            || begins(text, "you have reached your specified api usage limits")
+    }
+
+    /// A moderation has refused the request, or what came of it: that says nothing of the key (OpenRouter, xAI).
+    private static func isRefusedContent(_ text: Bytes) -> Bool {
+        contains(text, "moderation") || contains(text, "flagged") || contains(text, "usage guidelines")
+            || contains(text, "content policy") || contains(text, "safety_check")
+    }
+
+    /// Whether the error's message begins with `lower`. What stands elsewhere may be the caller's own words, which many
+    /// messages repeat: they must not speak against a key.
+    private static func begins(_ text: Bytes, _ lower: StaticString) -> Bool {
+        guard let p = text.pointer else { return false }
+        let n = lower.utf8CodeUnitCount
+        var i = 1
+        while i &+ n <= text.count {
+            if p[i &- 1] == UInt8(ascii: "\""), FaultNames.equalsIgnoringCase(p + i, lower.utf8Start, n),
+                isMessage(p, i &- 1)
+            {
+                return true
+            }
+            i &+= 1
+        }
+        return false
+    }
+
+    /// Whether the string that opens at `quote` is the value of a `message` or of what others call theirs.
+    private static func isMessage(_ p: UnsafePointer<UInt8>, _ quote: Int) -> Bool {
+        let colon = skipSpaceBack(p, quote)
+        guard colon >= 0, p[colon] == UInt8(ascii: ":") else { return false }
+        let end = skipSpaceBack(p, colon)
+        return isName("message", p, end) || isName("error", p, end) || isName("detail", p, end) || isName("msg", p, end)
+    }
+
+    /// The last byte before `index` that is no white space; -1: there is none.
+    private static func skipSpaceBack(_ p: UnsafePointer<UInt8>, _ index: Int) -> Int {
+        var i = index &- 1
+        while i >= 0, p[i] == 0x20 || p[i] == 0x09 || p[i] == 0x0A || p[i] == 0x0D { i &-= 1 }
+        return i
+    }
+
+    /// Whether a string of just this text ends with the quote at `end`. Within another string its quotes would be escaped.
+    private static func isName(_ name: StaticString, _ p: UnsafePointer<UInt8>, _ end: Int) -> Bool {
+        let n = name.utf8CodeUnitCount
+        let start = end &- n
+        return start >= 1 && p[end] == UInt8(ascii: "\"") && p[start &- 1] == UInt8(ascii: "\"")
+            && memcmp(p + start, name.utf8Start, n) == 0 && (start < 2 || p[start &- 2] != UInt8(ascii: "\\"))
     }
 
     /// - Parameter lower: in lower case.

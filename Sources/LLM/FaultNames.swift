@@ -1,23 +1,25 @@
 import Glibc
 
-/// The names that providers give to their errors, in `code`, `type`, `status` or a detail's `reason`.
+/// The names that providers give to their errors, in `code`, `type`, `status` or a detail's `reason`. `rate_limit_exceeded`,
+/// `RATE_LIMIT_EXCEEDED`, `RateLimitExceeded` and `Rate.Limit-Exceeded` are one name.
 enum FaultNames {
     /// What a name says; `.none` if it says nothing more than the status does.
     static func fault(_ p: UnsafePointer<UInt8>, _ n: Int) -> Fault {
-        func isName(_ name: StaticString) -> Bool {
-            n == name.utf8CodeUnitCount && equalsIgnoringCase(p, name.utf8Start, n)
-        }
+        func isName(_ name: StaticString) -> Bool { isSame(p, n, name.utf8Start, name.utf8CodeUnitCount) }
         if isName("insufficient_quota") || isName("billing_hard_limit_reached") || isName("billing_error")
             || isName("billing_not_active") || isName("insufficient_balance") || isName("insufficient_credits")
             || isName("exceeded_current_quota_error") || isName("access_terminated") || isName("payment_required")
-            || isName("quota_exceeded") || isName("insufficient_funds")
+            || isName("quota_exceeded") || isName("insufficient_funds") || isName("insufficient_balance_error")
+            || isName("budget_exceeded") || isName("Arrearage") || isName("PrepaidBillOverdue")
+            || isName("PostpaidBillOverdue") || isName("AccountOverdueError")
         {
             return .keyQuota
         }
         if isName("invalid_api_key") || isName("authentication_error") || isName("API_KEY_INVALID")
             || isName("invalid_authentication_error") || isName("UNAUTHENTICATED") || isName("account_deactivated")
             || isName("invalid_authentication") || isName("unauthorized") || isName("API_KEY_EXPIRED")
-            || isName("incorrect_api_key") || isName("expired_api_key") || isName("AuthenticationError")
+            || isName("incorrect_api_key") || isName("expired_api_key") || isName("token_not_found_in_db")
+            || isName("expired_key")
         {
             return .keyInvalid
         }
@@ -30,8 +32,9 @@ enum FaultNames {
         }
         if isName("rate_limit_exceeded") || isName("rate_limit_error") || isName("rate_limit_reached_error")
             || isName("RESOURCE_EXHAUSTED") || isName("rate_limited") || isName("too_many_requests")
-            || isName("tokens") || isName("requests") || isName("RATE_LIMIT_EXCEEDED")
-            || isName("RateLimitReached") || isName("ThrottlingException")
+            || isName("tokens") || isName("requests") || isName("RateLimitReached") || isName("ThrottlingException")
+            || isName("throttling_error") || isName("Throttling") || isName("Throttling.RateQuota")
+            || isName("Throttling.AllocationQuota") || isName("limit_requests") || isName("limit_burst_rate")
         {
             return .rateLimited
         }
@@ -49,7 +52,10 @@ enum FaultNames {
         }
         if isName("model_not_found") || isName("not_found_error") || isName("DeploymentNotFound")
             || isName("model_not_available") || isName("NOT_FOUND") || isName("unknown_model")
-            || isName("invalid_model") || isName("model_decommissioned")
+            || isName("invalid_model") || isName("model_decommissioned") || isName("model_not_supported")
+            || isName("ModelNotOpen") || isName("model_access_denied") || isName("key_model_access_denied")
+            || isName("team_model_access_denied") || isName("model_permission_blocked_org")
+            || isName("model_permission_blocked_project")
         {
             return .modelNotFound
         }
@@ -65,7 +71,7 @@ enum FaultNames {
             || isName("FAILED_PRECONDITION") || isName("invalid_prompt") || isName("tool_use_failed")
             || isName("content_policy_violation") || isName("invalid_value") || isName("OUT_OF_RANGE")
             || isName("bad_request") || isName("image_content_policy_violation") || isName("json_validate_failed")
-            || isName("invalid-argument") || isName("unsupported_parameter") || isName("unsupported_value")
+            || isName("unsupported_parameter") || isName("unsupported_value")
         {
             return .callerError
         }
@@ -88,6 +94,51 @@ enum FaultNames {
         case 400..<500: .callerError
         default: .serverError
         }
+    }
+
+    /// MiniMax answers 200 whatever has happened; `base_resp.status_code` tells, 0 being well.
+    static func fault(baseCode: Int64) -> Fault {
+        switch baseCode {
+        case 0: .none
+        case 1001: .timeout
+        case 1002, 1039, 2056: .rateLimited
+        case 1004, 2049: .keyInvalid
+        case 1008: .keyQuota
+        // What was asked for, or what came of it, is not wanted; a parameter is wrong.
+        case 1026, 1027, 1042, 2000..<2049: .callerError
+        default: .serverError
+        }
+    }
+
+    /// A reason to finish that is a failure (Mistral, OpenRouter, Cohere; Zhipu; DeepSeek); `.none` if it is not.
+    static func fault(finish p: UnsafePointer<UInt8>, _ n: Int) -> Fault {
+        func isName(_ name: StaticString) -> Bool {
+            n == name.utf8CodeUnitCount && equalsIgnoringCase(p, name.utf8Start, n)
+        }
+        switch n {
+        case 5: return isName("error") ? .serverError : .none
+        case 7: return isName("timeout") ? .timeout : .none
+        case 13: return isName("network_error") ? .serverError : .none
+        case 28: return isName("insufficient_system_resource") ? .overloaded : .none
+        default: return .none
+        }
+    }
+
+    /// Whether two names are the same but for case and for what stands between their words.
+    private static func isSame(_ p: UnsafePointer<UInt8>, _ n: Int, _ q: UnsafePointer<UInt8>, _ m: Int) -> Bool {
+        var (i, k) = (0, 0)
+        while true {
+            while i < n, separates(p[i]) { i &+= 1 }
+            while k < m, separates(q[k]) { k &+= 1 }
+            if i == n || k == m { return i == n && k == m }
+            if folded(p[i]) != folded(q[k]) { return false }
+            i &+= 1
+            k &+= 1
+        }
+    }
+
+    private static func separates(_ c: UInt8) -> Bool {
+        c == UInt8(ascii: "_") || c == UInt8(ascii: "-") || c == UInt8(ascii: ".") || c == 0x20
     }
 
     static func equalsIgnoringCase(_ p: UnsafePointer<UInt8>, _ q: UnsafePointer<UInt8>, _ n: Int) -> Bool {

@@ -49,7 +49,8 @@
         let writtenLong = min(max(0, usage.cacheWriteLong), written)
         let plain = prompt &- read &- written
         let readAudio = min(max(0, usage.cachedAudio), read)
-        let heard = min(max(0, usage.inputAudio &- readAudio), plain)
+        let beside = usage.beside
+        let heard = min(max(0, usage.inputAudio &- readAudio &- beside.audio), plain)
         let seen = min(max(0, usage.inputImage), plain &- heard)
         let spoken = min(max(0, usage.outputAudio), completion)
         let painted = min(max(0, usage.outputImage), completion &- spoken)
@@ -67,8 +68,10 @@
         add(written &- writtenLong, cacheWrite ?? input)
         add(writtenLong, cacheWriteLong ?? cacheWrite ?? input)
         add(usage.toolPrompt, input)
+        add(beside.audio, inputAudio ?? input)
         add(completion &- spoken &- painted &- thought, output)
         add(thought, reasoning ?? output)
+        add(beside.thought, reasoning ?? output)
         add(spoken, outputAudio ?? output)
         add(painted, outputImage ?? output)
         add(usage.searches, search ?? 0)

@@ -27,7 +27,7 @@
     /// The parts of `completion` that were sound and pictures.
     public var outputAudio: Int64 = 0
     public var outputImage: Int64 = 0
-    /// What tools put in beside `prompt` (Gemini); in `total` only.
+    /// What tools put in beside `prompt` (Gemini, Perplexity's citations).
     public var toolPrompt: Int64 = 0
     /// Searches in the web, or of a ranking.
     public var searches: Int64 = 0
@@ -42,6 +42,9 @@
     public var isRegional = false
     /// The report leaves out what other models had to do with it: no price can be told.
     public var isPartial = false
+    /// `total` has something that is neither in `prompt` nor in `completion`: the sound that Mistral's models listen to, the
+    /// thoughts of Gemini's OpenAI-compatible interface.
+    public var totalHasMore = false
     /// What the provider itself says that it costs, in millionths of a US dollar; -1: nothing.
     public var statedMicros: Int64 = -1
 
@@ -57,6 +60,13 @@
         self.reasoning = reasoning
         self.total = total ?? (prompt &+ completion)
         self.estimated = estimated
+    }
+
+    /// What `total` has beside prompt and completion, if that has a price: sound that went in, where as much of it is told,
+    /// else what was thought.
+    var beside: (audio: Int64, thought: Int64) {
+        let count = totalHasMore ? max(0, total &- prompt &- completion) : 0
+        return count == inputAudio ? (count, 0) : (0, count)
     }
 
     /// No provider reports more than this for one exchange; greater numbers are not believed.

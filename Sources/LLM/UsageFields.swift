@@ -57,7 +57,7 @@ struct UsageFields: BitwiseCopyable, Sendable {
         guard isReport else { return nil }
         let cached = get(FG_USAGE_CACHED) ?? get(FG_USAGE_CACHE_READ) ?? get(FG_USAGE_CACHED_OTHER)
         let cacheWrite = get(FG_USAGE_CACHE_WRITE) ?? get(FG_USAGE_CACHE_WRITTEN)
-        let reportedTotal = get(FG_USAGE_TOTAL)
+        var reportedTotal = get(FG_USAGE_TOTAL)
 
         var prompt = get(FG_USAGE_PROMPT)
         if prompt == nil, let input = get(FG_USAGE_INPUT) {
@@ -68,17 +68,33 @@ struct UsageFields: BitwiseCopyable, Sendable {
 
         let reasoning = get(FG_USAGE_REASONING) ?? get(FG_USAGE_REASONING_OTHER) ?? get(FG_USAGE_THOUGHTS)
         var completion = get(FG_USAGE_COMPLETION)
-        // xAI's chat leaves the reasoning out of the completion; its total tells.
-        if let given = completion, let reasoning, reasoning > 0, let reportedTotal, let prompt,
-            prompt &+ given &+ reasoning == reportedTotal
-        {
+        // What the total alone has: some leave out of a part what others count into it.
+        var beside = max(0, (reportedTotal ?? 0) &- (prompt ?? 0) &- (completion ?? 0))
+        if let given = completion, prompt != nil, beside > 0 {
+            if let reasoning, reasoning == beside {
+                // xAI's chat: the reasoning.
+                completion = given &+ reasoning
+                beside = 0
+            } else if beside == (cached ?? 0) &+ (cacheWrite ?? 0) {
+                // Gateways that hand on Anthropic's figures: the cache.
+                prompt = prompt.map { $0 &+ beside }
+                beside = 0
+            }
+        } else {
+            beside = 0
+        }
+        if let given = completion, let reasoning, reportsResearch, given &+ (prompt ?? 0) == reportedTotal {
+            // Perplexity's research: the reasoning is in no other figure, nor in the total.
             completion = given &+ reasoning
+            reportedTotal = nil
         }
         completion = completion ?? get(FG_USAGE_OUTPUT)
         if completion == nil, present & (Self.bit(FG_USAGE_ANSWER) | Self.bit(FG_USAGE_THOUGHTS)) != 0 {
             completion = (get(FG_USAGE_ANSWER) ?? 0) &+ (get(FG_USAGE_THOUGHTS) ?? 0)
         }
         completion = completion ?? get(FG_USAGE_BILLED_OUTPUT)
+        // Some send a total that they have not reckoned.
+        if reportedTotal == 0 { reportedTotal = nil }
 
         // A total alone is what an embedding or a ranking says of what it read.
         if prompt == nil, let reportedTotal { prompt = max(0, reportedTotal &- (completion ?? 0)) }
@@ -86,7 +102,14 @@ struct UsageFields: BitwiseCopyable, Sendable {
             prompt: prompt ?? 0, completion: completion ?? 0, cached: cached ?? 0, cacheWrite: cacheWrite ?? 0,
             reasoning: reasoning ?? 0, total: reportedTotal)
         setParts(&usage)
+        usage.totalHasMore = beside > 0 && usage.toolPrompt == 0
         return usage
+    }
+
+    /// Perplexity's `sonar-deep-research`: what it read (`citation_tokens`) and thought is told beside prompt and completion.
+    private var reportsResearch: Bool {
+        present & Self.bit(FG_USAGE_TOOL_PROMPT) != 0 && present & Self.bit(FG_USAGE_REASONING_OTHER) != 0
+            && present & Self.bit(FG_USAGE_REASONING) == 0
     }
 
     /// What is told beside the tokens' sums.
@@ -97,7 +120,9 @@ struct UsageFields: BitwiseCopyable, Sendable {
         usage.cachedAudio = get(FG_USAGE_CACHED_AUDIO) ?? -1
         usage.outputAudio = get(FG_USAGE_OUTPUT_AUDIO) ?? 0
         usage.outputImage = get(FG_USAGE_OUTPUT_IMAGE) ?? 0
-        usage.toolPrompt = get(FG_USAGE_TOOL_PROMPT) ?? 0
+        // Perplexity asks nothing for citations outside its research.
+        let isPriced = reportsResearch || present & Self.bit(FG_USAGE_COMPLETION) == 0
+        usage.toolPrompt = isPriced ? get(FG_USAGE_TOOL_PROMPT) ?? 0 : 0
         usage.searches = get(FG_USAGE_SEARCHES) ?? 0
         usage.milliseconds = get(FG_USAGE_SECONDS) ?? get(FG_USAGE_DURATION) ?? 0
         usage.statedMicros = get(FG_USAGE_COST) ?? -1

@@ -6,6 +6,8 @@ enum MediaType {
     static func isEventStream(_ value: Bytes) -> Bool { begins(value, "text/event-stream") }
     static func isNDJSON(_ value: Bytes) -> Bool { begins(value, "application/x-ndjson") }
 
+    static func isHTML(_ value: Bytes) -> Bool { begins(value, "text/html") }
+
     static func isJSON(_ value: Bytes) -> Bool { begins(value, "application/json") }
 
     /// True if `value` is this media type, with or without parameters.

@@ -195,6 +195,17 @@ def test_a_budget_is_not_given_twice(providers, clock):
 
     assert wait_until(tokens, "a record for each") == 7 * each
 
+    # The database counts as the workers do, so that a restart changes nothing.
+    def stored():
+        return site.gateway.query("SELECT tokens_spent AS t FROM api_keys WHERE max_tokens = 400")[0]["t"] == 6 * each
+
+    wait_until(stored, "the budget is stored")
+    site.gateway.stop()
+    site.gateway.start()
+    assert settled(site, key)["tokens"]["spent"] == 6 * each
+    assert site.ask("m", key=key, max_tokens=50).status == 200
+    assert settled(site, key)["tokens"]["spent"] == 7 * each
+
 
 def test_a_key_rests_as_long_as_it_was_told(providers, clock):
     """How long a provider's key rests is measured by the clock that does not jump."""

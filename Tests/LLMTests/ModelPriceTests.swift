@@ -48,3 +48,33 @@ struct ModelPriceTests {
         #expect(price.cost(of: TokenUsage(prompt: .max, completion: .max)) == .max)
     }
 }
+
+/// What is right at the edges of numbers.
+struct ModelPriceEdgeTests {
+    @Test(arguments: [
+        // 2³¹ tokens for 0.001 micro-units each, 10⁻⁹ dollars.
+        (Int64(2_147_483_648), Int64(1000), Int64(2_147_484)), (2_147_483_648, 1, 2147), (2_147_483_648, 0, 0),
+        (4_294_967_297, 75_000_000, 322_122_547_275), (1_000_000_000_000, 1_000_000_000_000, 1_000_000_000_000_000_000),
+        (1_000_000_000_000, .max, .max),
+    ])
+    func manyTokens(tokens: Int64, price: Int64, micros: Int64) {
+        #expect(ModelPrice(input: price, output: 0).cost(of: TokenUsage(prompt: tokens)) == micros)
+        #expect(ModelPrice(input: 0, output: price).cost(of: TokenUsage(completion: tokens)) == micros)
+    }
+
+    /// Whatever parts a report has, no token is paid for twice: at one price for all of them the cost is that of the sums.
+    @Test func everyTokenHasOnePrice() {
+        var price = ModelPrice(input: 7_000_000, output: 7_000_000, cachedInput: 7_000_000, cacheWrite: 7_000_000)
+        price.reasoning = 7_000_000
+        for rate in PriceRates.extras.prefix(6) { price[keyPath: rate.rate] = 7_000_000 }
+        var random = SplitMix(seed: 5)
+        for _ in 0..<2000 {
+            func next() -> Int64 { Int64(random.next() % 120) }
+            var usage = TokenUsage(
+                prompt: next(), completion: next(), cached: next(), cacheWrite: next(), reasoning: next())
+            (usage.cacheWriteLong, usage.inputAudio, usage.inputImage) = (next(), next(), next())
+            (usage.outputAudio, usage.outputImage, usage.cachedAudio) = (next(), next(), next() - 1)
+            #expect(price.cost(of: usage) == 7 * (usage.prompt + usage.completion), "\(usage)")
+        }
+    }
+}

@@ -20,6 +20,7 @@ struct UsageSample {
     var outcome = UsageOutcome.completed
     var attempts: [UsageAttempt] = []
     var parts = UsageParts()
+    var budgetPeriod: Int64 = 0
 
     /// Exchange number `n` of a worker, accepted at `milliseconds`.
     init(_ n: Int, at milliseconds: UInt64 = sampleMilliseconds, worker: UInt16 = 0) {
@@ -47,6 +48,7 @@ struct UsageSample {
             completionTokens: completion, cachedTokens: cached, cacheWriteTokens: 3, reasoningTokens: 5,
             totalTokens: total, costMicros: cost, isEstimated: isEstimated, outcome: outcome)
         fields.parts = parts
+        fields.budgetPeriod = budgetPeriod
         return fields
     }
 

@@ -46,6 +46,20 @@ struct UsageEventTests {
         #expect(isRead)
     }
 
+    @Test func aLaterPeriodComesBackAndTakesRoomOnlyWhereThereIsOne() {
+        var sample = UsageSample(4)
+        let size = sample.encoded.count
+        for (period, wanted) in [(1_800_000_000_000, 1_800_000_000_000), (1 << 48, 0), (.max, 0)] as [(Int64, Int64)] {
+            sample.budgetPeriod = period
+            #expect(sample.encoded.count == size + 8)
+            let isRead = decoded(sample.encoded) { _, fields in
+                #expect(fields.budgetPeriod == wanted && UsageAttempt.read(fields.attempts) == sample.attempts)
+            }
+            #expect(isRead)
+        }
+        #expect(!decoded(Array(sample.encoded.dropLast())) { _, _ in })
+    }
+
     /// A ring may hold what an earlier version has left: without parts.
     @Test func theFirstLayoutIsStillRead() {
         var sample = UsageSample(5)
@@ -74,9 +88,11 @@ struct UsageEventTests {
 
     @Test func noBytesAreReadBeyondTheRecord() {
         var random = SplitMix(state: 1)
-        let sample = UsageSample(0).encoded
-        for _ in 0..<20_000 {
-            var record = sample
+        var later = UsageSample(0)
+        later.budgetPeriod = 1
+        let samples = [UsageSample(0).encoded, later.encoded]
+        for n in 0..<20_000 {
+            var record = samples[n % 2]
             for _ in 0..<Int.random(in: 1...6, using: &random) {
                 record[Int.random(in: 24..<record.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
             }

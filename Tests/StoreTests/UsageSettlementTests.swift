@@ -209,6 +209,40 @@ struct UsageSettlementTests {
 
     // MARK: Budgets
 
+    /// A clock that was ahead had begun the next day, and was set right: what is accepted then counts in that day's budget,
+    /// as the worker has it, and what had been accepted before that day began does not.
+    @Test func whatFollowsAClockThatWasAheadCountsInThePeriodItHadBegun() throws {
+        try setPeriod("daily")
+        let ring = try folder.ring()
+        var producer = RingProducer(ring)
+        let flusher = flusher(ring)
+        let next = try #require(Timestamp.parse("2026-06-07T00:00:00+08:00"))
+        UsageSample(0, at: sampleMilliseconds + 13 * hour).put(&producer)
+        UsageSample(1, at: sampleMilliseconds).put(&producer)
+        _ = try flusher.flush()
+        #expect(try budget().tokensSpent == 120)
+        var moved = UsageSample(2, at: sampleMilliseconds + hour)
+        moved.budgetPeriod = next
+        moved.put(&producer)
+        _ = try flusher.flush()
+        #expect(try budget().tokensSpent == 240)
+        #expect(
+            try connection.text("SELECT period_start FROM api_keys WHERE key_id = 'key_1'")
+                == "2026-06-07T00:00:00.000+08:00")
+        // Reset by hand at noon of that day, before the clock was set right.
+        try connection.execute(
+            """
+            UPDATE api_keys SET period_start = '2026-06-07T12:00:00.000+08:00', tokens_spent = 0, amount_spent = 0
+            WHERE key_id = 'key_1'
+            """)
+        var last = UsageSample(3, at: sampleMilliseconds + 2 * hour)
+        last.budgetPeriod = next
+        last.put(&producer)
+        UsageSample(4, at: sampleMilliseconds + 3 * hour).put(&producer)
+        _ = try flusher.flush()
+        #expect(try budget().tokensSpent == 120 && budget().amountSpentMicros == 1234)
+    }
+
     @Test func aDailyBudgetStartsAtLocalMidnight() throws {
         try setPeriod("daily")
         let ring = try folder.ring()

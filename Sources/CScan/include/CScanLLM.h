@@ -44,6 +44,8 @@ enum {
     FG_LLM_ERROR_TYPE,
     FG_LLM_ERROR_STATUS,
     FG_LLM_ERROR_REASON,
+    FG_LLM_BASE,          ///< MiniMax's `base_resp`
+    FG_LLM_BASE_CODE,
     FG_LLM_PROMPT_PARTS,  ///< what of the input was sound, pictures, …
     FG_LLM_CACHED_PARTS,
     FG_LLM_ANSWER_PARTS,
@@ -173,6 +175,8 @@ static inline uint8_t fg_llm_wants(uint8_t place) {
         [FG_LLM_ERROR_TYPE] = FG_WANT_STRING,
         [FG_LLM_ERROR_STATUS] = FG_WANT_STRING | FG_WANT_NUMBER,
         [FG_LLM_ERROR_REASON] = FG_WANT_STRING,
+        [FG_LLM_BASE] = FG_WANT_DESCEND,
+        [FG_LLM_BASE_CODE] = FG_WANT_NUMBER,
         [FG_LLM_PROMPT_PARTS] = FG_WANT_DESCEND | FG_WANT_EDGES,
         [FG_LLM_CACHED_PARTS] = FG_WANT_DESCEND | FG_WANT_EDGES,
         [FG_LLM_ANSWER_PARTS] = FG_WANT_DESCEND | FG_WANT_EDGES,

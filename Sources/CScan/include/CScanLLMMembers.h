@@ -59,6 +59,7 @@ static inline uint8_t fg_llm_usage_member(const uint8_t *p, size_t n) {
         return 0;
     case 15:
         FG_LLM_NUMBER("inputTokenCount", FG_USAGE_INPUT)
+        FG_LLM_NUMBER("citation_tokens", FG_USAGE_TOOL_PROMPT)
         FG_LLM_NAME("server_tool_use", FG_LLM_SERVER_TOOLS)
         return 0;
     case 16:
@@ -67,6 +68,7 @@ static inline uint8_t fg_llm_usage_member(const uint8_t *p, size_t n) {
         return 0;
     case 17:
         FG_LLM_NUMBER("completion_tokens", FG_USAGE_COMPLETION)
+        FG_LLM_NUMBER("num_cached_tokens", FG_USAGE_CACHED_OTHER)
         FG_LLM_NAME("cost_in_usd_ticks", FG_LLM_COST_TICKS)
         return 0;
     case 18:
@@ -199,6 +201,9 @@ static inline uint8_t fg_llm_root_member(const uint8_t *p, size_t n) {
         FG_LLM_NAME("response", FG_LLM_RESPONSE)
         FG_LLM_NAME("metadata", FG_LLM_METADATA)
         FG_LLM_NUMBER("duration", FG_USAGE_DURATION)
+        return 0;
+    case 9:
+        FG_LLM_NAME("base_resp", FG_LLM_BASE)
         return 0;
     case 10:
         FG_LLM_NAME("candidates", FG_LLM_CANDIDATE)
@@ -410,6 +415,7 @@ static inline uint8_t fg_llm_member(uint8_t place, const uint8_t *p, size_t n) {
         FG_LLM_NAME("finish_reason", FG_LLM_FINISH)
         FG_LLM_NAME("text", FG_LLM_PART)
         FG_LLM_NAME("usage", FG_LLM_SIDE_USAGE)
+        FG_LLM_NAME("error", FG_LLM_ERROR)
         return 0;
     case FG_LLM_DELTA:
         FG_LLM_NAME("usage", FG_LLM_COHERE_USAGE)
@@ -426,6 +432,9 @@ static inline uint8_t fg_llm_member(uint8_t place, const uint8_t *p, size_t n) {
         FG_LLM_NUMBER("audio_tokens", FG_USAGE_INPUT_AUDIO)
         FG_LLM_NUMBER("image_tokens", FG_USAGE_INPUT_IMAGE)
         FG_LLM_NAME("cached_tokens_details", FG_LLM_CACHED_DETAILS)
+        FG_LLM_NUMBER("cache_creation_input_tokens", FG_USAGE_CACHE_WRITTEN)
+        FG_LLM_NUMBER("cache_creation_tokens", FG_USAGE_CACHE_WRITTEN)
+        FG_LLM_NAME("cache_creation", FG_LLM_CACHE_CREATION)
         return 0;
     case FG_LLM_CACHED_DETAILS:
         FG_LLM_NUMBER("audio_tokens", FG_USAGE_CACHED_AUDIO)
@@ -510,6 +519,9 @@ static inline uint8_t fg_llm_member(uint8_t place, const uint8_t *p, size_t n) {
         FG_LLM_NAME("blockReason", FG_LLM_FINISH)
         return 0;
     case FG_LLM_ERROR: return fg_llm_error_member(p, n);
+    case FG_LLM_BASE:
+        FG_LLM_NAME("status_code", FG_LLM_BASE_CODE)
+        return 0;
     case FG_LLM_ERROR_DETAIL:
         FG_LLM_NAME("reason", FG_LLM_ERROR_REASON)
         return 0;

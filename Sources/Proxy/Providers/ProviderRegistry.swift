@@ -125,9 +125,11 @@ final class ProviderRegistry: Sendable {
 
     private static func seed(_ cell: BudgetCell, _ budget: KeyBudget, _ offsetMinutes: Int, _ now: Int64) {
         let current = budget.at(now, offsetMinutes: offsetMinutes)
+        // A clock that was ahead may have come to a later period already.
+        let moment = max(now, current.countedSinceMilliseconds ?? now)
         cell.seed(
             Spending(tokens: current.tokensSpent, amount: current.amountSpentMicros),
-            periodStart: budget.period.start(of: now, offsetMinutes: offsetMinutes) ?? 0)
+            periodStart: budget.period.start(of: moment, offsetMinutes: offsetMinutes) ?? 0)
     }
 
     /// Another currency or period, or a moment from which to count that no calendar explains.

@@ -60,15 +60,26 @@ extension Worker {
             attemptFailed(index, .malformedResponse, .malformedResponse)
             return .over
         }
-        if response.status < 200 || response.status >= 300 || !side.pointee.isReading { return pass(c, side) }
+        if response.status < 200 || response.status >= 300 { return pass(c, side) }
+        if !side.pointee.isReading {
+            // A page: of whoever stands before the provider, or of an address that is not its API's.
+            if MediaType.isHTML(responseValue(.contentType, p, response)) { return noAnswer(index, side) }
+            return pass(c, side)
+        }
         let wasSound = readAhead(side, body, count, response)
         if isEnded { side.pointee.lookIsComplete = true }
         let fault = side.pointee.reader.fault
         if wasSound && fault != .none && !side.pointee.reader.contentSeen {
             let outcome = AttemptOutcome(fault, inAnswer: true)
-            let wait = RetryAfter.milliseconds(responseValue(.retryAfter, p, response))
+            let wait = retryWait(p, response)
             if fault.mayBeRetried, failOver(index, side, outcome, wait) { return .over }
             return c.pointee.exchange.provider < 0 ? .over : pass(c, side)
+        }
+        let endpoint = side.pointee.endpoint.endpoint
+        if wasSound && side.pointee.lookIsComplete && side.pointee.reader.documents == 0
+            && !side.pointee.reader.contentSeen && (endpoint.generates || endpoint.embeds)
+        {
+            return noAnswer(index, side)
         }
         if wasSound && !side.pointee.lookIsComplete && count < Self.maxHeldBytes && now < side.pointee.holdUntil
             && isUndecided(upstream, side, count)
@@ -90,6 +101,17 @@ extension Worker {
 
     /// JSON of which this much is here without a word of an error is an answer.
     private static let maxUntoldBytes = 4096
+
+    /// What came under a good status answers nothing: it is empty, a page, or no JSON. Another key or provider may answer;
+    /// where there is none, the client gets what there is.
+    private mutating func noAnswer(_ index: UInt32, _ side: UnsafeMutablePointer<ProviderExchange>) -> Look {
+        let c = clients.pointer(index)
+        if hasOther(c, side), failOver(index, side, .malformed, nil) { return .over }
+        endAttempt(c, side, .malformed, retryAfter: nil)
+        side.pointee.isHolding = false
+        side.pointee.isReading = false
+        return .pass
+    }
 
     /// There is nothing more to read for now: what was held back only to see it in one piece goes on. As `upstreamReady`.
     mutating func lookAgain(_ upstream: UInt32) {
@@ -170,7 +192,7 @@ extension Worker {
     }
 
     /// A whole number in a field that no table knows; -1 if it is not there.
-    private func responseCount(_ name: StaticString, _ p: UnsafePointer<UInt8>, _ response: ResponseHead) -> Int64 {
+    func responseCount(_ name: StaticString, _ p: UnsafePointer<UInt8>, _ response: ResponseHead) -> Int64 {
         for i in 0..<Int(response.fieldCount)
         where Int(responseFields[i].nameLength) == name.utf8CodeUnitCount
             && equalsIgnoringCase(p + Int(responseFields[i].nameOffset), name.utf8CodeUnitCount, name)
@@ -300,7 +322,7 @@ extension Worker {
         let key = providers.keys.pointer(Int(side.pointee.key))
         let apiType = providers.providers.pointer(Int(key.pointee.provider)).pointee.apiType
         let fault = FaultClassifier.classify(apiType, status: Int(response.status), body: text)
-        let wait = RetryAfter.milliseconds(responseValue(.retryAfter, p, response))
+        let wait = retryWait(p, response, text)
         if fault.mayBeRetried, failOver(index, side, AttemptOutcome(fault, inAnswer: false), wait) { return .over }
         if c.pointee.exchange.provider < 0 || endsInStream(index, .providerFailed) { return .over }
         return pass(c, side)
@@ -366,8 +388,13 @@ extension Worker {
         endAttempt(c, side, outcome, retryAfter: retryAfter)
         if tryNextProvider(index) { return true }
         // What a provider says about our own key is not the client's to see: nor would it mean to it what it says.
-        guard outcome.keyReason != nil else { return false }
-        refuse(index, .noHealthyKey)
+        if outcome.keyReason != nil {
+            refuse(index, .noHealthyKey)
+        } else if outcome == .modelNotFound && (side.pointee.status == 401 || side.pointee.status == 403) {
+            refuse(index, .modelNotFound)
+        } else {
+            return false
+        }
         return true
     }
 

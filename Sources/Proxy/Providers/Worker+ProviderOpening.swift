@@ -28,6 +28,8 @@ struct OpeningRun: BitwiseCopyable {
         case fault
         /// The framing is broken.
         case broken
+        /// The stream has ended, and nothing was said: neither content nor why it ends.
+        case ended
     }
 
     var kind = Kind.hold
@@ -64,15 +66,18 @@ extension Worker {
             // A head alone, or with what cannot go alone, names a provider: that may still change.
             if side.pointee.opening == .open || hasOther(c, side) { return .hold }
         case .fault:
-            let wait = RetryAfter.milliseconds(responseValue(.retryAfter, body - Int(response.headLength), response))
+            let wait = retryWait(body - Int(response.headLength), response)
             if openingFailed(index, side, retryAfter: wait) { return .over }
             side.pointee.opening = .over
             return pass(c, side)
         case .broken:
             attemptFailed(index, .malformedResponse, .malformedResponse)
             return .over
-        case .commit:
-            commitOpening(c, side)
+        case .ended where hasOther(c, side):
+            attemptFailed(index, .closed(wasReused: false), .cutShort)
+            return .over
+        case .commit, .ended:
+            commitOpening(c, side, run)
             return .pass
         case .pass, .drop: break
         }
@@ -101,8 +106,11 @@ extension Worker {
                 if side.pointee.bodyLeft != .max { side.pointee.bodyLeft -= UInt64(run.count) }
                 guard relayBody(upstream, p + at, run.count, headBytes) >= 0 else { return -1 }
             case .drop: skip(c, side, p + at, run.count)
-            case .commit:
-                commitOpening(c, side)
+            case .ended where hasOther(c, side):
+                cutShort(index, .cutShort)
+                return -1
+            case .commit, .ended:
+                commitOpening(c, side, run)
                 blankRoles(side, p + at, n - at)
                 let rest = relayBody(upstream, p + at, n - at, headBytes)
                 return rest < 0 ? rest : at + rest
@@ -130,18 +138,27 @@ extension Worker {
         let c = clients.pointer(u.pointee.client)
         let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
         guard side.pointee.opening == .open else { return true }
-        commitOpening(c, side)
+        let run = bodyEnded(side)
+        if run.kind == .ended, hasOther(c, side) {
+            cutShort(u.pointee.client, .cutShort)
+            return false
+        }
+        commitOpening(c, side, run)
         guard !u.pointee.inbound.isEmpty else { return true }
         return relayBody(upstream, u.pointee.inbound.readPointer, u.pointee.inbound.count, 0) >= 0
     }
 
     /// From here on the stream is this provider's.
     private mutating func commitOpening(
-        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>, _ run: OpeningRun
     ) {
+        if run.kind == .ended {
+            endAttempt(c, side, .cutOff, retryAfter: nil)
+            side.pointee.isReading = false
+        }
         let hadHead = side.pointee.opening == .open && c.pointee.exchange.responseStarted
         side.pointee.opening = side.pointee.headIsOut ? .over : .none
-        _ = pass(c, side)
+        if run.kind == .ended { side.pointee.isHolding = false } else { _ = pass(c, side) }
         if hadHead {
             c.pointee.exchange.canReplay = false
             dropRequest(c)
@@ -170,7 +187,7 @@ extension Worker {
                     side.pointee.lookDecoder = ahead
                     side.pointee.lookedRaw += used
                     return held(side, n)
-                case .trailers, .end: return OpeningRun(kind: .commit)
+                case .trailers, .end: return bodyEnded(side)
                 case .failed: return OpeningRun(kind: .broken)
                 }
             }
@@ -189,7 +206,8 @@ extension Worker {
                 }
                 side.pointee.lookedRaw += offset + taken
             }
-            if side.pointee.reader.contentSeen || side.pointee.reader.sawEnd { return OpeningRun(kind: .commit) }
+            if side.pointee.reader.contentSeen { return OpeningRun(kind: .commit) }
+            if side.pointee.reader.sawEnd { return lastEventCame(c, side) }
             if side.pointee.reader.fault != .none { return OpeningRun(kind: .fault) }
             guard case .event(let event, _) = step, !side.pointee.holdsEvent else { continue }
             if event == .bound {
@@ -198,11 +216,30 @@ extension Worker {
                 continue
             }
             let count = side.pointee.lookedRaw
+            // The last of a body with a length: once it has gone on, the exchange is over.
+            if UInt64(count) == side.pointee.bodyLeft { return bodyEnded(side) }
             side.pointee.lookedRaw = 0
             return OpeningRun(kind: isTold(side, event) ? .drop : .pass, count: count)
         }
-        if UInt64(here) == side.pointee.bodyLeft || side.pointee.lookIsComplete { return OpeningRun(kind: .commit) }
+        if UInt64(here) == side.pointee.bodyLeft || side.pointee.lookIsComplete { return bodyEnded(side) }
         return held(side, n)
+    }
+
+    /// The body has ended before any content.
+    private func bodyEnded(_ side: UnsafeMutablePointer<ProviderExchange>) -> OpeningRun {
+        let saysNothing = !side.pointee.reader.sawEnd && side.pointee.reader.reported == nil
+        return OpeningRun(kind: saysNothing && side.pointee.endpoint.endpoint.generates ? .ended : .commit)
+    }
+
+    /// An event says that the stream has ended, before any content: with an error, after nothing at all, or well.
+    private func lastEventCame(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>
+    ) -> OpeningRun {
+        let isEmpty = side.pointee.reader.documents == 0 && side.pointee.endpoint.endpoint.generates
+        if isEmpty { return OpeningRun(kind: .ended) }
+        // A single provider that has failed of its own accord is taken at its word.
+        let isFault = side.pointee.reader.fault != .none && hasOther(c, side)
+        return OpeningRun(kind: isFault ? .fault : .commit)
     }
 
     /// Bytes are held while they are few, and not for long.

@@ -20,12 +20,15 @@ extension Worker {
         if side.pointee.isUnderWay { endAttempt(c, side, outcome(error), retryAfter: nil) }
         var usage: TokenUsage?
         var cost: Cost?
-        if side.pointee.isReading && side.pointee.isAnswered {
+        // A stream that its client left was the provider's work as soon as it had begun.
+        let wasLeft = error == .clientGone || error == .sendTimeout
+        let hadBegun = wasLeft && side.pointee.status / 100 == 2 && side.pointee.framing == .sse
+        if side.pointee.isReading && (side.pointee.isAnswered || hadBegun) {
             if error == .none, let settled = side.pointee.settled {
                 (usage, cost) = (settled.usage, settled.cost)
             } else {
                 usage = side.pointee.reader.settled(
-                    promptEstimate: side.pointee.promptEstimate, isWhole: error == .none)
+                    promptEstimate: side.pointee.promptEstimate, isWhole: error == .none, wasLeft: wasLeft)
                 cost = usage.flatMap { self.cost(c, side, $0) }
             }
         }
@@ -120,6 +123,9 @@ extension Worker {
                 cacheWriteTokens: tokens.cacheWrite, reasoningTokens: tokens.reasoning, totalTokens: tokens.total,
                 costMicros: cost?.micros ?? 0, isEstimated: tokens.estimated, outcome: outcome)
             fields.parts = UsageParts(tokens)
+            if side.pointee.budgetPeriod > Int64(clamping: id.unixMilliseconds) {
+                fields.budgetPeriod = side.pointee.budgetPeriod
+            }
             // Also where the exchange itself is not audited: budgets are made of these.
             let isKept = put(AuditEncoder.usageSize(fields)) { AuditEncoder.encodeUsage(id, fields, into: $0) }
             if !isKept { metrics.usageDropped() }

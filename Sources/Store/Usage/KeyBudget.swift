@@ -104,23 +104,30 @@ public struct KeyBudget: Sendable, Equatable {
         acceptedMilliseconds accepted: Int64, tokens: Int64, costMicros: Int64?, currency: String,
         offsetMinutes: Int
     ) -> Bool {
-        count(accepted, tokens, currency == self.currency ? costMicros : nil, offsetMinutes)
+        count(accepted, 0, tokens, currency == self.currency ? costMicros : nil, offsetMinutes)
     }
 
-    /// The same for a currency that is no text yet.
+    /// The same for a currency that is no text yet, and for what belongs to a later period than it was accepted in.
+    /// - Parameter periodStart: of that period; 0: there is none.
     mutating func settle(
-        acceptedMilliseconds accepted: Int64, tokens: Int64, costMicros: Int64?, currency: Bytes,
+        acceptedMilliseconds accepted: Int64, periodStart: Int64, tokens: Int64, costMicros: Int64?, currency: Bytes,
         offsetMinutes: Int
     ) -> Bool {
         let isOurs = self.currency.utf8.count == currency.count && self.currency.utf8.elementsEqual(currency.buffer)
-        return count(accepted, tokens, isOurs ? costMicros : nil, offsetMinutes)
+        return count(accepted, periodStart, tokens, isOurs ? costMicros : nil, offsetMinutes)
     }
 
     private mutating func count(
-        _ accepted: Int64, _ tokens: Int64, _ costMicros: Int64?, _ offsetMinutes: Int
+        _ accepted: Int64, _ periodStart: Int64, _ tokens: Int64, _ costMicros: Int64?, _ offsetMinutes: Int
     ) -> Bool {
-        enter(accepted, offsetMinutes: offsetMinutes)
-        if let since = countedSinceMilliseconds, accepted < since { return false }
+        let moment = max(accepted, periodStart)
+        enter(moment, offsetMinutes: offsetMinutes)
+        if let since = countedSinceMilliseconds, moment < since {
+            // Within its period a moment of the clock that was ahead says nothing: it was reset by hand then.
+            guard periodStart > accepted, period.start(of: since, offsetMinutes: offsetMinutes) == periodStart else {
+                return false
+            }
+        }
         tokensSpent = Self.sum(tokensSpent, tokens)
         if let costMicros { amountSpentMicros = Self.sum(amountSpentMicros, costMicros) }
         return true

@@ -4,11 +4,11 @@ import Reactor
 ///
 /// Little-endian, unaligned, after the common header of 24 bytes:
 ///
-///     usage             u8 layout (2), u8 outcome, u8 bits (1: estimated), u8 tier; i64 prompt, completion, cached,
+///     usage             u8 layout (2), u8 outcome, u8 bits (1: estimated, 2: has a budgetPeriod), u8 tier; i64 prompt, completion, cached,
 ///                       cacheWrite, reasoning, total, costMicros; since layout 2 i64 cacheWriteLong, inputAudio,
 ///                       inputImage, cachedAudio, outputAudio, outputImage, toolPrompt, searches, images,
 ///                       milliseconds; u16-counted requestID, keyID, sourcePath,
-///                       provider, providerKeyID, modelRequested, modelServed, currency, attempts
+///                       provider, providerKeyID, modelRequested, modelServed, currency, attempts; i64 budgetPeriod
 ///     providerKeyState  u8 layout (1), u8 state, u16 0; i64 changedAt, coolingUntil; u16-counted providerKeyID,
 ///                       reason
 extension AuditEncoder {
@@ -24,7 +24,7 @@ extension AuditEncoder {
             + min(fields.sourcePath.count, shortFieldLimit) + min(fields.provider.count, shortFieldLimit)
             + min(fields.providerKeyID.count, shortFieldLimit) + min(fields.modelRequested.count, shortFieldLimit)
             + min(fields.modelServed.count, shortFieldLimit) + min(fields.currency.count, shortFieldLimit)
-            + min(fields.attempts.count, shortFieldLimit)
+            + min(fields.attempts.count, shortFieldLimit) + (fields.budgetPeriod > 0 ? 8 : 0)
     }
 
     /// Writes `usageSize(fields)` bytes at `p`, which needs no alignment.
@@ -36,7 +36,7 @@ extension AuditEncoder {
         var at = p + AuditEvent.headerSize
         store(
             UInt32(usageLayout) | UInt32(fields.outcome.rawValue) << 8 | (fields.isEstimated ? 1 << 16 : 0)
-                | UInt32(fields.parts.tier.rawValue) << 24, &at)
+                | (fields.budgetPeriod > 0 ? 1 << 17 : 0) | UInt32(fields.parts.tier.rawValue) << 24, &at)
         store(fields.promptTokens, &at)
         store(fields.completionTokens, &at)
         store(fields.cachedTokens, &at)
@@ -63,6 +63,7 @@ extension AuditEncoder {
         short(fields.modelServed, &at)
         short(fields.currency, &at)
         short(fields.attempts, &at)
+        if fields.budgetPeriod > 0 { store(fields.budgetPeriod, &at) }
     }
 
     /// Bytes of a record of a provider key's state.
@@ -128,6 +129,11 @@ extension UsageFields {
             cachedTokens: cached, cacheWriteTokens: cacheWrite, reasoningTokens: reasoning, totalTokens: total,
             costMicros: cost, isEstimated: bits >> 16 & 1 != 0, outcome: outcome)
         self.parts = parts
+        if bits >> 17 & 1 != 0 {
+            let start: Int64 = reader.integer()
+            // No more bits than the time in an id has.
+            budgetPeriod = start >> 48 == 0 ? start : 0
+        }
         if reader.failed { return nil }
     }
 }

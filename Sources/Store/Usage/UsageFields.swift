@@ -62,6 +62,9 @@ import Reactor
     public var isEstimated: Bool
     public var outcome: UsageOutcome
     public var parts = UsageParts()
+    /// Start of the later period that the caller's budget counts it in (Unix time in milliseconds): the clock was ahead
+    /// before the request was accepted, and had begun that period. 0: it belongs to the period it was accepted in.
+    public var budgetPeriod: Int64 = 0
 
     @inlinable
     public init(

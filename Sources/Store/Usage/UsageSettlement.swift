@@ -165,7 +165,7 @@ struct UsageSettlement: ~Copyable {
         let position = groups.groups[group].budget
         if position >= 0, sums.totalTokens != 0 || sums.costMicros != 0,
             budgets[position].value.settle(
-                acceptedMilliseconds: accepted, tokens: sums.totalTokens,
+                acceptedMilliseconds: accepted, periodStart: fields.budgetPeriod, tokens: sums.totalTokens,
                 costMicros: fields.currency.isEmpty ? nil : sums.costMicros, currency: fields.currency,
                 offsetMinutes: offset)
         {
