@@ -114,10 +114,20 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
 
     /// What the provider has reported so far.
     public var reported: TokenUsage? {
-        guard var usage = report.usage ?? headUsage.map({ TokenUsage(prompt: $0.prompt, completion: $0.completion) })
-        else { return nil }
+        var (copy, usage) = (self, TokenUsage())
+        return copy.readReport(&usage) ? usage : nil
+    }
+
+    /// `reported` into `usage`, which is one as it was made; false if there is nothing. Whoever changes something is handed
+    /// on by address, and large values are filled where they stand: else this would be copies for the most part.
+    private mutating func readReport(_ usage: inout TokenUsage) -> Bool {
+        if !report.read(&usage) {
+            guard let headUsage else { return false }
+            (usage.prompt, usage.completion) = (headUsage.prompt, headUsage.completion)
+            usage.total = headUsage.prompt &+ headUsage.completion
+        }
         describe(&usage)
-        return usage
+        return true
     }
 
     /// The head of the answer tells what it used (Bedrock's `x-amzn-bedrock-…-token-count`): counts where the body does not.
@@ -132,7 +142,8 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     }
 
     /// What stands beside the report, and what the endpoint makes of it.
-    private func describe(_ usage: inout TokenUsage) {
+    @inline(__always)
+    private mutating func describe(_ usage: inout TokenUsage) {
         (usage.tier, usage.isFast, usage.isRegional, usage.isPartial) = (tier, isFast, isRegional, isPartial)
         // With a key of the caller's own at the provider behind it, that is not all of it.
         if hasOwnKey { usage.statedMicros = -1 }
@@ -151,24 +162,31 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     ///   - promptEstimate: tokens, see `RequestReader.promptEstimate`.
     ///   - isWhole: the body ended as HTTP says, not by a reset.
     public func settled(promptEstimate: Int64, isWhole: Bool = true) -> TokenUsage? {
+        var (copy, usage) = (self, TokenUsage())
+        return copy.settle(promptEstimate: promptEstimate, isWhole: isWhole, into: &usage) ? usage : nil
+    }
+
+    /// `settled` into `usage`, which is one as it was made; false if nothing was used.
+    public mutating func settle(promptEstimate: Int64, isWhole: Bool = true, into usage: inout TokenUsage) -> Bool {
         let written = Int64(min(walk.countedBytes, UInt64(TokenUsage.limit)) &+ 3) / 4
-        if var usage = reported {
-            if isFinished || (isWhole && fault == .none && !reportIsBeginning) { return usage }
+        if readReport(&usage) {
+            if isFinished || (isWhole && fault == .none && !reportIsBeginning) { return true }
             let input = usage.prompt == 0 ? promptEstimate : usage.prompt
             let output = max(usage.completion, written)
             usage.total = max(usage.total, input &+ output)
             (usage.prompt, usage.completion, usage.estimated) = (input, output, true)
-            return usage
+            return true
         }
         if fault == .none, isFinished, report.hasUnits || (endpoint == .images && images > 0) {
-            var usage = TokenUsage()
             report.setParts(&usage)
             describe(&usage)
-            return usage
+            return true
         }
         let answers = endpoint.generates || endpoint.embeds
-        guard answers, contentSeen || (documents > 0 && fault == .none) else { return nil }
-        return TokenUsage(prompt: promptEstimate, completion: written, estimated: true)
+        guard answers, contentSeen || (documents > 0 && fault == .none) else { return false }
+        (usage.prompt, usage.completion, usage.estimated) = (promptEstimate, written, true)
+        usage.total = promptEstimate &+ written
+        return true
     }
 
     // MARK: What the walk comes upon
@@ -339,7 +357,10 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         if eventFinishes || event == .last { sawEnd = true }
         guard fields.isReport || (fields.hasUnits && report.isEmpty) else { return }
         if fieldsAreAside {
-            if report.isEmpty || reportIsAside { (report, reportIsAside) = (fields, true) }
+            if report.isEmpty || reportIsAside {
+                report = fields
+                reportIsAside = true
+            }
         } else if fieldsComplete, reportIsDelta {
             // Bedrock's own count beside the model's, which it is below where tools were called.
         } else if event == .messageStart || event == .messageDelta || fieldsComplete {
@@ -348,7 +369,8 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
             reportIsBeginning = event == .messageStart
             reportIsDelta = event == .messageDelta
         } else {
-            (report, reportIsAside, reportIsBeginning) = (fields, false, false)
+            report = fields
+            (reportIsAside, reportIsBeginning) = (false, false)
         }
         // Bedrock's last event.
         if framing == .eventStream, fieldsComplete || fields.hasTotal { sawEnd = true }

@@ -55,10 +55,10 @@ public struct RequestReader: BitwiseCopyable, Sendable {
     @usableFromInline var count: Int64 = 1
     @usableFromInline var bestOf: Int64 = 1
     @usableFromInline var mediaCount: Int64 = 0
-    private var media = PromptMedia()
+    fileprivate var media = PromptMedia()
     @usableFromInline var textCount: Int64 = 0
     @usableFromInline var textLists: Int64 = 0
-    private var hasTools = false
+    fileprivate var hasTools = false
     @usableFromInline var modelLength: UInt8 = 0
     @usableFromInline var model: InlineArray<128, UInt8> = .init(repeating: 0)
 
@@ -100,15 +100,8 @@ public struct RequestReader: BitwiseCopyable, Sendable {
     ///   - pictureTokens: of one picture at most, see `PromptMedia.pictureTokens`.
     ///   - context: tokens that the model takes in; 0: not known.
     public func promptBound(pictureTokens: Int64, context: Int64) -> Int64 {
-        let counted = walk.countedBytes
-        var bound = Int64(clamping: bytesSeen &- min(counted, bytesSeen))
-        var media = media
-        media.close(counted)
-        bound &+= media.tokens(pictureTokens: pictureTokens)
-        // Anthropic's own instructions for tools are below this.
-        if hasTools { bound &+= 1000 }
-        if media.isElsewhere { bound &+= max(context, PromptMedia.unknownTokens) }
-        return min(bound, context > 0 ? context : TokenUsage.limit)
+        var copy = self
+        return withUnsafeMutablePointer(to: &copy) { $0.promptBound(pictureTokens: pictureTokens, context: context) }
     }
 
     /// Tokens the model will read, guessed from the body's size: four bytes each; a picture, sound or file counts 1,000 and
@@ -271,5 +264,20 @@ public struct RequestReader: BitwiseCopyable, Sendable {
         modelCount &+= 1
         modelLength = UInt8(truncatingIfNeeded: kept)
         modelSpan = span
+    }
+}
+
+extension UnsafeMutablePointer<RequestReader> {
+    /// `RequestReader.promptBound` of a reader where it stands: a call on the value would get a copy of it.
+    public func promptBound(pictureTokens: Int64, context: Int64) -> Int64 {
+        let counted = pointee.walk.countedBytes
+        var bound = Int64(clamping: pointee.bytesSeen &- min(counted, pointee.bytesSeen))
+        var media = pointee.media
+        media.close(counted)
+        bound &+= media.tokens(pictureTokens: pictureTokens)
+        // Anthropic's own instructions for tools are below this.
+        if pointee.hasTools { bound &+= 1000 }
+        if media.isElsewhere { bound &+= max(context, PromptMedia.unknownTokens) }
+        return min(bound, context > 0 ? context : TokenUsage.limit)
     }
 }

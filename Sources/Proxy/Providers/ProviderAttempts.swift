@@ -81,17 +81,17 @@ struct ProviderAttempt: BitwiseCopyable {
 /// What one exchange has tried, in order. There is one budget for all keys and providers.
 struct ProviderAttempts: BitwiseCopyable {
     static let capacity = 16
-    private var items = InlineArray<16, ProviderAttempt>(repeating: ProviderAttempt())
     private(set) var count = 0
+    private var items = InlineArray<16, ProviderAttempt>(repeating: ProviderAttempt())
 
     subscript(index: Int) -> ProviderAttempt {
         get { items[index] }
         set { items[index] = newValue }
     }
 
-    /// Of the first item.
+    /// Of the first item: all before it makes attempts that have none, whatever the items are.
     @inline(__always)
-    fileprivate static var itemsOffset: Int { MemoryLayout<ProviderAttempts>.offset(of: \.items).unsafelyUnwrapped }
+    static var itemsOffset: Int { MemoryLayout<ProviderAttempts>.offset(of: \.items).unsafelyUnwrapped }
 
     mutating func append(_ attempt: ProviderAttempt) {
         guard count < Self.capacity else { return }

@@ -106,6 +106,15 @@ struct CompiledPrice: BitwiseCopyable, @unchecked Sendable {
     var isManual: Bool
 }
 
+extension UnsafePointer<CompiledPrice> {
+    /// The prices where they stand.
+    @inline(__always)
+    var sheet: UnsafePointer<PriceSheet> {
+        (UnsafeRawPointer(self) + MemoryLayout<CompiledPrice>.offset(of: \.price).unsafelyUnwrapped)
+            .assumingMemoryBound(to: PriceSheet.self)
+    }
+}
+
 /// What the settings say about providers.
 struct ProviderPolicy: BitwiseCopyable, Sendable {
     var balancing: Balancing = .weighted

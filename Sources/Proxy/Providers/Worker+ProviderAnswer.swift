@@ -30,7 +30,7 @@ extension Worker {
         side.pointee.isFiltering = false
         side.pointee.isCompressed = false
         side.pointee.readAhead = 0
-        side.pointee.settled = nil
+        side.pointee.isSettled = false
         side.pointee.run = OpeningRun()
         side.pointee.hasStarted = false
         side.pointee.roles = 0

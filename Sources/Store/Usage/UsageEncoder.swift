@@ -17,52 +17,66 @@ extension AuditEncoder {
     @usableFromInline static let firstLayout: UInt8 = 1
 
     /// Bytes of a usage record.
+    public static func usageSize(_ fields: UsageFields) -> Int { withUnsafePointer(to: fields) { usageSize($0) } }
+
+    /// The same of fields that stay where they are: they are long to copy.
     @inlinable
-    public static func usageSize(_ fields: UsageFields) -> Int {
+    public static func usageSize(_ fields: UnsafePointer<UsageFields>) -> Int {
         AuditEvent.headerSize + 4 + 17 * 8 + 9 * 2
-            + min(fields.requestID.count, shortFieldLimit) + min(fields.keyID.count, shortFieldLimit)
-            + min(fields.sourcePath.count, shortFieldLimit) + min(fields.provider.count, shortFieldLimit)
-            + min(fields.providerKeyID.count, shortFieldLimit) + min(fields.modelRequested.count, shortFieldLimit)
-            + min(fields.modelServed.count, shortFieldLimit) + min(fields.currency.count, shortFieldLimit)
-            + min(fields.attempts.count, shortFieldLimit)
+            + min(fields.pointee.requestID.count, shortFieldLimit) + min(fields.pointee.keyID.count, shortFieldLimit)
+            + min(fields.pointee.sourcePath.count, shortFieldLimit)
+            + min(fields.pointee.provider.count, shortFieldLimit)
+            + min(fields.pointee.providerKeyID.count, shortFieldLimit)
+            + min(fields.pointee.modelRequested.count, shortFieldLimit)
+            + min(fields.pointee.modelServed.count, shortFieldLimit)
+            + min(fields.pointee.currency.count, shortFieldLimit)
+            + min(fields.pointee.attempts.count, shortFieldLimit)
     }
 
     /// Writes `usageSize(fields)` bytes at `p`, which needs no alignment.
     ///
     /// - Parameter id: the exchange's, as in its other events. A second usage record with it is not counted.
-    @inlinable
     public static func encodeUsage(_ id: AuditID, _ fields: UsageFields, into p: UnsafeMutableRawPointer) {
+        withUnsafePointer(to: fields) { encodeUsage(id, $0, into: p) }
+    }
+
+    /// The same of fields that stay where they are.
+    @inlinable
+    public static func encodeUsage(
+        _ id: AuditID, _ fields: UnsafePointer<UsageFields>, into p: UnsafeMutableRawPointer
+    ) {
         writeHeader(AuditEvent.Kind.usage, 0, id, p)
         var at = p + AuditEvent.headerSize
         store(
-            UInt32(usageLayout) | UInt32(fields.outcome.rawValue) << 8 | (fields.isEstimated ? 1 << 16 : 0)
-                | UInt32(fields.parts.tier.rawValue) << 24, &at)
-        store(fields.promptTokens, &at)
-        store(fields.completionTokens, &at)
-        store(fields.cachedTokens, &at)
-        store(fields.cacheWriteTokens, &at)
-        store(fields.reasoningTokens, &at)
-        store(fields.totalTokens, &at)
-        store(fields.costMicros, &at)
-        store(fields.parts.cacheWriteLong, &at)
-        store(fields.parts.inputAudio, &at)
-        store(fields.parts.inputImage, &at)
-        store(fields.parts.cachedAudio, &at)
-        store(fields.parts.outputAudio, &at)
-        store(fields.parts.outputImage, &at)
-        store(fields.parts.toolPrompt, &at)
-        store(fields.parts.searches, &at)
-        store(fields.parts.images, &at)
-        store(fields.parts.milliseconds, &at)
-        short(fields.requestID, &at)
-        short(fields.keyID, &at)
-        short(fields.sourcePath, &at)
-        short(fields.provider, &at)
-        short(fields.providerKeyID, &at)
-        short(fields.modelRequested, &at)
-        short(fields.modelServed, &at)
-        short(fields.currency, &at)
-        short(fields.attempts, &at)
+            UInt32(usageLayout) | UInt32(fields.pointee.outcome.rawValue) << 8
+                | (fields.pointee.isEstimated ? 1 << 16 : 0)
+                | UInt32(fields.pointee.parts.tier.rawValue) << 24, &at)
+        store(fields.pointee.promptTokens, &at)
+        store(fields.pointee.completionTokens, &at)
+        store(fields.pointee.cachedTokens, &at)
+        store(fields.pointee.cacheWriteTokens, &at)
+        store(fields.pointee.reasoningTokens, &at)
+        store(fields.pointee.totalTokens, &at)
+        store(fields.pointee.costMicros, &at)
+        store(fields.pointee.parts.cacheWriteLong, &at)
+        store(fields.pointee.parts.inputAudio, &at)
+        store(fields.pointee.parts.inputImage, &at)
+        store(fields.pointee.parts.cachedAudio, &at)
+        store(fields.pointee.parts.outputAudio, &at)
+        store(fields.pointee.parts.outputImage, &at)
+        store(fields.pointee.parts.toolPrompt, &at)
+        store(fields.pointee.parts.searches, &at)
+        store(fields.pointee.parts.images, &at)
+        store(fields.pointee.parts.milliseconds, &at)
+        short(fields.pointee.requestID, &at)
+        short(fields.pointee.keyID, &at)
+        short(fields.pointee.sourcePath, &at)
+        short(fields.pointee.provider, &at)
+        short(fields.pointee.providerKeyID, &at)
+        short(fields.pointee.modelRequested, &at)
+        short(fields.pointee.modelServed, &at)
+        short(fields.pointee.currency, &at)
+        short(fields.pointee.attempts, &at)
     }
 
     /// Bytes of a record of a provider key's state.
