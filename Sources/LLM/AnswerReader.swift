@@ -28,9 +28,6 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     var afterCarriageReturn = false
     @usableFromInline var hasData = false
 
-    @usableFromInline var walk = JSONWalk(root: FG_LLM_ROOT)
-    /// Of the object that is being read.
-    var fields = UsageFields()
     @usableFromInline var event = EventType.other
     var eventFault = Fault.none
     @usableFromInline var eventHasError = false
@@ -68,6 +65,11 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     /// The report is Anthropic's last.
     var reportIsDelta = false
     @usableFromInline var modelLength: UInt8 = 0
+
+    // From the walk's text on nothing is made anew: see ReaderPointers.
+    @usableFromInline var walk = JSONWalk(root: FG_LLM_ROOT)
+    /// Of the object that is being read.
+    var fields = UsageFields()
     /// Of all so far.
     var report = UsageFields()
     @usableFromInline var model: InlineArray<64, UInt8> = .init(repeating: 0)
@@ -89,21 +91,23 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     // What is asked often is inlined: a call would get a copy of the reader's 900 bytes.
 
     /// Generated text, reasoning or a tool call has begun.
-    @inlinable public var contentSeen: Bool { walk.countedBytes > 0 }
+    @inlinable @inline(__always) public var contentSeen: Bool { walk.countedBytes > 0 }
 
     /// The object that is being read has a member that tells of an error.
-    @inlinable public var errorHasBegun: Bool { eventHasError || event == .error }
+    @inlinable @inline(__always) public var errorHasBegun: Bool { eventHasError || event == .error }
 
     /// Size of what was generated so far, in bytes of its JSON text.
-    @inlinable public var contentBytes: UInt64 { walk.countedBytes }
+    @inlinable @inline(__always) public var contentBytes: UInt64 { walk.countedBytes }
 
     /// The answer has ended as its format says, not only stopped.
-    @inlinable public var isFinished: Bool {
+    @inlinable @inline(__always)
+    public var isFinished: Bool {
         sawEnd || (framing == .json && documents > 0 && walk.isBetweenTexts)
     }
 
     /// What was fed so far ends where an event ends, so that another may follow.
-    @inlinable public var isAtEventBoundary: Bool { column == 0 && !hasData && walk.isBetweenTexts }
+    @inlinable @inline(__always)
+    public var isAtEventBoundary: Bool { column == 0 && !hasData && walk.isBetweenTexts }
 
     /// The model that the answer names, or the start of a name longer than 64 bytes; empty if it names none.
     @inlinable

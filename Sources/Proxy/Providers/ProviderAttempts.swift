@@ -89,9 +89,11 @@ struct ProviderAttempts: BitwiseCopyable {
         set { items[index] = newValue }
     }
 
-    /// Of the first item: all before it makes attempts that have none, whatever the items are.
+    /// Of the first item.
     @inline(__always)
-    static var itemsOffset: Int { MemoryLayout<ProviderAttempts>.offset(of: \.items).unsafelyUnwrapped }
+    fileprivate static var itemsOffset: Int { MemoryLayout<ProviderAttempts>.offset(of: \.items).unsafelyUnwrapped }
+
+    mutating func removeAll() { count = 0 }
 
     mutating func append(_ attempt: ProviderAttempt) {
         guard count < Self.capacity else { return }

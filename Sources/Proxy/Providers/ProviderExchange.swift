@@ -27,7 +27,6 @@ struct ProviderExchange: BitwiseCopyable {
     var status: UInt16 = 0
 
     // The request.
-    var request = RequestReader()
     /// Tokens, see `RequestReader.promptEstimate`.
     var promptEstimate: Int64 = 0
     /// The body is a form, and what it says.
@@ -43,7 +42,6 @@ struct ProviderExchange: BitwiseCopyable {
     var budgetPeriod: Int64 = 0
 
     // The answer.
-    var reader = AnswerReader(endpoint: .other, apiType: .openai, framing: .json)
     /// What the stream's events look like; nil before the first attempt.
     var shape: EventShape?
     /// What the answer came to stands in `usage` and `cost`: known when its head went out already.
@@ -94,7 +92,9 @@ struct ProviderExchange: BitwiseCopyable {
     /// Of `inflater`.
     var workspace = Buffer.empty
 
-    /// The last that begins as a copy, of which only its number of items does: see `begin`.
+    // All before this is copied when an exchange begins. These have parts that need not be: see `begin`.
+    var request = RequestReader()
+    var reader = AnswerReader(endpoint: .other, apiType: .openai, framing: .json)
     var attempts = ProviderAttempts()
     /// Filled when the answer is settled.
     var usage = TokenUsage()
@@ -111,8 +111,11 @@ extension UnsafeMutablePointer<ProviderExchange> {
     /// - Parameter fresh: one as it was made, which is copied.
     @inline(__always)
     func begin(_ fresh: UnsafeMutablePointer<ProviderExchange>) {
-        let attempts = MemoryLayout<ProviderExchange>.offset(of: \.attempts).unsafelyUnwrapped
-        UnsafeMutableRawPointer(self).copyMemory(from: fresh, byteCount: attempts + ProviderAttempts.itemsOffset)
+        let first = MemoryLayout<ProviderExchange>.offset(of: \.request).unsafelyUnwrapped
+        UnsafeMutableRawPointer(self).copyMemory(from: fresh, byteCount: first)
+        request.renew(as: fresh.request)
+        reader.renew(as: fresh.reader)
+        pointee.attempts.removeAll()
     }
 
     // Parts that are handed on by their address.

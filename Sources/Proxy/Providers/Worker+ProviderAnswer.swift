@@ -125,7 +125,7 @@ extension Worker {
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
         let key = providers.keys.pointer(Int(side.pointee.key))
         let apiType = providers.providers.pointer(Int(key.pointee.provider)).pointee.apiType
-        if side.pointee.hasRead { side.pointee.reader = freshProviderExchange.pointee.reader }
+        if side.pointee.hasRead { side.reader.renew(as: freshProviderExchange.reader) }
         side.pointee.hasRead = true
         side.pointee.reader.begin(
             endpoint: side.pointee.endpoint.endpoint, apiType: apiType, framing: side.pointee.framing)
