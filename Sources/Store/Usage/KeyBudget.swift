@@ -107,13 +107,17 @@ public struct KeyBudget: Sendable, Equatable {
         count(accepted, tokens, currency == self.currency ? costMicros : nil, offsetMinutes)
     }
 
-    /// The same for a currency that is no text yet.
+    /// Whether it counts what is charged in a currency.
+    func counts(_ currency: Bytes) -> Bool {
+        !currency.isEmpty && self.currency.utf8.count == currency.count
+            && self.currency.utf8.elementsEqual(currency.buffer)
+    }
+
+    /// `settle`, with a cost in the budget's own currency, or nil.
     mutating func settle(
-        acceptedMilliseconds accepted: Int64, tokens: Int64, costMicros: Int64?, currency: Bytes,
-        offsetMinutes: Int
+        acceptedMilliseconds accepted: Int64, tokens: Int64, costMicros: Int64?, offsetMinutes: Int
     ) -> Bool {
-        let isOurs = self.currency.utf8.count == currency.count && self.currency.utf8.elementsEqual(currency.buffer)
-        return count(accepted, tokens, isOurs ? costMicros : nil, offsetMinutes)
+        count(accepted, tokens, costMicros, offsetMinutes)
     }
 
     private mutating func count(

@@ -106,23 +106,36 @@ extension AuditEncoder {
 extension UsageFields {
     /// Reads what follows the common header; the fields point into `body`. Nil if `AuditEncoder` did not write it.
     init?(decoding body: Bytes) {
-        guard let base = body.pointer else { return nil }
+        self = .empty
+        if !decode(body) { return nil }
+    }
+
+    static var empty: UsageFields {
+        UsageFields(
+            requestID: .empty, keyID: .empty, sourcePath: .empty, provider: .empty, providerKeyID: .empty,
+            modelRequested: .empty, modelServed: .empty)
+    }
+
+    /// `init(decoding:)` where the fields stand already; false if `AuditEncoder` did not write it.
+    mutating func decode(_ body: Bytes) -> Bool {
+        guard let base = body.pointer else { return false }
         var reader = FieldReader(base: UnsafeRawPointer(base), position: 0, end: body.count)
         let bits: UInt32 = reader.integer()
         let layout = UInt8(truncatingIfNeeded: bits)
         guard layout == AuditEncoder.usageLayout || layout == AuditEncoder.firstLayout,
             let outcome = UsageOutcome(rawValue: UInt8(truncatingIfNeeded: bits >> 8))
-        else { return nil }
-        let prompt: Int64 = reader.integer()
-        let completion: Int64 = reader.integer()
-        let cached: Int64 = reader.integer()
-        let cacheWrite: Int64 = reader.integer()
-        let reasoning: Int64 = reader.integer()
-        let total: Int64 = reader.integer()
-        let cost: Int64 = reader.integer()
-        var parts = UsageParts()
+        else { return false }
+        self.outcome = outcome
+        isEstimated = bits >> 16 & 1 != 0
+        promptTokens = reader.integer()
+        completionTokens = reader.integer()
+        cachedTokens = reader.integer()
+        cacheWriteTokens = reader.integer()
+        reasoningTokens = reader.integer()
+        totalTokens = reader.integer()
+        costMicros = reader.integer()
         if layout >= AuditEncoder.usageLayout {
-            guard let tier = ServiceLevel(rawValue: UInt8(truncatingIfNeeded: bits >> 24)) else { return nil }
+            guard let tier = ServiceLevel(rawValue: UInt8(truncatingIfNeeded: bits >> 24)) else { return false }
             parts.tier = tier
             parts.cacheWriteLong = reader.integer()
             parts.inputAudio = reader.integer()
@@ -135,14 +148,16 @@ extension UsageFields {
             parts.images = reader.integer()
             parts.milliseconds = reader.integer()
         }
-        self.init(
-            requestID: reader.short(), keyID: reader.short(), sourcePath: reader.short(), provider: reader.short(),
-            providerKeyID: reader.short(), modelRequested: reader.short(), modelServed: reader.short(),
-            currency: reader.short(), attempts: reader.short(), promptTokens: prompt, completionTokens: completion,
-            cachedTokens: cached, cacheWriteTokens: cacheWrite, reasoningTokens: reasoning, totalTokens: total,
-            costMicros: cost, isEstimated: bits >> 16 & 1 != 0, outcome: outcome)
-        self.parts = parts
-        if reader.failed { return nil }
+        requestID = reader.short()
+        keyID = reader.short()
+        sourcePath = reader.short()
+        provider = reader.short()
+        providerKeyID = reader.short()
+        modelRequested = reader.short()
+        modelServed = reader.short()
+        currency = reader.short()
+        attempts = reader.short()
+        return !reader.failed
     }
 }
 
