@@ -41,6 +41,8 @@ struct ClientConnection: BitwiseCopyable {
     /// Monotonic milliseconds; `noDeadline` = none.
     var deadline: UInt64 = noDeadline
     var exchange = Exchange()
+    /// The kernel acknowledges the first request with its answer; see `Worker.acknowledgeAtOnce`.
+    var acksLater = true
     /// How many bytes have to be there before the poller says so; 0 = any number. See `Worker+BodyWait`.
     var lowWater: Int32 = 0
     /// When the side that is waited for has been slower than it may be for too long: it moves on with what comes.
@@ -52,8 +54,6 @@ struct ClientConnection: BitwiseCopyable {
     /// Whom the client's certificate names, if it has shown one.
     var subject = Buffer.empty
     var lingeredBytes: UInt32 = 0
-    /// The kernel acknowledges the first request with its answer; see `Worker.acknowledgeAtOnce`.
-    var acksLater = true
 }
 
 /// The upstream's side of a connection.

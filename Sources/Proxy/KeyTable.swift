@@ -71,6 +71,23 @@ struct KeyTable: BitwiseCopyable, @unchecked Sendable {
     private let slots: List<Int32>
     private let mask: Int
 
+    /// Has the line of the table that `fetchKey` looks at come into the caches, without waiting for it.
+    @inline(__always)
+    func fetchSlot(_ hash: KeyHash) {
+        Prefetch.read(slots.pointer(Int(truncatingIfNeeded: hash.words.x) & mask))
+    }
+
+    /// The same for the lines of the key that `find` will look at first, mostly the right one.
+    @inline(__always)
+    func fetchKey(_ hash: KeyHash) {
+        let index = slots[Int(truncatingIfNeeded: hash.words.x) & mask]
+        if index < 0 { return }
+        let key = UnsafeRawPointer(keys.pointer(Int(index)))
+        Prefetch.read(key)
+        // The audit will ask for the second one.
+        Prefetch.read(key + 64)
+    }
+
     /// The index of the key with this digest; -1 if there is none.
     @inline(__always)
     func find(_ hash: KeyHash) -> Int32 {
@@ -79,8 +96,6 @@ struct KeyTable: BitwiseCopyable, @unchecked Sendable {
             let index = slots[slot]
             if index < 0 { return -1 }
             let key = keys.pointer(Int(index))
-            // The audit will ask for the key's second line: both come at once.
-            Prefetch.read(UnsafeRawPointer(key) + 64)
             if key.pointee.hash.equals(hash) {
                 Prefetch.write(key.pointee.rateCell.address)
                 Prefetch.read(key.pointee.keyID.pointer)

@@ -10,6 +10,10 @@ extension Worker {
     mutating func beginExchange(_ index: UInt32) {
         let c = clients.pointer(index)
         guard hasRoomForAudit(headBytes: Int(head.headLength)) else { return waitForAudit(index) }
+        let presented = presentedKey(UnsafePointer(c.pointee.inbound.readPointer))
+        let hash = KeyHash(of: presented?.key ?? .empty)
+        // With many keys each line of the table is a miss; both are awaited while the exchange is written.
+        if presented != nil { current.pointee.keys.fetchSlot(hash) }
         c.pointee.state = .exchanging
         c.pointee.headHasBegun = false
         c.pointee.deadline = noDeadline
@@ -20,6 +24,7 @@ extension Worker {
         c.pointee.exchange.snapshot = current
         c.pointee.exchange.snapshotHolder = currentHolder
         holders.pointer(currentHolder).pointee.openCount += 1
+        if presented != nil { current.pointee.keys.fetchKey(hash) }
         c.pointee.exchange.method = head.method
         c.pointee.exchange.clientMinorVersion = head.versionMinor
         c.pointee.exchange.keepsAlive = head.keepAlive && !isDraining
@@ -42,7 +47,7 @@ extension Worker {
         case .chunked: c.pointee.exchange.requestIsChunked = true
         default: break
         }
-        admit(index)
+        admit(index, presented, hash)
     }
 
     /// A client that accepts a stream's media type asks for a stream.
@@ -95,13 +100,15 @@ extension Worker {
     }
 
     @inline(__always)
-    private mutating func admit(_ index: UInt32) {
+    private mutating func admit(_ index: UInt32, _ presented: PresentedKey?, _ hash: KeyHash) {
         let c = clients.pointer(index)
         let base = UnsafePointer(c.pointee.inbound.readPointer)
         let path = Bytes(base + Int(head.pathOffset), Int(head.pathLength))
         if path.count == 7 && isHealthPath(path) { return answerHealth(index) }
-        let refusal = authenticate(c, base, path)
+        var refusal = authenticate(c, path, presented, hash)
         if current.pointee.policy.audits { audit(accepted: index) }
+        // After the record: what the key has left is a miss of its own.
+        if refusal == .none { refusal = takeShare(c, path) }
         if refusal != .none { return refuse(index, refusal) }
         if head.method == .options && head.known.contains(.accessControlRequestMethod) && head.known.contains(.origin) {
             return answerPreflight(index)
@@ -112,10 +119,10 @@ extension Worker {
         beginBody(index)
     }
 
-    /// Everything that can turn a request away before its body is looked at.
+    /// Who asks, and whether it may.
     @inline(__always)
     private mutating func authenticate(
-        _ c: UnsafeMutablePointer<ClientConnection>, _ base: UnsafePointer<UInt8>, _ path: Bytes
+        _ c: UnsafeMutablePointer<ClientConnection>, _ path: Bytes, _ presented: PresentedKey?, _ hash: KeyHash
     ) -> ExchangeError {
         if head.method == .connect || head.method == .trace { return .notImplemented }
         if !TargetPolicy.isPlain(path.pointer!, path.count) {
@@ -126,11 +133,9 @@ extension Worker {
             head.method == .options && head.known.contains(.accessControlRequestMethod) && head.known.contains(.origin)
         if isPreflight { return .none }
         let policy = UnsafePointer(current).pointee.policy
-        guard let presented = presentedKey(base) else {
-            return policy.requiresKey ? .missingKey : .none
-        }
+        guard let presented else { return policy.requiresKey ? .missingKey : .none }
         if presented.isFromQuery || policy.requiresKey { c.pointee.exchange.hidesQueryKey = head.queryLength > 0 }
-        let found = current.pointee.keys.find(KeyHash(of: presented.key))
+        let found = current.pointee.keys.find(hash)
         guard found >= 0 else { return policy.requiresKey ? .invalidKey : .none }
         let key = current.pointee.keys.keys.pointer(Int(found))
         c.pointee.exchange.keyIndex = found
@@ -138,7 +143,16 @@ extension Worker {
         if key.pointee.expiresAtMilliseconds <= Int64(realtime / 1_000_000) { return .expiredKey }
         if !key.pointee.allows(path: path, scratch: patternScratch) { return .notPermitted }
         if c.pointee.exchange.pathIsAmbiguous && !allowsOtherReading(key, path) { return .notPermitted }
-        if policy.limitsRates && key.pointee.requestsPerMinute > 0 {
+        return .none
+    }
+
+    /// Takes the request out of what its key may do, as far as that is known before the body.
+    @inline(__always)
+    private mutating func takeShare(_ c: UnsafeMutablePointer<ClientConnection>, _ path: Bytes) -> ExchangeError {
+        let index = c.pointee.exchange.keyIndex
+        if index < 0 { return .none }
+        let key = current.pointee.keys.keys.pointer(Int(index))
+        if current.pointee.policy.limitsRates && key.pointee.requestsPerMinute > 0 {
             let refusal = takeRate(c, key)
             if refusal != .none { return refusal }
         }

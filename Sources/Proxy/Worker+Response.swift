@@ -304,6 +304,8 @@ extension Worker {
         if !Failover.isRetryable(status: response.status) || response.status == 429 {
             targetStates[Int(u.pointee.stableTarget)].health.succeeded()
         }
+        // Its counters come while the response is sent.
+        metrics.fetch(route: route(c).pointee.metricID)
         c.pointee.exchange.error = .none
         c.pointee.exchange.phase = .relaying
         c.pointee.exchange.responseStarted = true

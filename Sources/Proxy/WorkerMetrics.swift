@@ -1,4 +1,5 @@
 import HTTP
+import Reactor
 import Synchronization
 
 /// One worker's counters: plain memory that only this worker writes and anybody may read. A relaxed load and store a
@@ -134,6 +135,14 @@ struct WorkerMetrics: BitwiseCopyable, @unchecked Sendable {
         let block = routeCounters(route)
         countRequest(UInt64(UInt32(route)) << 24 | UInt64(method.rawValue) << 16 | UInt64(status) | 1 << 63, block)
         observe(block + Self.histogramOffset, bounds, nanoseconds)
+    }
+
+    /// An exchange of the route is about to be counted.
+    @inline(__always)
+    func fetch(route: Int32) {
+        let block = UnsafeRawPointer(routeCounters(route))
+        Prefetch.write(block)
+        Prefetch.write(block + Self.histogramOffset * MemoryLayout<Counter>.stride)
     }
 
     func upstreamError(_ route: Int32, _ reason: UpstreamReason) {

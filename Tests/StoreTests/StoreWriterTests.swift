@@ -463,7 +463,7 @@ struct WriterPriorityTests {
         defer { WriterPace.setOfThisThread(nil) }
         try connection.transaction { () throws(StoreError) in
             try connection.execute("CREATE TABLE texts (text TEXT)")
-            for _ in 0..<20 { try connection.execute("INSERT INTO texts VALUES (hex(randomblob(50000)))") }
+            for _ in 0..<40 { try connection.execute("INSERT INTO texts VALUES (hex(randomblob(50000)))") }
         }
         let ofCommit = pace.yields
         #expect(ofCommit >= 20)
@@ -471,7 +471,7 @@ struct WriterPriorityTests {
         #expect(pace.yields - ofCommit >= 20)
         WriterPace.setOfThisThread(nil)
         let before = pace.yields
-        #expect(try connection.scalarInt("SELECT count(*) FROM texts") == 20)
+        #expect(try connection.scalarInt("SELECT count(*) FROM texts") == 40)
         #expect(pace.yields == before)
     }
 

@@ -1,7 +1,7 @@
 import CSQLite
 import Glibc
 
-/// SQLite's own files, with a pause for breath (see `WriterPace`) after each page that is read or written: a commit and,
+/// SQLite's own files, with a pause for breath (see `WriterPace`) after pages that are read or written: a commit and,
 /// above all, a checkpoint are single calls that move megabytes.
 ///
 /// A VFS that hands everything to the default one; each file of it is a header of ours and the default's file behind it.
@@ -52,12 +52,12 @@ enum PacedFiles {
         methods.xClose = { PacedFiles.methods($0).xClose(PacedFiles.real($0)) }
         methods.xRead = { file, buffer, count, offset in
             let status = PacedFiles.methods(file).xRead(PacedFiles.real(file), buffer, count, offset)
-            WriterPace.breatheOfThisThread()
+            WriterPace.pageWasMoved()
             return status
         }
         methods.xWrite = { file, buffer, count, offset in
             let status = PacedFiles.methods(file).xWrite(PacedFiles.real(file), buffer, count, offset)
-            WriterPace.breatheOfThisThread()
+            WriterPace.pageWasMoved()
             return status
         }
         methods.xTruncate = { PacedFiles.methods($0).xTruncate(PacedFiles.real($0), $1) }
