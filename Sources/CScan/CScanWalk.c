@@ -24,6 +24,29 @@ static inline size_t plain_digits(const uint8_t *p, size_t n, size_t i) {
     }
 }
 
+/// Length of the number at p[i] (RFC 8259 §6); 0 if it is none, or may go on behind p[0 ..< n].
+static inline size_t number_length(const uint8_t *p, size_t n, size_t i) {
+    size_t k = i, from;
+    if (p[k] == '-') { k++; }
+    if (k < n && p[k] == '0') {
+        k++;
+    } else {
+        for (from = k; k < n && is_digit(p[k]);) { k++; }
+        if (k == from) { return 0; }
+    }
+    if (k < n && p[k] == '.') {
+        for (from = ++k; k < n && is_digit(p[k]);) { k++; }
+        if (k == from) { return 0; }
+    }
+    if (k < n && (p[k] | 0x20) == 'e') {
+        k++;
+        if (k < n && (p[k] == '+' || p[k] == '-')) { k++; }
+        for (from = k; k < n && is_digit(p[k]);) { k++; }
+        if (k == from) { return 0; }
+    }
+    return k < n ? k - i : 0;
+}
+
 /// Length of `true`, `false` or `null` at p[i]; 0 if it is cut, or none of them.
 static inline size_t literal_length(const uint8_t *p, size_t n, size_t i) {
     if (n - i >= 4 && (memcmp(p + i, "null", 4) == 0 || memcmp(p + i, "true", 4) == 0)) { return 4; }
@@ -178,26 +201,26 @@ literal: {
 
 number:
     wanted = FG_WANT_NUMBER;
-    // Seconds and money have a scale of their own.
-    if (!is_digit(p[i]) || (wants & wanted && (place >= FG_LLM_FIELD + FG_USAGE_SECONDS || place == FG_LLM_COST))) {
-        goto caller;
-    } else {
+    if (wants & wanted) {
+        // Seconds and money have a scale of their own.
+        if (!is_digit(p[i]) || place >= FG_LLM_FIELD + FG_USAGE_SECONDS || place == FG_LLM_COST) { goto caller; }
         const size_t digits = plain_digits(p, n, i);
         if (digits == 0) { goto caller; }
-        if (wants & wanted) {
-            int64_t value = 0;
-            for (size_t k = 0; k < digits; k++) { value = value * 10 + (p[i + k] - '0'); }
-            i += digits;
-            phase = FG_WALK_AFTER_VALUE;
-            found->value = value;
-            kind = FG_WALK_FOUND_NUMBER;
-            goto tell;
-        }
-        // A zero stays as it is: no digit may follow it.
-        if (walk->draft && p[i] != '0') {
-            fg_walk_note_hole(walk, (uintptr_t)(p + i), (uintptr_t)(p + i + digits), FG_HOLE_NUMBER);
-        }
+        int64_t value = 0;
+        for (size_t k = 0; k < digits; k++) { value = value * 10 + (p[i + k] - '0'); }
         i += digits;
+        phase = FG_WALK_AFTER_VALUE;
+        found->value = value;
+        kind = FG_WALK_FOUND_NUMBER;
+        goto tell;
+    } else {
+        const size_t length = number_length(p, n, i);
+        if (length == 0) { goto caller; }
+        // Of whole numbers. A zero stays as it is: no digit may follow it.
+        if (walk->draft && is_digit(p[i]) && p[i] != '0' && plain_digits(p, n, i) == length) {
+            fg_walk_note_hole(walk, (uintptr_t)(p + i), (uintptr_t)(p + i + length), FG_HOLE_NUMBER);
+        }
+        i += length;
     }
 
 end_value:

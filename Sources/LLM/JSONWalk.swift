@@ -8,7 +8,7 @@ import JSON
 /// are checked, as `MemberScanner` does; UTF-8 is not validated. Member names compare after unescaping.
 ///
 /// What is here to its end, which nearly everything is, is taken by `fg_walk_next`; what is cut, escaped where its text is
-/// wanted, or a number with more than digits, byte by byte here.
+/// wanted, or a number that is wanted and more than digits, byte by byte here.
 @usableFromInline struct JSONWalk: BitwiseCopyable, Sendable {
     /// As in CScanWalk.h: those before `string` are between tokens.
     enum Phase: UInt8, BitwiseCopyable, Sendable {

@@ -134,7 +134,8 @@ func fuzzLLMRequest(_ input: Input) {
     let p = GuardedMemory.shared.place(body)
     let count = model.withUnsafeBufferPointer {
         RequestEdit.apply(
-            Bytes(p, body.count), &reader, model: Bytes($0.baseAddress, $0.count), includeUsage: asksForUsage, into: out)
+            Bytes(p, body.count), &reader, model: Bytes($0.baseAddress, $0.count), includeUsage: asksForUsage, into: out
+        )
     }
     check(count <= capacity, "more was written than there was room for")
     guard let object = (try? JSONValue(parsing: body))?.objectValue else { return }

@@ -1,5 +1,5 @@
-// A walk through a provider's JSON: as far as values are here to their ends, which they nearly always are. Values that are
-// cut, and numbers that are more than digits, are left to the caller, who takes them byte by byte (JSONWalk.swift).
+// A walk through a provider's JSON: as far as values are here to their ends, which they nearly always are. What is cut, and
+// numbers that are wanted and more than digits, are left to the caller, who takes them byte by byte (JSONWalk.swift).
 #pragma once
 #include "CScanLLM.h"
 
