@@ -119,7 +119,7 @@ func fuzzLLMRequest(_ input: Input) {
         }
         return reader
     }
-    let reader = read([body.count])
+    var reader = read([body.count])
     let whole = RequestReading(reader)
     let halves = RequestReading(read([input.cut, body.count]))
     check(halves == whole, "cut at \(input.cut): \(halves), whole: \(whole)")
