@@ -107,6 +107,13 @@ int fg_pin_thread(int cpu) {
     return FG_RESULT(sched_setaffinity(0, sizeof set, &set));
 }
 
+int fg_usable_processors(void) {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+    long online = sysconf(_SC_NPROCESSORS_ONLN);  // more than the set has room for
+    return online > 0 ? (int)online : 1;
+}
+
 int fg_set_idle_scheduling(int idle) {
     struct sched_param parameters = {0};
     return FG_RESULT(sched_setscheduler(0, idle ? SCHED_IDLE : SCHED_OTHER, &parameters));

@@ -48,7 +48,7 @@ extension Worker {
             ? first : route(c).pointee.timeoutMilliseconds
     }
 
-    /// Sends the first `count` bytes of `out`; what the kernel does not take waits in the connection's buffer.
+    /// Sends the first `count` bytes of `out`.
     @inline(__always)
     private mutating func transmitHead(_ index: UInt32, _ upstream: UInt32, _ count: Int) -> Bool {
         headIsOut(index, upstream, count, transmit(upstreams.pointer(upstream), out, count))
@@ -57,15 +57,20 @@ extension Worker {
     /// The kernel took `sent` of the first `count` bytes of `out`, or said why not.
     @inline(__always)
     mutating func headIsOut(_ index: UInt32, _ upstream: UInt32, _ count: Int, _ sent: Int) -> Bool {
-        let u = upstreams.pointer(upstream)
         if clients.pointer(index).pointee.exchange.isTimed { noteTime(index) }
-        if sent == count { return true }
+        return keepUnsent(upstream, out, count, sent)
+    }
+
+    /// What the kernel did not take of p[0 ..< n] waits in the connection's buffer. False if it takes no more at all.
+    @inline(__always)
+    mutating func keepUnsent(_ upstream: UInt32, _ p: UnsafePointer<UInt8>, _ n: Int, _ sent: Int) -> Bool {
+        if sent == n { return true }
         if sent < 0 && sent != -EAGAIN {
             sendFailed(upstream)
             return false
         }
         let taken = max(sent, 0)
-        pool.append(&u.pointee.outbound, out + taken, count - taken)
+        pool.append(&upstreams.pointer(upstream).pointee.outbound, p + taken, n - taken)
         return true
     }
 

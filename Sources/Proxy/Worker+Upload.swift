@@ -147,16 +147,7 @@ extension Worker {
     }
 
     private mutating func forward(_ upstream: UInt32, _ p: UnsafePointer<UInt8>, _ n: Int) -> Bool {
-        let u = upstreams.pointer(upstream)
-        let sent = transmit(u, p, n)
-        if sent == n { return true }
-        if sent < 0 && sent != -EAGAIN {
-            sendFailed(upstream)
-            return false
-        }
-        let taken = max(sent, 0)
-        pool.append(&u.pointee.outbound, p + taken, n - taken)
-        return true
+        keepUnsent(upstream, p, n, transmit(upstreams.pointer(upstream), p, n))
     }
 
     /// A body that decided the route goes on being scanned while it streams: a later member that says otherwise ends it.

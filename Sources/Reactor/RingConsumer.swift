@@ -83,12 +83,18 @@ public struct RingConsumer: ~Copyable {
     /// touched or that the kernel has written to the disk since, for as long as the file system takes. For the thread
     /// that has time for that; what has been prepared in this lap is not again.
     ///
-    /// - Parameter ahead: bytes beyond what is written by now; less than half of the ring is prepared.
-    public mutating func prepare(ahead: Int) {
+    /// - Parameters:
+    ///   - ahead: bytes beyond what is written by now; less than half of the ring is prepared.
+    ///   - most: bytes of this call.
+    /// - Returns: whether all of it is ready.
+    @discardableResult
+    public mutating func prepare(ahead: Int, atMost most: Int = .max) -> Bool {
         let page: UInt64 = 4096
         let write = fg_load_acquire(header + MappedRing.writeIndexOffset)
-        let end = (write &+ UInt64(min(ahead, Int(capacity / 2)))) & ~(page &- 1)
+        let wanted = (write &+ UInt64(min(ahead, Int(capacity / 2)))) & ~(page &- 1)
         var start = max(preparedTo, write & ~(page &- 1))
+        guard start < wanted else { return true }
+        let end = start &+ min(wanted &- start, UInt64(max(most, Int(page))) & ~(page &- 1))
         while start < end {
             let position = start & (capacity &- 1)
             let count = min(end &- start, capacity &- position)
@@ -96,7 +102,8 @@ public struct RingConsumer: ~Copyable {
             guard fg_populate_for_writing(area + Int(position), Int(count)) == 0 else { break }
             start &+= count
         }
-        preparedTo = max(preparedTo, end)
+        preparedTo = end
+        return end == wanted
     }
 
     /// A length that cannot be: goes on with what the producer commits from now on.

@@ -1,7 +1,11 @@
 """SPEC: draining, and the audit's promise: after kill -9 every answered request is found exactly once."""
 
+import os
 import threading
 import time
+from pathlib import Path
+
+import pytest
 
 from harness import Connection, Truncated, wait_until
 from harness.upstream import Signal
@@ -205,3 +209,19 @@ def test_full_ring_waits_and_loses_nothing(make_site):
     assert len(answered) == 400
     site.gateway.audit(answered[-1])
     assert len(site.gateway.query("SELECT 1 FROM audit_logs")) == 401
+
+
+@pytest.mark.parametrize("usable", [1, 2])
+def test_one_worker_for_each_cpu_that_may_be_used(make_gateway, usable):
+    cpus = os.sched_getaffinity(0)
+    if len(cpus) < usable:
+        pytest.skip(f"this machine lets us use {len(cpus)} CPU")
+    gateway = make_gateway(workers=0, start=False)
+    # A child inherits it.
+    os.sched_setaffinity(0, set(sorted(cpus)[:usable]))
+    try:
+        gateway.start()
+    finally:
+        os.sched_setaffinity(0, cpus)
+    tasks = Path(f"/proc/{gateway.process.pid}/task").glob("*/comm")
+    assert sum(task.read_text().startswith("fg-worker-") for task in tasks) == usable

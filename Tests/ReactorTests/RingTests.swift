@@ -209,6 +209,14 @@ private func overwrite(_ path: String, at offset: Int, _ bytes: [UInt8]) throws 
         for n in 0..<2000 {
             #expect(push(&producer, record(n, 700)))
             if n % 7 == 0 { consumer.prepare(ahead: n % 2 == 0 ? 20_000 : .max) }
+            if n % 11 == 0 {
+                // In pieces, half of the ring at most.
+                var calls = 1
+                while !consumer.prepare(ahead: .max, atMost: 8192) { calls += 1 }
+                #expect(calls <= 4)
+                let isReady = consumer.prepare(ahead: .max, atMost: 8192)
+                #expect(isReady)
+            }
             #expect(pop(&consumer) == record(n, 700))
             consumer.release()
             #expect(ring.usedBytes == 0)

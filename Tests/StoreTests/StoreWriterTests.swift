@@ -405,7 +405,7 @@ struct WriterPriorityTests {
         func pass(_ nanoseconds: UInt64) { now.withLock { $0 += nanoseconds } }
         let pace = WriterPace(clock: { now.withLock { $0 } })
         pace.set(fill: 0, isRaised: true, isUrgent: false)
-        pass(499_999)
+        pass(249_999)
         pace.breathe()
         #expect(pace.yields == 0)
         pass(1)
@@ -413,9 +413,9 @@ struct WriterPriorityTests {
         pace.breathe()
         #expect(pace.yields == 1)
         // A pause of its own counts for nothing.
-        pass(499_999)
+        pass(249_999)
         pace.restart()
-        pass(499_999)
+        pass(249_999)
         pace.breathe()
         #expect(pace.yields == 1)
         pace.set(fill: 0, isRaised: true, isUrgent: true)
@@ -436,12 +436,32 @@ struct WriterPriorityTests {
         func slice(_ fill: Double, isRaised: Bool = true, isUrgent: Bool = false) -> UInt64? {
             WriterPace.slice(fill: fill, isRaised: isRaised, isUrgent: isUrgent)
         }
-        #expect(slice(0) == 500_000)
-        #expect(slice(0.1) == 800_000)
+        #expect(slice(0) == 250_000)
+        #expect(slice(0.1) == 550_000)
         #expect(slice(0.49)! < 2_000_000)
         #expect(slice(0.5) == nil)
         #expect(slice(0, isUrgent: true) == nil)
         #expect(slice(0.1, isRaised: false) == nil)
+    }
+
+    @Test func whereCoresAreSharedTheWriterSleepsBetweenSlices() {
+        let now = Mutex<UInt64>(0)
+        let pauses = Mutex<[UInt64]>([])
+        let pace = WriterPace(
+            clock: {
+                now.withLock {
+                    $0 += 2_000_000
+                    return $0
+                }
+            }, offer: { pause in pauses.withLock { $0.append(pause) } })
+        for (fill, sharesCore) in [(0, true), (0.25, true), (0.499, true), (0.25, false)] {
+            pace.set(fill: fill, isRaised: true, isUrgent: false, sharesCore: sharesCore)
+            pace.breathe()
+        }
+        // From half a ring on there are no pauses.
+        pace.set(fill: 0.6, isRaised: true, isUrgent: false, sharesCore: true)
+        pace.breathe()
+        #expect(pauses.withLock { $0 } == [1_000_000, 500_000, 2_000, 0])
     }
 
     @Test func aCommitAndACheckpointPauseForBreath() throws {

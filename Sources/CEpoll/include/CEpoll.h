@@ -604,6 +604,9 @@ void fg_set_thread_name(const char *name);
 /// Pins the calling thread to one CPU.
 int fg_pin_thread(int cpu);
 
+/// CPUs that the calling thread may run on; at least 1.
+int fg_usable_processors(void);
+
 /// The calling thread runs only when nothing else wants its CPU (SCHED_IDLE), or normally again.
 int fg_set_idle_scheduling(int idle);
 

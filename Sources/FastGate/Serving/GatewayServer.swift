@@ -37,7 +37,7 @@ final class GatewayServer {
     init(_ loaded: LoadedConfig, given: ListeningSockets, predecessor: Predecessor?) throws {
         let settings = loaded.settings
         var sockets = predecessor?.sockets ?? given
-        let wanted = settings.app.workers > 0 ? settings.app.workers : max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1)
+        let wanted = settings.app.workers > 0 ? settings.app.workers : Processors.usable
         // A socket that nobody accepts from would let its share of the clients hang.
         let workerCount = max(wanted, sockets.data.count)
         self.workerCount = workerCount
@@ -58,7 +58,8 @@ final class GatewayServer {
         accessLog.isOn = settings.logging.access
         let writer = try StoreWriter.start(
             databasePath: settings.database.path, rings: rings.rings, staleRings: rings.stale, others: rings.others,
-            options: Self.writerOptions(settings, sharesDatabase: !rings.others.isEmpty), accessLog: accessLog)
+            options: Self.writerOptions(
+                settings, workers: workerCount, sharesDatabase: !rings.others.isEmpty), accessLog: accessLog)
         rings.releaseStale()
         self.rings = rings
         self.writer = writer
@@ -128,7 +129,9 @@ final class GatewayServer {
     }
 
     private func updateWriter(_ settings: Settings) {
-        writer.update(options: Self.writerOptions(settings, sharesDatabase: siblings > 0 || hasSuccessor))
+        writer.update(
+            options: Self.writerOptions(
+                settings, workers: workerCount, sharesDatabase: siblings > 0 || hasSuccessor))
     }
 
     /// Starts the process that is to take over.
@@ -251,11 +254,12 @@ final class GatewayServer {
         return vault
     }
 
-    private static func writerOptions(_ settings: Settings, sharesDatabase: Bool) -> WriterOptions {
+    private static func writerOptions(_ settings: Settings, workers: Int, sharesDatabase: Bool) -> WriterOptions {
         WriterOptions(
             flushIntervalMilliseconds: settings.audit.flushIntervalMilliseconds,
             timeZoneOffsetMinutes: settings.app.timezone.minutes,
             auditBodyMaxBytes: settings.proxy.auditBodyMaxBytes, retentionDays: settings.audit.retentionDays,
-            usageRetentionDays: settings.audit.usageRetentionDays, sharesDatabase: sharesDatabase)
+            usageRetentionDays: settings.audit.usageRetentionDays, sharesDatabase: sharesDatabase,
+            sharesCores: Processors.usable <= workers)
     }
 }

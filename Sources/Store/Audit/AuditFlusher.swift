@@ -30,6 +30,8 @@ final class AuditFlusher {
     /// Of one transaction.
     static let maximumRows = 8192
     static let maximumBytes = 32 << 20
+    /// Read between two calls of `onProgress`.
+    private static let recordsAtOnce = 256
     /// Bytes of a ring that are kept ready for its worker, see `RingConsumer.prepare`: as many as the last batch had, for
     /// the next one may be like it.
     private static let leastPrepared = 256 << 10
@@ -41,7 +43,7 @@ final class AuditFlusher {
     private(set) var isCareful = true
     /// Told of each exchange that has ended, once it is stored.
     var accessLog: AccessLog?
-    /// Called every few rows of a batch.
+    /// Called every few records or rows of a batch.
     var onProgress: () -> Void = {}
 
     /// What has been committed.
@@ -128,7 +130,8 @@ final class AuditFlusher {
         guard releasing else { return .more }
         for reader in readers {
             reader.consumer.release()
-            reader.consumer.prepare(ahead: min(max(Self.leastPrepared, transaction.batch.bytes), Self.mostPrepared))
+            let ahead = min(max(Self.leastPrepared, transaction.batch.bytes), Self.mostPrepared)
+            while !reader.consumer.prepare(ahead: ahead, atMost: Self.leastPrepared) { onProgress() }
         }
         if isDrained { isCareful = false }
         return isDrained ? .drained : .more
@@ -150,7 +153,16 @@ final class AuditFlusher {
         let share = max(256, Self.maximumRows / max(1, readers.count))
         let byteShare = max(1 << 20, Self.maximumBytes / max(1, readers.count))
         for reader in readers {
-            if !transaction.batch.read(&reader.consumer, records: share * 2, bytes: byteShare) { isDrained = false }
+            let records = transaction.batch.records + share * 2
+            let bytes = transaction.batch.bytes + byteShare
+            var isEmpty = false
+            while !isEmpty, transaction.batch.records < records, transaction.batch.bytes < bytes {
+                isEmpty = transaction.batch.read(
+                    &reader.consumer, records: min(Self.recordsAtOnce, records - transaction.batch.records),
+                    bytes: bytes - transaction.batch.bytes)
+                onProgress()
+            }
+            if !isEmpty { isDrained = false }
         }
         return isDrained
     }

@@ -335,7 +335,7 @@ final class WriterLoop {
         let raise = isUrgent || !options.yieldsToWorkers
         let fill = flusher.ringFill
         let changed = priority.update(fill: fill, isUrgent: raise || isMidway && priority.isRaised)
-        pace.set(fill: fill, isRaised: priority.isRaised, isUrgent: raise)
+        pace.set(fill: fill, isRaised: priority.isRaised, isUrgent: raise, sharesCore: options.sharesCores)
         guard let isRaised = changed else { return }
         ThreadPriority.setRaised(isRaised)
         gate.withLock { $0.statistics.isRaised = isRaised }

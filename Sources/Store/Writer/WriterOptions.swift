@@ -14,6 +14,8 @@ public struct WriterOptions: Sendable, Equatable {
     public var sharesDatabase: Bool
     /// Whether the writer gives way to the workers while the rings are quiet.
     public var yieldsToWorkers: Bool
+    /// There are no more cores than workers: while all of them are busy, what the writer runs one of them waits.
+    public var sharesCores: Bool
     /// How long one attempt waits for a lock that another connection holds.
     public var busyTimeoutMilliseconds: Int
     /// Failed flushes are retried after 50 ms, then twice that, up to this.
@@ -26,7 +28,7 @@ public struct WriterOptions: Sendable, Equatable {
     public init(
         flushIntervalMilliseconds: Int = 100, timeZoneOffsetMinutes: Int = 0, auditBodyMaxBytes: Int = 10_240,
         retentionDays: Int = 0, usageRetentionDays: Int = 0, sharesDatabase: Bool = false,
-        yieldsToWorkers: Bool = true, busyTimeoutMilliseconds: Int = 1000,
+        yieldsToWorkers: Bool = true, sharesCores: Bool = false, busyTimeoutMilliseconds: Int = 1000,
         maxRetryDelayMilliseconds: Int = 2000, startTimeoutMilliseconds: Int = 30_000,
         stopTimeoutMilliseconds: Int = 10_000
     ) {
@@ -37,6 +39,7 @@ public struct WriterOptions: Sendable, Equatable {
         self.usageRetentionDays = usageRetentionDays
         self.sharesDatabase = sharesDatabase
         self.yieldsToWorkers = yieldsToWorkers
+        self.sharesCores = sharesCores
         self.busyTimeoutMilliseconds = busyTimeoutMilliseconds
         self.maxRetryDelayMilliseconds = maxRetryDelayMilliseconds
         self.startTimeoutMilliseconds = startTimeoutMilliseconds
