@@ -14,7 +14,18 @@
         overflowed = false
     }
 
-    @inlinable public mutating func append(_ s: StaticString) { append(s.utf8Start, s.utf8CodeUnitCount) }
+    /// Always inlined: a literal's length is known there, and a short one is a store or two.
+    @inlinable
+    @inline(__always)
+    public mutating func append(_ s: StaticString) {
+        let n = s.utf8CodeUnitCount
+        guard n <= capacity &- count, !overflowed else {
+            overflowed = true
+            return
+        }
+        (base + count).update(from: s.utf8Start, count: n)
+        count &+= n
+    }
 
     /// All of p[0 ..< n], or nothing of it.
     @inlinable public mutating func append(_ p: UnsafePointer<UInt8>, _ n: Int) {

@@ -28,9 +28,6 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     var afterCarriageReturn = false
     @usableFromInline var hasData = false
 
-    @usableFromInline var walk = JSONWalk(root: FG_LLM_ROOT)
-    /// Of the object that is being read.
-    var fields = UsageFields()
     @usableFromInline var event = EventType.other
     var eventFault = Fault.none
     /// `eventFault`, if there is one, is a status in the body: a name goes before it.
@@ -70,6 +67,11 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     /// The report is Anthropic's last.
     var reportIsDelta = false
     @usableFromInline var modelLength: UInt8 = 0
+
+    // From the walk's text on nothing is made anew: see ReaderPointers.
+    @usableFromInline var walk = JSONWalk(root: FG_LLM_ROOT)
+    /// Of the object that is being read.
+    var fields = UsageFields()
     /// Of all so far.
     var report = UsageFields()
     @usableFromInline var model: InlineArray<64, UInt8> = .init(repeating: 0)
@@ -91,21 +93,23 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     // What is asked often is inlined: a call would get a copy of the reader's 900 bytes.
 
     /// Generated text, reasoning or a tool call has begun.
-    @inlinable public var contentSeen: Bool { walk.countedBytes > 0 }
+    @inlinable @inline(__always) public var contentSeen: Bool { walk.countedBytes > 0 }
 
     /// The object that is being read has a member that tells of an error.
-    @inlinable public var errorHasBegun: Bool { eventHasError || event == .error }
+    @inlinable @inline(__always) public var errorHasBegun: Bool { eventHasError || event == .error }
 
     /// Size of what was generated so far, in bytes of its JSON text.
-    @inlinable public var contentBytes: UInt64 { walk.countedBytes }
+    @inlinable @inline(__always) public var contentBytes: UInt64 { walk.countedBytes }
 
     /// The answer has ended as its format says, not only stopped.
-    @inlinable public var isFinished: Bool {
+    @inlinable @inline(__always)
+    public var isFinished: Bool {
         sawEnd || (framing == .json && documents > 0 && walk.isBetweenTexts)
     }
 
     /// What was fed so far ends where an event ends, so that another may follow.
-    @inlinable public var isAtEventBoundary: Bool { column == 0 && !hasData && walk.isBetweenTexts }
+    @inlinable @inline(__always)
+    public var isAtEventBoundary: Bool { column == 0 && !hasData && walk.isBetweenTexts }
 
     /// The model that the answer names, or the start of a name longer than 64 bytes; empty if it names none.
     @inlinable
@@ -116,10 +120,20 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
 
     /// What the provider has reported so far.
     public var reported: TokenUsage? {
-        guard var usage = report.usage ?? headUsage.map({ TokenUsage(prompt: $0.prompt, completion: $0.completion) })
-        else { return nil }
+        var (copy, usage) = (self, TokenUsage())
+        return copy.readReport(&usage) ? usage : nil
+    }
+
+    /// `reported` into `usage`, which is one as it was made; false if there is nothing. Whoever changes something is handed
+    /// on by address, and large values are filled where they stand: else this would be copies for the most part.
+    private mutating func readReport(_ usage: inout TokenUsage) -> Bool {
+        if !report.read(&usage) {
+            guard let headUsage else { return false }
+            (usage.prompt, usage.completion) = (headUsage.prompt, headUsage.completion)
+            usage.total = headUsage.prompt &+ headUsage.completion
+        }
         describe(&usage)
-        return usage
+        return true
     }
 
     /// The head of the answer tells what it used (Bedrock's `x-amzn-bedrock-…-token-count`): counts where the body does not.
@@ -134,7 +148,8 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     }
 
     /// What stands beside the report, and what the endpoint makes of it.
-    private func describe(_ usage: inout TokenUsage) {
+    @inline(__always)
+    private mutating func describe(_ usage: inout TokenUsage) {
         (usage.tier, usage.isFast, usage.isRegional, usage.isPartial) = (tier, isFast, isRegional, isPartial)
         // With a key of the caller's own at the provider behind it, that is not all of it.
         if hasOwnKey { usage.statedMicros = -1 }
@@ -154,28 +169,38 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     ///   - isWhole: the body ended as HTTP says, not by a reset.
     ///   - wasLeft: it was the client that did not want the rest: what had begun is paid for, if it had said nothing yet.
     public func settled(promptEstimate: Int64, isWhole: Bool = true, wasLeft: Bool = false) -> TokenUsage? {
+        var (copy, usage) = (self, TokenUsage())
+        let isUsed = copy.settle(promptEstimate: promptEstimate, isWhole: isWhole, wasLeft: wasLeft, into: &usage)
+        return isUsed ? usage : nil
+    }
+
+    /// `settled` into `usage`, which is one as it was made; false if nothing was used.
+    public mutating func settle(
+        promptEstimate: Int64, isWhole: Bool = true, wasLeft: Bool = false, into usage: inout TokenUsage
+    ) -> Bool {
         let written = Int64(min(walk.countedBytes, UInt64(TokenUsage.limit)) &+ 3) / 4
-        if var usage = reported {
-            if isFinished || (isWhole && fault == .none && !reportIsBeginning) { return usage }
+        if readReport(&usage) {
+            if isFinished || (isWhole && fault == .none && !reportIsBeginning) { return true }
             // An error that reports that nothing was used.
-            if fault != .none, !contentSeen, usage.prompt == 0, usage.completion == 0 { return nil }
+            if fault != .none, !contentSeen, usage.prompt == 0, usage.completion == 0 { return false }
             let input = usage.prompt == 0 ? promptEstimate : usage.prompt
             let output = max(usage.completion, written)
             usage.total = max(usage.total, input &+ output)
             (usage.prompt, usage.completion, usage.estimated) = (input, output, true)
-            return usage
+            return true
         }
         if fault == .none, isFinished, report.hasUnits || (endpoint == .images && images > 0) {
-            var usage = TokenUsage()
             report.setParts(&usage)
             describe(&usage)
-            return usage
+            return true
         }
         let answers = endpoint.generates || endpoint.embeds
         // Events of a stream that say nothing and lead to no end are no answer.
         let isAnswer = documents > 0 && fault == .none && (framing != .sse || sawEnd || wasLeft)
-        guard answers, contentSeen || isAnswer else { return nil }
-        return TokenUsage(prompt: promptEstimate, completion: written, estimated: true)
+        guard answers, contentSeen || isAnswer else { return false }
+        (usage.prompt, usage.completion, usage.estimated) = (promptEstimate, written, true)
+        usage.total = promptEstimate &+ written
+        return true
     }
 
     // MARK: What the walk comes upon
@@ -377,7 +402,10 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         if eventFinishes || event == .last { sawEnd = true }
         guard fields.isReport || (fields.hasUnits && report.isEmpty) else { return }
         if fieldsAreAside {
-            if report.isEmpty || reportIsAside { (report, reportIsAside) = (fields, true) }
+            if report.isEmpty || reportIsAside {
+                report = fields
+                reportIsAside = true
+            }
         } else if fieldsComplete, reportIsDelta {
             // Bedrock's own count beside the model's, which it is below where tools were called.
         } else if event == .messageStart || event == .messageDelta || fieldsComplete {
@@ -386,7 +414,8 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
             reportIsBeginning = event == .messageStart
             reportIsDelta = event == .messageDelta
         } else {
-            (report, reportIsAside, reportIsBeginning) = (fields, false, false)
+            report = fields
+            (reportIsAside, reportIsBeginning) = (false, false)
         }
         // Bedrock's last event.
         if framing == .eventStream, fieldsComplete || fields.hasTotal { sawEnd = true }

@@ -42,44 +42,110 @@
     /// sound and pictures out of what remains of either. Where a report contradicts itself (more cached than prompt) the
     /// parts are cut to the whole. What was cached is text, unless the report says otherwise.
     public func cost(of usage: TokenUsage, thousandths: Int64 = 1000) -> Int64 {
-        let prompt = max(0, usage.prompt)
-        let completion = max(0, usage.completion)
-        let read = min(max(0, usage.cached), prompt)
-        let written = min(max(0, usage.cacheWrite), prompt &- read)
-        let writtenLong = min(max(0, usage.cacheWriteLong), written)
-        let plain = prompt &- read &- written
-        let readAudio = min(max(0, usage.cachedAudio), read)
-        let beside = usage.beside
-        let heard = min(max(0, usage.inputAudio &- readAudio &- beside.audio), plain)
-        let seen = min(max(0, usage.inputImage), plain &- heard)
-        let spoken = min(max(0, usage.outputAudio), completion)
-        let painted = min(max(0, usage.outputImage), completion &- spoken)
-        let thought = min(max(0, usage.reasoning), completion &- spoken &- painted)
+        withUnsafePointer(to: self) { price in
+            withUnsafePointer(to: usage) { Self.cost(price, of: $0, thousandths: thousandths) }
+        }
+    }
 
-        var sum = UInt128(0)
-        func add(_ count: Int64, _ price: Int64) {
-            if count > 0, price > 0 { sum &+= UInt128(UInt64(count)) &* UInt128(UInt64(price)) }
+    /// `cost` by address: a call on the values would get copies.
+    static func cost(
+        _ price: UnsafePointer<ModelPrice>, of usage: UnsafePointer<TokenUsage>, thousandths: Int64
+    ) -> Int64 {
+        var sum = MoneySum()
+        let prompt = max(0, usage.pointee.prompt)
+        let completion = max(0, usage.pointee.completion)
+        if isPlain(usage) {
+            sum.add(prompt, price.pointee.input)
+            sum.add(completion, price.pointee.output)
+            return sum.micros(thousandths: thousandths)
         }
-        add(plain &- heard &- seen, input)
-        add(heard, inputAudio ?? input)
-        add(seen, inputImage ?? input)
-        add(read &- readAudio, cachedInput ?? input)
-        add(readAudio, cachedAudio ?? cachedInput ?? inputAudio ?? input)
-        add(written &- writtenLong, cacheWrite ?? input)
-        add(writtenLong, cacheWriteLong ?? cacheWrite ?? input)
-        add(usage.toolPrompt, input)
-        add(beside.audio, inputAudio ?? input)
-        add(completion &- spoken &- painted &- thought, output)
-        add(thought, reasoning ?? output)
-        add(beside.thought, reasoning ?? output)
-        add(spoken, outputAudio ?? output)
-        add(painted, outputImage ?? output)
-        add(usage.searches, search ?? 0)
-        add(usage.images, image ?? 0)
-        if let second, usage.milliseconds > 0 {
-            sum &+= (UInt128(UInt64(usage.milliseconds)) &* UInt128(UInt64(max(0, second))) &+ 500) / 1000
+        let read = min(max(0, usage.pointee.cached), prompt)
+        let written = min(max(0, usage.pointee.cacheWrite), prompt &- read)
+        let writtenLong = min(max(0, usage.pointee.cacheWriteLong), written)
+        let plain = prompt &- read &- written
+        let readAudio = min(max(0, usage.pointee.cachedAudio), read)
+        let beside = usage.pointee.beside
+        let heard = min(max(0, usage.pointee.inputAudio &- readAudio &- beside.audio), plain)
+        let seen = min(max(0, usage.pointee.inputImage), plain &- heard)
+        let spoken = min(max(0, usage.pointee.outputAudio), completion)
+        let painted = min(max(0, usage.pointee.outputImage), completion &- spoken)
+        let thought = min(max(0, usage.pointee.reasoning), completion &- spoken &- painted)
+
+        let (input, output) = (price.pointee.input, price.pointee.output)
+        sum.add(plain &- heard &- seen, input)
+        sum.add(heard, price.pointee.inputAudio ?? input)
+        sum.add(seen, price.pointee.inputImage ?? input)
+        sum.add(read &- readAudio, price.pointee.cachedInput ?? input)
+        sum.add(
+            readAudio, price.pointee.cachedAudio ?? price.pointee.cachedInput ?? price.pointee.inputAudio ?? input)
+        sum.add(written &- writtenLong, price.pointee.cacheWrite ?? input)
+        sum.add(writtenLong, price.pointee.cacheWriteLong ?? price.pointee.cacheWrite ?? input)
+        sum.add(usage.pointee.toolPrompt, input)
+        sum.add(beside.audio, price.pointee.inputAudio ?? input)
+        sum.add(completion &- spoken &- painted &- thought, output)
+        sum.add(thought, price.pointee.reasoning ?? output)
+        sum.add(beside.thought, price.pointee.reasoning ?? output)
+        sum.add(spoken, price.pointee.outputAudio ?? output)
+        sum.add(painted, price.pointee.outputImage ?? output)
+        sum.add(usage.pointee.searches, price.pointee.search ?? 0)
+        sum.add(usage.pointee.images, price.pointee.image ?? 0)
+        if let second = price.pointee.second { sum.add(milliseconds: usage.pointee.milliseconds, second) }
+        return sum.micros(thousandths: thousandths)
+    }
+
+    /// Nothing was used but plain tokens, in and out.
+    @inline(__always)
+    private static func isPlain(_ usage: UnsafePointer<TokenUsage>) -> Bool {
+        !usage.pointee.totalHasMore
+            && usage.pointee.cached | usage.pointee.cacheWrite | usage.pointee.inputAudio | usage.pointee.inputImage
+                | usage.pointee.outputAudio | usage.pointee.outputImage | usage.pointee.reasoning
+                | usage.pointee.toolPrompt | usage.pointee.searches | usage.pointee.images
+                | usage.pointee.milliseconds == 0
+    }
+
+    /// Of an input token at most, whatever it is and becomes of it.
+    @inline(__always)
+    static func dearestInput(_ price: UnsafePointer<ModelPrice>) -> Int64 {
+        max(
+            price.pointee.input, price.pointee.cacheWrite ?? 0,
+            max(
+                price.pointee.cacheWriteLong ?? 0, price.pointee.inputAudio ?? 0,
+                max(price.pointee.inputImage ?? 0, price.pointee.cachedInput ?? 0)))
+    }
+
+    /// Of an output token at most.
+    @inline(__always)
+    static func dearestOutput(_ price: UnsafePointer<ModelPrice>) -> Int64 {
+        max(
+            price.pointee.output, price.pointee.reasoning ?? 0,
+            max(price.pointee.outputAudio ?? 0, price.pointee.outputImage ?? 0))
+    }
+}
+
+/// Counts times prices for a million, added up without rounding.
+struct MoneySum: BitwiseCopyable {
+    private var sum = UInt128(0)
+
+    /// Nothing where either is negative.
+    @inline(__always)
+    mutating func add(_ count: Int64, _ price: Int64) {
+        if count > 0, price > 0 { sum &+= UInt128(UInt64(count)) &* UInt128(UInt64(price)) }
+    }
+
+    /// At a price for a million seconds.
+    @inline(__always)
+    mutating func add(milliseconds: Int64, _ second: Int64) {
+        if milliseconds > 0 {
+            sum &+= (UInt128(UInt64(milliseconds)) &* UInt128(UInt64(max(0, second))) &+ 500) / 1000
         }
+    }
+
+    /// The sum in micro-units, times `thousandths` / 1000, half a one up; beyond Int64 its greatest value.
+    @inline(__always)
+    func micros(thousandths: Int64) -> Int64 {
         if thousandths == 1000 {
+            // Nearly always: no division of two words.
+            if sum < 1 << 63 { return Int64((UInt64(truncatingIfNeeded: sum) &+ 500_000) / 1_000_000) }
             return Self.clamped((sum &+ 500_000) / 1_000_000)
         }
         if sum >> 100 != 0 { return .max }
@@ -89,12 +155,4 @@
     private static func clamped(_ micros: UInt128) -> Int64 {
         micros > UInt128(UInt64(Int64.max)) ? .max : Int64(truncatingIfNeeded: micros)
     }
-
-    /// Of an input token at most, whatever it is and becomes of it.
-    var dearestInput: Int64 {
-        max(input, cacheWrite ?? 0, max(cacheWriteLong ?? 0, inputAudio ?? 0, max(inputImage ?? 0, cachedInput ?? 0)))
-    }
-
-    /// Of an output token at most.
-    var dearestOutput: Int64 { max(output, reasoning ?? 0, max(outputAudio ?? 0, outputImage ?? 0)) }
 }

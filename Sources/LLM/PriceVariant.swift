@@ -37,32 +37,7 @@
 
     /// What an exchange costs, in micro-units; nil if that is not known: served at a tier, or in a mode, that has no price.
     public func cost(of usage: TokenUsage) -> Int64? {
-        if usage.isPartial { return nil }
-        // Most have one price for everything.
-        if variantCount == 0, usage.tier == .standard, !usage.isRegional, !usage.isFast {
-            return base.cost(of: usage)
-        }
-        guard let price = price(tier: usage.tier, prompt: usage.prompt) else { return nil }
-        var thousandths: Int64 = 1000
-        if usage.isRegional, regionalThousandths > 0 { thousandths = regionalThousandths }
-        if usage.isFast {
-            guard fastThousandths > 0 else { return nil }
-            thousandths = thousandths &* fastThousandths / 1000
-        }
-        return price.cost(of: usage, thousandths: thousandths)
-    }
-
-    /// The price at a tier with so many tokens of prompt: of the steps that the prompt is above, the highest.
-    func price(tier: ServiceTier, prompt: Int64) -> ModelPrice? {
-        var found = tier == .standard ? base : nil
-        var step: Int64 = -1
-        for i in 0..<variantCount {
-            guard let variant = variants?[i], variant.tier == tier, prompt > variant.above || variant.above == 0 else {
-                continue
-            }
-            if variant.above > step { (found, step) = (variant.price, variant.above) }
-        }
-        return found
+        withUnsafePointer(to: self) { sheet in withUnsafePointer(to: usage) { sheet.cost(of: $0) } }
     }
 
     /// What so many tokens cost at most, whatever kind they are of, with a prompt of up to so many; nil if the tier or mode
@@ -71,22 +46,85 @@
     public func worstCost(
         tier: ServiceTier, isFast: Bool, prompt: Int64, completion: Int64, images: Int64 = 0, milliseconds: Int64 = 0
     ) -> Int64? {
-        guard price(tier: tier, prompt: 0) != nil, !isFast || fastThousandths > 0 else { return nil }
-        var dearest = ModelPrice(input: 0, output: 0)
-        func take(_ price: ModelPrice) {
-            dearest.input = max(dearest.input, price.dearestInput)
-            dearest.output = max(dearest.output, price.dearestOutput)
+        withUnsafePointer(to: self) {
+            $0.worstCost(
+                tier: tier, isFast: isFast, prompt: prompt, completion: completion, images: images,
+                milliseconds: milliseconds)
         }
+    }
+}
+
+/// What is asked of a sheet where it stands: a call on the value would get a copy of all its prices.
+extension UnsafePointer<PriceSheet> {
+    @inline(__always)
+    private var base: UnsafePointer<ModelPrice> {
+        (UnsafeRawPointer(self) + MemoryLayout<PriceSheet>.offset(of: \.base).unsafelyUnwrapped)
+            .assumingMemoryBound(to: ModelPrice.self)
+    }
+
+    /// `PriceSheet.cost`.
+    public func cost(of usage: UnsafePointer<TokenUsage>) -> Int64? {
+        if usage.pointee.isPartial { return nil }
+        // Most have one price for everything.
+        if pointee.variantCount == 0, usage.pointee.tier == .standard, !usage.pointee.isRegional, !usage.pointee.isFast
+        {
+            return ModelPrice.cost(base, of: usage, thousandths: 1000)
+        }
+        guard let price = price(tier: usage.pointee.tier, prompt: usage.pointee.prompt) else { return nil }
+        var thousandths: Int64 = 1000
+        if usage.pointee.isRegional, pointee.regionalThousandths > 0 { thousandths = pointee.regionalThousandths }
+        if usage.pointee.isFast {
+            guard pointee.fastThousandths > 0 else { return nil }
+            thousandths = thousandths &* pointee.fastThousandths / 1000
+        }
+        return ModelPrice.cost(price, of: usage, thousandths: thousandths)
+    }
+
+    /// The price at a tier with so many tokens of prompt: of the steps that the prompt is above, the highest.
+    private func price(tier: ServiceTier, prompt: Int64) -> UnsafePointer<ModelPrice>? {
+        var found = tier == .standard ? base : nil
+        var step: Int64 = -1
+        for i in 0..<pointee.variantCount {
+            guard let variant = variant(i), variant.pointee.tier == tier,
+                prompt > variant.pointee.above || variant.pointee.above == 0
+            else { continue }
+            if variant.pointee.above > step { (found, step) = (price(of: variant), variant.pointee.above) }
+        }
+        return found
+    }
+
+    @inline(__always)
+    private func variant(_ index: Int) -> UnsafePointer<PriceVariant>? { pointee.variants.map { $0 + index } }
+
+    @inline(__always)
+    private func price(of variant: UnsafePointer<PriceVariant>) -> UnsafePointer<ModelPrice> {
+        (UnsafeRawPointer(variant) + MemoryLayout<PriceVariant>.offset(of: \.price).unsafelyUnwrapped)
+            .assumingMemoryBound(to: ModelPrice.self)
+    }
+
+    /// `PriceSheet.worstCost`.
+    public func worstCost(
+        tier: ServiceTier, isFast: Bool, prompt: Int64, completion: Int64, images: Int64 = 0, milliseconds: Int64 = 0
+    ) -> Int64? {
+        guard price(tier: tier, prompt: 0) != nil, !isFast || pointee.fastThousandths > 0 else { return nil }
         // What is asked to be served otherwise may be served as usual.
-        take(base)
-        for i in 0..<variantCount {
-            guard let variant = variants?[i], variant.tier == tier || variant.tier == .standard else { continue }
-            if prompt > variant.above || variant.above == 0 { take(variant.price) }
+        var input = max(0, ModelPrice.dearestInput(base))
+        var output = max(0, ModelPrice.dearestOutput(base))
+        for i in 0..<pointee.variantCount {
+            guard let variant = variant(i), variant.pointee.tier == tier || variant.pointee.tier == .standard else {
+                continue
+            }
+            if prompt > variant.pointee.above || variant.pointee.above == 0 {
+                input = max(input, ModelPrice.dearestInput(price(of: variant)))
+                output = max(output, ModelPrice.dearestOutput(price(of: variant)))
+            }
         }
-        (dearest.image, dearest.second) = (base.image, base.second)
-        var usage = TokenUsage(prompt: prompt, completion: completion)
-        (usage.images, usage.milliseconds) = (images, milliseconds)
-        let regional = max(regionalThousandths, 1000)
-        return dearest.cost(of: usage, thousandths: isFast ? regional &* fastThousandths / 1000 : regional)
+        var sum = MoneySum()
+        sum.add(prompt, input)
+        sum.add(completion, output)
+        sum.add(images, base.pointee.image ?? 0)
+        if let second = base.pointee.second { sum.add(milliseconds: milliseconds, second) }
+        let regional = max(pointee.regionalThousandths, 1000)
+        return sum.micros(thousandths: isFast ? regional &* pointee.fastThousandths / 1000 : regional)
     }
 }

@@ -18,14 +18,14 @@ public enum RequestEdit {
     ///   - out: has room for `capacity`; does not overlap the body.
     /// - Returns: bytes written.
     public static func apply(
-        _ body: Bytes, _ request: RequestReader, model: Bytes?, includeUsage: Bool,
+        _ body: Bytes, _ request: UnsafePointer<RequestReader>, model: Bytes?, includeUsage: Bool,
         into out: UnsafeMutablePointer<UInt8>
     ) -> Int {
         guard let p = body.pointer else { return 0 }
         var writer = Writer(body: p, count: body.count, out: out)
         // The two changes in the order in which they stand.
         let usageAt = includeUsage ? usagePosition(request) : nil
-        let modelSpan = model == nil ? nil : request.modelSpan
+        let modelSpan = model == nil ? nil : request.pointee.modelSpan
         if let usageAt, modelSpan.map({ usageAt <= $0.start }) ?? true {
             writeUsage(&writer, request)
             if let model, let modelSpan { writer.replace(modelSpan, model) }
@@ -37,26 +37,26 @@ public enum RequestEdit {
         return writer.written
     }
 
-    private static func usagePosition(_ request: RequestReader) -> UInt64? {
-        if let span = request.includeUsageSpan { return span.start }
-        return request.optionsOpening ?? request.optionsValue ?? request.opening
+    private static func usagePosition(_ request: UnsafePointer<RequestReader>) -> UInt64? {
+        if let span = request.pointee.includeUsageSpan { return span.start }
+        return request.pointee.optionsOpening ?? request.pointee.optionsValue ?? request.pointee.opening
     }
 
-    private static func writeUsage(_ writer: inout Writer, _ request: RequestReader) {
-        if let span = request.includeUsageSpan {
+    private static func writeUsage(_ writer: inout Writer, _ request: UnsafePointer<RequestReader>) {
+        if let span = request.pointee.includeUsageSpan {
             writer.copy(to: Int(span.start))
             writer.append("true")
             writer.skip(to: Int(span.end))
-        } else if let opening = request.optionsOpening {
+        } else if let opening = request.pointee.optionsOpening {
             writer.copy(to: Int(opening))
             writer.append("\"include_usage\":true")
             if !writer.nextCloses { writer.append(",") }
-        } else if let value = request.optionsValue {
+        } else if let value = request.pointee.optionsValue {
             writer.copy(to: Int(value))
             guard writer.nextIsNull else { return }
             writer.append("{\"include_usage\":true}")
             writer.skip(to: Int(value) + 4)
-        } else if let opening = request.opening {
+        } else if let opening = request.pointee.opening {
             writer.copy(to: Int(opening))
             writer.append("\"stream_options\":{\"include_usage\":true}")
             if !writer.nextCloses { writer.append(",") }

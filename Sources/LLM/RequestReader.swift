@@ -42,7 +42,6 @@ public struct RequestReader: BitwiseCopyable, Sendable {
     private(set) var optionsValue: UInt64?
     private(set) var includeUsageSpan: Span?
 
-    @usableFromInline var walk = JSONWalk(root: FG_LLM_REQUEST)
     /// What it asks to be served as; `.standard` unless it asks for another.
     public private(set) var tier = ServiceTier.standard
     /// Anthropic's fast mode is asked for.
@@ -55,11 +54,14 @@ public struct RequestReader: BitwiseCopyable, Sendable {
     @usableFromInline var count: Int64 = 1
     @usableFromInline var bestOf: Int64 = 1
     @usableFromInline var mediaCount: Int64 = 0
-    private var media = PromptMedia()
+    fileprivate var media = PromptMedia()
     @usableFromInline var textCount: Int64 = 0
     @usableFromInline var textLists: Int64 = 0
-    private var hasTools = false
+    fileprivate var hasTools = false
     @usableFromInline var modelLength: UInt8 = 0
+
+    // From the walk's text on nothing is made anew: see ReaderPointers.
+    @usableFromInline var walk = JSONWalk(root: FG_LLM_REQUEST)
     @usableFromInline var model: InlineArray<128, UInt8> = .init(repeating: 0)
 
     public init() {}
@@ -68,12 +70,13 @@ public struct RequestReader: BitwiseCopyable, Sendable {
 
     /// The most tokens to generate for one choice, if limited: the greater of `max_tokens` (`max_output_tokens`,
     /// `generationConfig.maxOutputTokens`) and `max_completion_tokens`.
-    @inlinable public var maxTokens: Int64? {
+    @inlinable @inline(__always) public var maxTokens: Int64? {
         Self.greater(Self.greater(maxPlain, maxCompletion), Self.greater(maxOutput, maxNested))
     }
 
     /// The same, of those members only that the endpoint's API has: another one would be overlooked there.
     @inlinable
+    @inline(__always)
     public func maxTokens(at endpoint: Endpoint) -> Int64? {
         switch endpoint {
         case .chatCompletions, .completions: Self.greater(maxPlain, maxCompletion)
@@ -92,7 +95,9 @@ public struct RequestReader: BitwiseCopyable, Sendable {
 
     /// How many choices are generated: the greater of `n` (`candidateCount`) and `best_of`, at least 1, of each text that
     /// `prompt` holds.
-    @inlinable public var choices: Int64 { max(1, count, bestOf) &* max(1, textCount &+ max(0, textLists &- 1)) }
+    @inlinable @inline(__always) public var choices: Int64 {
+        max(1, count, bestOf) &* max(1, textCount &+ max(0, textLists &- 1))
+    }
 
     /// The most tokens that the model can have to read: one for every byte of text, which no tokenizer goes beyond; for
     /// pictures, sound and files see `PromptMedia`; no more than its context holds.
@@ -100,20 +105,13 @@ public struct RequestReader: BitwiseCopyable, Sendable {
     ///   - pictureTokens: of one picture at most, see `PromptMedia.pictureTokens`.
     ///   - context: tokens that the model takes in; 0: not known.
     public func promptBound(pictureTokens: Int64, context: Int64) -> Int64 {
-        let counted = walk.countedBytes
-        var bound = Int64(clamping: bytesSeen &- min(counted, bytesSeen))
-        var media = media
-        media.close(counted)
-        bound &+= media.tokens(pictureTokens: pictureTokens)
-        // Anthropic's own instructions for tools are below this.
-        if hasTools { bound &+= 1000 }
-        if media.isElsewhere { bound &+= max(context, PromptMedia.unknownTokens) }
-        return min(bound, context > 0 ? context : TokenUsage.limit)
+        var copy = self
+        return withUnsafeMutablePointer(to: &copy) { $0.promptBound(pictureTokens: pictureTokens, context: context) }
     }
 
     /// Tokens the model will read, guessed from the body's size: four bytes each; a picture, sound or file counts 1,000 and
     /// one for every 1,000 bytes of it.
-    @inlinable public var promptEstimate: Int64 {
+    @inlinable @inline(__always) public var promptEstimate: Int64 {
         let media = walk.countedBytes
         let text = bytesSeen &- min(media, bytesSeen)
         return Int64(min((text &+ 3) / 4, UInt64(TokenUsage.limit))) &+ mediaCount &* 1000 &+ Int64(media / 1000)
@@ -128,6 +126,7 @@ public struct RequestReader: BitwiseCopyable, Sendable {
 
     /// Whether a stream's usage has to be asked for, because the client did not.
     @inlinable
+    @inline(__always)
     public func needsUsageOption(endpoint: Endpoint) -> Bool {
         streams && includeUsage != true && endpoint.takesStreamOptions
     }
@@ -271,5 +270,20 @@ public struct RequestReader: BitwiseCopyable, Sendable {
         modelCount &+= 1
         modelLength = UInt8(truncatingIfNeeded: kept)
         modelSpan = span
+    }
+}
+
+extension UnsafeMutablePointer<RequestReader> {
+    /// `RequestReader.promptBound` of a reader where it stands: a call on the value would get a copy of it.
+    public func promptBound(pictureTokens: Int64, context: Int64) -> Int64 {
+        let counted = pointee.walk.countedBytes
+        var bound = Int64(clamping: pointee.bytesSeen &- min(counted, pointee.bytesSeen))
+        var media = pointee.media
+        media.close(counted)
+        bound &+= media.tokens(pictureTokens: pictureTokens)
+        // Anthropic's own instructions for tools are below this.
+        if pointee.hasTools { bound &+= 1000 }
+        if media.isElsewhere { bound &+= max(context, PromptMedia.unknownTokens) }
+        return min(bound, context > 0 ? context : TokenUsage.limit)
     }
 }

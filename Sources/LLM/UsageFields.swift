@@ -13,6 +13,14 @@ struct UsageFields: BitwiseCopyable, Sendable {
             | bit(FG_USAGE_BILLED_OUTPUT)
     }
 
+    /// Those that `setParts` reads.
+    private static var partial: UInt32 {
+        bit(FG_USAGE_CACHE_WRITE_LONG) | bit(FG_USAGE_INPUT_AUDIO) | bit(FG_USAGE_INPUT_IMAGE)
+            | bit(FG_USAGE_CACHED_AUDIO) | bit(FG_USAGE_OUTPUT_AUDIO) | bit(FG_USAGE_OUTPUT_IMAGE)
+            | bit(FG_USAGE_TOOL_PROMPT) | bit(FG_USAGE_SEARCHES) | bit(FG_USAGE_SECONDS) | bit(FG_USAGE_DURATION)
+            | bit(FG_USAGE_COST)
+    }
+
     @inline(__always)
     private static func bit(_ field: Int) -> UInt32 { 1 << UInt32(truncatingIfNeeded: field) }
 
@@ -50,11 +58,12 @@ struct UsageFields: BitwiseCopyable, Sendable {
         present |= other.present
     }
 
+    @inline(__always)
     private func get(_ field: Int) -> Int64? { present & Self.bit(field) != 0 ? values[field] : nil }
 
-    /// The report in the one meaning of `TokenUsage`.
-    var usage: TokenUsage? {
-        guard isReport else { return nil }
+    /// The report in the one meaning of `TokenUsage`, into one as it was made; false if it is none.
+    mutating func read(_ usage: inout TokenUsage) -> Bool {
+        guard isReport else { return false }
         let cached = get(FG_USAGE_CACHED) ?? get(FG_USAGE_CACHE_READ) ?? get(FG_USAGE_CACHED_OTHER)
         let cacheWrite = get(FG_USAGE_CACHE_WRITE) ?? get(FG_USAGE_CACHE_WRITTEN)
         var reportedTotal = get(FG_USAGE_TOTAL)
@@ -98,12 +107,16 @@ struct UsageFields: BitwiseCopyable, Sendable {
 
         // A total alone is what an embedding or a ranking says of what it read.
         if prompt == nil, let reportedTotal { prompt = max(0, reportedTotal &- (completion ?? 0)) }
-        var usage = TokenUsage(
-            prompt: prompt ?? 0, completion: completion ?? 0, cached: cached ?? 0, cacheWrite: cacheWrite ?? 0,
-            reasoning: reasoning ?? 0, total: reportedTotal)
-        setParts(&usage)
+        usage.prompt = prompt ?? 0
+        usage.completion = completion ?? 0
+        usage.cached = cached ?? 0
+        usage.cacheWrite = cacheWrite ?? 0
+        usage.reasoning = reasoning ?? 0
+        usage.total = reportedTotal ?? (usage.prompt &+ usage.completion)
+        // Most tell no more than tokens.
+        if present & Self.partial != 0 { setParts(&usage) }
         usage.totalHasMore = beside > 0 && usage.toolPrompt == 0
-        return usage
+        return true
     }
 
     /// Perplexity's `sonar-deep-research`: what it read (`citation_tokens`) and thought is told beside prompt and completion.
@@ -113,7 +126,7 @@ struct UsageFields: BitwiseCopyable, Sendable {
     }
 
     /// What is told beside the tokens' sums.
-    func setParts(_ usage: inout TokenUsage) {
+    mutating func setParts(_ usage: inout TokenUsage) {
         usage.cacheWriteLong = get(FG_USAGE_CACHE_WRITE_LONG) ?? 0
         usage.inputAudio = get(FG_USAGE_INPUT_AUDIO) ?? 0
         usage.inputImage = get(FG_USAGE_INPUT_IMAGE) ?? 0

@@ -1,5 +1,6 @@
 /// What a `JSONWalk` came upon.
 struct WalkEvent: BitwiseCopyable {
+    /// In the order of CScanWalk.h.
     enum Kind: UInt8, BitwiseCopyable {
         /// All bytes are taken.
         case needMore

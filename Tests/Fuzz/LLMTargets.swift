@@ -119,7 +119,7 @@ func fuzzLLMRequest(_ input: Input) {
         }
         return reader
     }
-    let reader = read([body.count])
+    var reader = read([body.count])
     let whole = RequestReading(reader)
     let halves = RequestReading(read([input.cut, body.count]))
     check(halves == whole, "cut at \(input.cut): \(halves), whole: \(whole)")
@@ -134,7 +134,8 @@ func fuzzLLMRequest(_ input: Input) {
     let p = GuardedMemory.shared.place(body)
     let count = model.withUnsafeBufferPointer {
         RequestEdit.apply(
-            Bytes(p, body.count), reader, model: Bytes($0.baseAddress, $0.count), includeUsage: asksForUsage, into: out)
+            Bytes(p, body.count), &reader, model: Bytes($0.baseAddress, $0.count), includeUsage: asksForUsage, into: out
+        )
     }
     check(count <= capacity, "more was written than there was room for")
     guard let object = (try? JSONValue(parsing: body))?.objectValue else { return }

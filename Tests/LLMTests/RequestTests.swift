@@ -6,13 +6,13 @@ import Testing
 
 struct RequestTests {
     static func edited(_ text: String, model: String? = nil, includeUsage: Bool = false) -> String {
-        let request = requestReading(text)
+        var request = requestReading(text)
         let capacity = RequestEdit.capacity(bodyCount: text.utf8.count, modelCount: model?.utf8.count ?? 0)
         let bytes = withBytes(text) { body in
             withBytes(model ?? "") { name in
                 [UInt8](unsafeUninitializedCapacity: capacity) { out, count in
                     count = RequestEdit.apply(
-                        body, request, model: model == nil ? nil : name, includeUsage: includeUsage,
+                        body, &request, model: model == nil ? nil : name, includeUsage: includeUsage,
                         into: out.baseAddress!)
                 }
             }

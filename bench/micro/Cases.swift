@@ -38,6 +38,9 @@ let cases: [Case] = [
         name: "usage-answer", what: "read usage out of an answer of \(Samples.answer.utf8.count) bytes",
         prepare: usageAnswer),
     Case(
+        name: "usage-request", what: "read what a request of \(Samples.chat.utf8.count) bytes asks for",
+        prepare: usageRequest),
+    Case(
         name: "usage-filter", what: "let a chunk of \(Samples.longEvent.utf8.count) bytes pass the usage filter",
         prepare: usageFilter),
     Case(
@@ -174,8 +177,23 @@ func usageAnswer() -> (Int) -> UInt64 {
         for _ in 0..<iterations {
             var reader = AnswerReader(endpoint: .chatCompletions, apiType: .openai, framing: .json)
             reader.feed(p, n)
-            guard let usage = reader.reported else { fail("micro: no usage was found") }
+            var usage = TokenUsage()
+            guard reader.settle(promptEstimate: 0, into: &usage) else { fail("micro: no usage was found") }
             sum &+= UInt64(usage.total)
+        }
+        return sum
+    }
+}
+
+func usageRequest() -> (Int) -> UInt64 {
+    let (p, n) = (stored(Samples.chat), Samples.chat.utf8.count)
+    return { iterations in
+        var sum: UInt64 = 0
+        for _ in 0..<iterations {
+            var reader = RequestReader()
+            reader.feed(p, n)
+            if !reader.isWhole || reader.modelCount != 1 { fail("micro: no model was found") }
+            sum &+= UInt64(reader.promptEstimate)
         }
         return sum
     }

@@ -11,4 +11,5 @@
 #if __has_include("CScanLLM.h")
 #include "CScanLLM.h"
 #include "CScanShape.h"
+#include "CScanWalk.h"
 #endif

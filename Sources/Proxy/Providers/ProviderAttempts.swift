@@ -81,8 +81,8 @@ struct ProviderAttempt: BitwiseCopyable {
 /// What one exchange has tried, in order. There is one budget for all keys and providers.
 struct ProviderAttempts: BitwiseCopyable {
     static let capacity = 16
-    private var items = InlineArray<16, ProviderAttempt>(repeating: ProviderAttempt())
     private(set) var count = 0
+    private var items = InlineArray<16, ProviderAttempt>(repeating: ProviderAttempt())
 
     subscript(index: Int) -> ProviderAttempt {
         get { items[index] }
@@ -92,6 +92,8 @@ struct ProviderAttempts: BitwiseCopyable {
     /// Of the first item.
     @inline(__always)
     fileprivate static var itemsOffset: Int { MemoryLayout<ProviderAttempts>.offset(of: \.items).unsafelyUnwrapped }
+
+    mutating func removeAll() { count = 0 }
 
     mutating func append(_ attempt: ProviderAttempt) {
         guard count < Self.capacity else { return }

@@ -160,7 +160,7 @@ struct ProviderCompiler {
     ) -> ProviderTable {
         let prices = set.prices
         let listed = served.flatMap { record in Set(record.knownModels).map { (provider: record.name, model: $0) } }
-        var table = ProviderTable(
+        var contents = ProviderTable.Contents(
             providers: providers,
             providerNames: NameIndex.compile(served.map { arena.store($0.name) }, in: arena), keys: keys,
             models: arena.store([ModelEntry]()), modelNames: NameIndex.compile([], in: arena),
@@ -176,16 +176,17 @@ struct ProviderCompiler {
             metricIDs: arena.store([Int32]()),
             callers: arena.store(callers.map(caller)),
             settings: ProviderPolicy(settings), sharedTurns: registry.providers.sharedTurns)
+        let named = ProviderTable(contents, in: arena)
         let metrics = listed.map { pair -> Int32 in
-            let provider = Int(table.providerNames.find(arena.store(pair.provider)))
-            let price = table.price(provider, arena.store(pair.model))
+            let provider = Int(named.providerNames.find(arena.store(pair.provider)))
+            let price = named.price(provider, arena.store(pair.model))
             return metric(pair.provider, pair.model, price < 0 ? "USD" : prices[price].currency)
         }
-        table.metricIDs = arena.store(metrics)
-        let entries = models(set, served, table)
-        table.models = arena.store(entries)
-        table.modelNames = NameIndex.compile(entries.map(\.name), in: arena)
-        return table
+        contents.metricIDs = arena.store(metrics)
+        let entries = models(set, served, ProviderTable(contents, in: arena))
+        contents.models = arena.store(entries)
+        contents.modelNames = NameIndex.compile(entries.map(\.name), in: arena)
+        return ProviderTable(contents, in: arena)
     }
 
     /// What a record says a model costs; of rates that are no such only the common ones.

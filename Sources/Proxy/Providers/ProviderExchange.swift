@@ -6,11 +6,6 @@ import Reactor
 /// What a worker keeps of an exchange with a provider beside the exchange itself: a slot of its own, so that all others
 /// need no room for it.
 struct ProviderExchange: BitwiseCopyable {
-    struct Settled: BitwiseCopyable {
-        var usage: TokenUsage?
-        var cost: Worker.Cost?
-    }
-
     var endpoint = EndpointMatch(endpoint: .other)
     /// The model as the client named it, in `name`.
     var name = Buffer.empty
@@ -18,7 +13,6 @@ struct ProviderExchange: BitwiseCopyable {
     var single = Candidate(provider: -1, group: 0, price: -1, metric: 0, model: .empty)
     /// Index of the name's entry; -1: `single` is what it stands for.
     var entry: Int32 = -1
-    var attempts = ProviderAttempts()
 
     // The attempt under way.
     var candidate: Int32 = -1
@@ -33,7 +27,6 @@ struct ProviderExchange: BitwiseCopyable {
     var status: UInt16 = 0
 
     // The request.
-    var request = RequestReader()
     /// Tokens, see `RequestReader.promptEstimate`.
     var promptEstimate: Int64 = 0
     /// The body is a form, and what it says.
@@ -49,11 +42,14 @@ struct ProviderExchange: BitwiseCopyable {
     var budgetPeriod: Int64 = 0
 
     // The answer.
-    var reader = AnswerReader(endpoint: .other, apiType: .openai, framing: .json)
     /// What the stream's events look like; nil before the first attempt.
     var shape: EventShape?
-    /// What the whole answer came to, if that was known when its head went out.
-    var settled: Settled?
+    /// What the answer came to stands in `usage` and `cost`: known when its head went out already.
+    var isSettled = false
+    /// It came to something.
+    var hasUsage = false
+    /// Nil: nobody knows, or there is no usage.
+    var cost: Worker.Cost?
     /// The answer's usage is read, and counts.
     var isReading = false
     /// The answer's beginning is held back until it is known to be one.
@@ -96,7 +92,14 @@ struct ProviderExchange: BitwiseCopyable {
     /// Of `inflater`.
     var workspace = Buffer.empty
 
-    // Few exchanges need these: they are made anew by whoever does, see `begin`.
+    // All before this is copied when an exchange begins. These have parts that need not be: see `begin`.
+    var request = RequestReader()
+    var reader = AnswerReader(endpoint: .other, apiType: .openai, framing: .json)
+    var attempts = ProviderAttempts()
+    /// Filled when the answer is settled.
+    var usage = TokenUsage()
+
+    // Few exchanges need these: they are made anew by whoever does.
     var form = FormReader()
     var filter = UsageChunkFilter()
     var inflater = StreamInflater(.gzip, workspace: UnsafeMutableRawPointer(bitPattern: 16).unsafelyUnwrapped)
@@ -108,8 +111,11 @@ extension UnsafeMutablePointer<ProviderExchange> {
     /// - Parameter fresh: one as it was made, which is copied.
     @inline(__always)
     func begin(_ fresh: UnsafeMutablePointer<ProviderExchange>) {
-        let needed = MemoryLayout<ProviderExchange>.offset(of: \.form).unsafelyUnwrapped
-        UnsafeMutableRawPointer(self).copyMemory(from: fresh, byteCount: needed)
+        let first = MemoryLayout<ProviderExchange>.offset(of: \.request).unsafelyUnwrapped
+        UnsafeMutableRawPointer(self).copyMemory(from: fresh, byteCount: first)
+        request.renew(as: fresh.request)
+        reader.renew(as: fresh.reader)
+        pointee.attempts.removeAll()
     }
 
     // Parts that are handed on by their address.
@@ -122,6 +128,16 @@ extension UnsafeMutablePointer<ProviderExchange> {
     @inline(__always)
     var request: UnsafeMutablePointer<RequestReader> {
         part(MemoryLayout<ProviderExchange>.offset(of: \.request).unsafelyUnwrapped)
+    }
+
+    @inline(__always)
+    var reader: UnsafeMutablePointer<AnswerReader> {
+        part(MemoryLayout<ProviderExchange>.offset(of: \.reader).unsafelyUnwrapped)
+    }
+
+    @inline(__always)
+    var usage: UnsafeMutablePointer<TokenUsage> {
+        part(MemoryLayout<ProviderExchange>.offset(of: \.usage).unsafelyUnwrapped)
     }
 
     @inline(__always)

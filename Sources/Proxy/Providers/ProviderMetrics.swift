@@ -94,16 +94,19 @@ struct ProviderMetrics: BitwiseCopyable, @unchecked Sendable {
     /// An exchange was served.
     ///
     /// - Parameter cost: micro-units; nil: the model has no price.
-    func used(_ model: Int32, _ usage: TokenUsage, cost: Int64?, operation: Endpoint, firstByteNanoseconds: UInt64) {
+    func used(
+        _ model: Int32, _ usage: UnsafePointer<TokenUsage>, cost: Int64?, operation: Endpoint,
+        firstByteNanoseconds: UInt64
+    ) {
         let block = block(Int(model) * Operation.allCases.count + Operation(operation).rawValue)
-        Self.add(block + TokenType.prompt.rawValue, usage.prompt)
-        Self.add(block + TokenType.completion.rawValue, usage.completion)
-        Self.add(block + TokenType.cached.rawValue, usage.cached)
-        Self.add(block + TokenType.cacheWrite.rawValue, usage.cacheWrite)
-        Self.add(block + TokenType.reasoning.rawValue, usage.reasoning)
+        Self.add(block + TokenType.prompt.rawValue, usage.pointee.prompt)
+        Self.add(block + TokenType.completion.rawValue, usage.pointee.completion)
+        Self.add(block + TokenType.cached.rawValue, usage.pointee.cached)
+        Self.add(block + TokenType.cacheWrite.rawValue, usage.pointee.cacheWrite)
+        Self.add(block + TokenType.reasoning.rawValue, usage.pointee.reasoning)
         if let cost { Self.add(block + Self.costWord, cost) } else { Self.add(block + Self.unpricedWord, 1) }
-        observe(block + Self.inputWord, UInt64(max(usage.prompt, 0)), tokenLimits, Self.tokenCount)
-        observe(block + Self.outputWord, UInt64(max(usage.completion, 0)), tokenLimits, Self.tokenCount)
+        observe(block + Self.inputWord, UInt64(max(usage.pointee.prompt, 0)), tokenLimits, Self.tokenCount)
+        observe(block + Self.outputWord, UInt64(max(usage.pointee.completion, 0)), tokenLimits, Self.tokenCount)
         observe(
             block + Self.firstByteWord, firstByteNanoseconds / 1_000_000, millisecondLimits, Self.millisecondCount)
     }

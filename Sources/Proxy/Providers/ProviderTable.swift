@@ -57,24 +57,44 @@ struct ModelEntry: BitwiseCopyable, @unchecked Sendable {
     var turns: LoadCell
 }
 
-/// Everything about providers that workers serve from.
+/// Everything about providers that workers serve from: where it stands in the snapshot's arena, so that it is handed on
+/// as an address.
 struct ProviderTable: BitwiseCopyable, @unchecked Sendable {
-    var providers: List<CompiledProvider>
-    var providerNames: NameIndex
-    var keys: List<CompiledProviderKey>
-    var models: List<ModelEntry>
-    var modelNames: NameIndex
-    var prices: List<CompiledPrice>
-    /// `provider/model`.
-    var priceNames: NameIndex
-    /// `provider/model` of those whose metrics are kept apart; the places are in `metricIDs`.
-    var metricNames: NameIndex
-    var metricIDs: List<Int32>
-    /// By index of the callers' keys.
-    var callers: List<CallerPolicy>
-    var settings: ProviderPolicy
-    /// Turns for names that have no entry of their own (`provider/model`).
-    var sharedTurns: LoadCell
+    struct Contents: BitwiseCopyable {
+        var providers: List<CompiledProvider>
+        var providerNames: NameIndex
+        var keys: List<CompiledProviderKey>
+        var models: List<ModelEntry>
+        var modelNames: NameIndex
+        var prices: List<CompiledPrice>
+        /// `provider/model`.
+        var priceNames: NameIndex
+        /// `provider/model` of those whose metrics are kept apart; the places are in `metricIDs`.
+        var metricNames: NameIndex
+        var metricIDs: List<Int32>
+        /// By index of the callers' keys.
+        var callers: List<CallerPolicy>
+        var settings: ProviderPolicy
+        /// Turns for names that have no entry of their own (`provider/model`).
+        var sharedTurns: LoadCell
+    }
+
+    private let contents: UnsafePointer<Contents>
+
+    init(_ contents: Contents, in arena: Arena) { self.contents = arena.store([contents]).pointer(0) }
+
+    var providers: List<CompiledProvider> { contents.pointee.providers }
+    var providerNames: NameIndex { contents.pointee.providerNames }
+    var keys: List<CompiledProviderKey> { contents.pointee.keys }
+    var models: List<ModelEntry> { contents.pointee.models }
+    var modelNames: NameIndex { contents.pointee.modelNames }
+    var prices: List<CompiledPrice> { contents.pointee.prices }
+    var priceNames: NameIndex { contents.pointee.priceNames }
+    var metricNames: NameIndex { contents.pointee.metricNames }
+    var metricIDs: List<Int32> { contents.pointee.metricIDs }
+    var callers: List<CallerPolicy> { contents.pointee.callers }
+    var settings: ProviderPolicy { contents.pointee.settings }
+    var sharedTurns: LoadCell { contents.pointee.sharedTurns }
 
     /// No request goes to a provider.
     var isEmpty: Bool { providers.isEmpty }
@@ -104,6 +124,15 @@ struct CompiledPrice: BitwiseCopyable, @unchecked Sendable {
     var maxOutputTokens: Int64
     /// Set by an operator, not by a file: goes before what an answer says that it costs.
     var isManual: Bool
+}
+
+extension UnsafePointer<CompiledPrice> {
+    /// The prices where they stand.
+    @inline(__always)
+    var sheet: UnsafePointer<PriceSheet> {
+        (UnsafeRawPointer(self) + MemoryLayout<CompiledPrice>.offset(of: \.price).unsafelyUnwrapped)
+            .assumingMemoryBound(to: PriceSheet.self)
+    }
 }
 
 /// What the settings say about providers.

@@ -109,6 +109,17 @@ extension Worker {
         return set
     }
 
+    /// The candidate whose attempt is under way, or was the last.
+    @inline(__always)
+    func candidate(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>
+    ) -> UnsafePointer<Candidate> {
+        if side.pointee.entry < 0 { return side.single }
+        let snapshot = c.pointee.exchange.snapshot.unsafelyUnwrapped
+        return snapshot.pointee.providers.models.pointer(Int(side.pointee.entry)).pointee.candidates
+            .pointer(Int(side.pointee.candidate))
+    }
+
     /// Reserves the worst case.
     private mutating func takeFromAccount(
         _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
@@ -173,10 +184,10 @@ extension Worker {
     ) {
         let c = clients.pointer(index)
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
-        let chosen = candidates(c, side).candidates[candidate]
         c.pointee.exchange.routeIndex = providers.keys.pointer(key).pointee.route
         c.pointee.exchange.error = .none
         side.pointee.candidate = Int32(candidate)
+        let chosen = self.candidate(c, side)
         side.pointee.key = Int32(key)
         side.pointee.isProbe = isProbe
         side.pointee.isUnderWay = true
@@ -185,10 +196,10 @@ extension Worker {
         side.pointee.firstByteNanoseconds = 0
         side.pointee.status = 0
         resetAnswer(side)
-        providers.providers.pointer(Int(chosen.provider)).pointee.load.began()
+        providers.providers.pointer(Int(chosen.pointee.provider)).pointee.load.began()
         providers.keys.pointer(key).pointee.load.began()
-        side.pointee.shape = eventShapes[Int(chosen.metric)]
-        rewriteForProvider(c, side, chosen)
+        side.pointee.shape = eventShapes[Int(chosen.pointee.metric)]
+        rewriteForProvider(c, side, chosen.pointee)
     }
 
     /// An attempt failed before anything of an answer came: the next one, or the end.

@@ -30,7 +30,7 @@ extension Worker {
         side.pointee.isFiltering = false
         side.pointee.isCompressed = false
         side.pointee.readAhead = 0
-        side.pointee.settled = nil
+        side.pointee.isSettled = false
         side.pointee.run = OpeningRun()
         side.pointee.hasStarted = false
         side.pointee.roles = 0
@@ -147,7 +147,7 @@ extension Worker {
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
         let key = providers.keys.pointer(Int(side.pointee.key))
         let apiType = providers.providers.pointer(Int(key.pointee.provider)).pointee.apiType
-        if side.pointee.hasRead { side.pointee.reader = freshProviderExchange.pointee.reader }
+        if side.pointee.hasRead { side.reader.renew(as: freshProviderExchange.reader) }
         side.pointee.hasRead = true
         side.pointee.reader.begin(
             endpoint: side.pointee.endpoint.endpoint, apiType: apiType, framing: side.pointee.framing)

@@ -18,22 +18,16 @@ extension Worker {
         }
         let error = c.pointee.exchange.error
         if side.pointee.isUnderWay { endAttempt(c, side, outcome(error), retryAfter: nil) }
-        var usage: TokenUsage?
-        var cost: Cost?
         // A stream that its client left was the provider's work as soon as it had begun.
         let wasLeft = error == .clientGone || error == .sendTimeout
         let hadBegun = wasLeft && side.pointee.status / 100 == 2 && side.pointee.framing == .sse
-        if side.pointee.isReading && (side.pointee.isAnswered || hadBegun) {
-            if error == .none, let settled = side.pointee.settled {
-                (usage, cost) = (settled.usage, settled.cost)
-            } else {
-                usage = side.pointee.reader.settled(
-                    promptEstimate: side.pointee.promptEstimate, isWhole: error == .none, wasLeft: wasLeft)
-                cost = usage.flatMap { self.cost(c, side, $0) }
-            }
+        if !side.pointee.isReading || !(side.pointee.isAnswered || hadBegun) {
+            (side.pointee.hasUsage, side.pointee.cost) = (false, nil)
+        } else if error != .none || !side.pointee.isSettled {
+            settle(c, side, isWhole: error == .none, wasLeft: wasLeft)
         }
-        settleAccount(c, side, usage, cost)
-        if side.pointee.attempts.count > 0 { record(c, side, usage, cost) }
+        settleAccount(c, side)
+        if side.pointee.attempts.count > 0 { record(c, side) }
         pool.give(&side.pointee.name)
         pool.give(&side.pointee.workspace)
         pool.give(&side.pointee.hold)
@@ -57,37 +51,50 @@ extension Worker {
         var currency: Bytes
     }
 
+    /// Notes what the answer has come to.
+    ///
+    /// - Parameter isWhole: it ended as HTTP says.
+    func settle(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>, isWhole: Bool,
+        wasLeft: Bool = false
+    ) {
+        side.usage.pointee = TokenUsage()
+        side.pointee.hasUsage = side.reader.pointee.settle(
+            promptEstimate: side.pointee.promptEstimate, isWhole: isWhole, wasLeft: wasLeft, into: &side.usage.pointee)
+        side.pointee.cost = side.pointee.hasUsage ? cost(c, side) : nil
+    }
+
     /// What the usage costs: by a price that an operator has set, else as the answer itself says, else by the price file's;
     /// nil if none of them knows.
-    func cost(
-        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
-        _ usage: TokenUsage
+    private func cost(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>
     ) -> Cost? {
-        let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
-        let candidate = candidates(c, side).candidates[Int(side.pointee.candidate)]
-        var price = Int(candidate.price)
+        let snapshot = c.pointee.exchange.snapshot.unsafelyUnwrapped
+        let candidate = candidate(c, side)
+        var price = Int(candidate.pointee.price)
         if price < 0 {
-            price = side.pointee.reader.withServedModel { providers.price(Int(candidate.provider), $0) }
+            price = snapshot.pointee.providers.price(Int(candidate.pointee.provider), side.reader.servedModel)
         }
         let dollars = Bytes("USD")
-        let stated = usage.statedMicros >= 0 ? Cost(micros: usage.statedMicros, currency: dollars) : nil
+        let micros = side.usage.pointee.statedMicros
+        let stated = micros >= 0 ? Cost(micros: micros, currency: dollars) : nil
         guard price >= 0 else { return stated }
-        let found = providers.prices.pointer(price)
+        let found = snapshot.pointee.providers.prices.pointer(price)
         if let stated, !found.pointee.isManual, found.pointee.currency.elementsEqual(dollars) { return stated }
-        return found.pointee.price.cost(of: usage).map { Cost(micros: $0, currency: found.pointee.currency) }
+        return found.sheet.cost(of: side.usage).map { Cost(micros: $0, currency: found.pointee.currency) }
     }
 
     private mutating func settleAccount(
-        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
-        _ usage: TokenUsage?, _ cost: Cost?
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>
     ) {
         guard c.pointee.exchange.keyIndex >= 0 else { return }
-        let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
-        let caller = providers.callers.pointer(Int(c.pointee.exchange.keyIndex))
+        let caller = caller(c)
         if side.pointee.holdsReservation {
             side.pointee.holdsReservation = false
-            var actual = Spending(tokens: usage?.total ?? 0)
-            if let cost, cost.currency.elementsEqual(caller.pointee.currency) { actual.amount = cost.micros }
+            var actual = Spending(tokens: side.pointee.hasUsage ? side.usage.pointee.total : 0)
+            if let cost = side.pointee.cost, cost.currency.elementsEqual(caller.pointee.currency) {
+                actual.amount = cost.micros
+            }
             caller.pointee.budget.settle(
                 reserved: side.pointee.reserved, actual: actual, periodStart: side.pointee.budgetPeriod)
         }
@@ -95,46 +102,43 @@ extension Worker {
 
     /// One usage record for every exchange that reached a provider.
     private mutating func record(
-        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
-        _ usage: TokenUsage?, _ cost: Cost?
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>
     ) {
         let snapshot = c.pointee.exchange.snapshot.unsafelyUnwrapped
-        let providers = snapshot.pointee.providers
-        let key = providers.keys.pointer(Int(side.pointee.key))
-        let provider = providers.providers.pointer(Int(key.pointee.provider))
-        var caller = (keyID: Bytes.empty, sourcePath: Bytes.empty)
+        let key = snapshot.pointee.providers.keys.pointer(Int(side.pointee.key))
+        let provider = snapshot.pointee.providers.providers.pointer(Int(key.pointee.provider))
+        let hasUsage = side.pointee.hasUsage
+        var fields = UsageFields(
+            requestID: requestID(c), keyID: .empty, sourcePath: .empty, provider: provider.pointee.name,
+            providerKeyID: key.pointee.keyID,
+            modelRequested: Bytes(side.pointee.name.readPointer, side.pointee.name.count),
+            modelServed: hasUsage ? side.reader.servedModel : .empty)
         if c.pointee.exchange.keyIndex >= 0 {
             let own = snapshot.pointee.keys.keys.pointer(Int(c.pointee.exchange.keyIndex))
-            caller = (own.pointee.keyID, own.pointee.sourcePath)
+            fields.keyID = own.pointee.keyID
+            fields.sourcePath = own.pointee.sourcePath
         }
+        fields.attempts = writeAttempts(c, side)
+        fields.outcome = usageOutcome(
+            c.pointee.exchange.error, isBilled: hasUsage, isWhole: side.pointee.reader.isFinished)
+        if let cost = side.pointee.cost {
+            fields.currency = cost.currency
+            fields.costMicros = cost.micros
+        }
+        if hasUsage { fields.take(side.usage) }
         let id = c.pointee.exchange.auditID
-        let requestID = requestID(c)
-        let requested = Bytes(side.pointee.name.readPointer, side.pointee.name.count)
-        let tokens = usage ?? TokenUsage()
-        let outcome = usageOutcome(
-            c.pointee.exchange.error, isBilled: usage != nil, isWhole: side.pointee.reader.isFinished)
-        side.pointee.reader.withServedModel { served in
-            let attempts = writeAttempts(c, side)
-            var fields = UsageFields(
-                requestID: requestID, keyID: caller.keyID, sourcePath: caller.sourcePath,
-                provider: provider.pointee.name, providerKeyID: key.pointee.keyID, modelRequested: requested,
-                modelServed: usage == nil ? .empty : served, currency: cost?.currency ?? .empty, attempts: attempts,
-                promptTokens: tokens.prompt, completionTokens: tokens.completion, cachedTokens: tokens.cached,
-                cacheWriteTokens: tokens.cacheWrite, reasoningTokens: tokens.reasoning, totalTokens: tokens.total,
-                costMicros: cost?.micros ?? 0, isEstimated: tokens.estimated, outcome: outcome)
-            fields.parts = UsageParts(tokens)
-            if side.pointee.budgetPeriod > Int64(clamping: id.unixMilliseconds) {
-                fields.budgetPeriod = side.pointee.budgetPeriod
-            }
-            // Also where the exchange itself is not audited: budgets are made of these.
-            let isKept = put(AuditEncoder.usageSize(fields)) { AuditEncoder.encodeUsage(id, fields, into: $0) }
-            if !isKept { metrics.usageDropped() }
+        if side.pointee.budgetPeriod > Int64(clamping: id.unixMilliseconds) {
+            fields.budgetPeriod = side.pointee.budgetPeriod
         }
-        guard usage != nil else { return }
-        let candidate = candidates(c, side).candidates[Int(side.pointee.candidate)]
+        // Also where the exchange itself is not audited: budgets are made of these.
+        let isKept = withUnsafePointer(to: &fields) { fields in
+            put(AuditEncoder.usageSize(fields)) { AuditEncoder.encodeUsage(id, fields, into: $0) }
+        }
+        if !isKept { metrics.usageDropped() }
+        guard hasUsage else { return }
         providerMetrics.used(
-            candidate.metric, tokens, cost: cost?.micros, operation: side.pointee.endpoint.endpoint,
-            firstByteNanoseconds: side.pointee.firstByteNanoseconds)
+            candidate(c, side).pointee.metric, side.usage, cost: side.pointee.cost?.micros,
+            operation: side.pointee.endpoint.endpoint, firstByteNanoseconds: side.pointee.firstByteNanoseconds)
     }
 
     /// - Parameter isWhole: the answer has said that it is: clients may leave then, before the transfer's own end.
@@ -153,8 +157,8 @@ extension Worker {
     ) -> Bytes {
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
         var count = 0
-        for i in 0..<side.pointee.attempts.count {
-            let attempt = side.pointee.attempts[i]
+        for i in 0..<side.attempts.pointee.count {
+            let attempt = side.attempts.attempt(i)
             if attempt.outcome == .answered || attempt.outcome == .abandoned { continue }
             let key = providers.keys.pointer(Int(attempt.key))
             count += UsageAttempt.write(
@@ -212,20 +216,27 @@ extension Worker {
     }
 }
 
-extension UsageParts {
-    /// What of an exchange may have had a price of its own.
-    init(_ usage: TokenUsage) {
-        self.init()
-        cacheWriteLong = usage.cacheWriteLong
-        inputAudio = usage.inputAudio
-        inputImage = usage.inputImage
-        cachedAudio = max(usage.cachedAudio, 0)
-        outputAudio = usage.outputAudio
-        outputImage = usage.outputImage
-        toolPrompt = usage.toolPrompt
-        searches = usage.searches
-        images = usage.images
-        milliseconds = usage.milliseconds
-        tier = ServiceLevel(rawValue: usage.tier.rawValue) ?? .other
+extension UsageFields {
+    /// What was used, and what of it may have had a price of its own.
+    @inline(__always)
+    fileprivate mutating func take(_ usage: UnsafePointer<TokenUsage>) {
+        promptTokens = usage.pointee.prompt
+        completionTokens = usage.pointee.completion
+        cachedTokens = usage.pointee.cached
+        cacheWriteTokens = usage.pointee.cacheWrite
+        reasoningTokens = usage.pointee.reasoning
+        totalTokens = usage.pointee.total
+        isEstimated = usage.pointee.estimated
+        parts.cacheWriteLong = usage.pointee.cacheWriteLong
+        parts.inputAudio = usage.pointee.inputAudio
+        parts.inputImage = usage.pointee.inputImage
+        parts.cachedAudio = max(usage.pointee.cachedAudio, 0)
+        parts.outputAudio = usage.pointee.outputAudio
+        parts.outputImage = usage.pointee.outputImage
+        parts.toolPrompt = usage.pointee.toolPrompt
+        parts.searches = usage.pointee.searches
+        parts.images = usage.pointee.images
+        parts.milliseconds = usage.pointee.milliseconds
+        parts.tier = ServiceLevel(rawValue: usage.pointee.tier.rawValue) ?? .other
     }
 }

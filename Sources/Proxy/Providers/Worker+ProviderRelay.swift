@@ -63,14 +63,14 @@ extension Worker {
         let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
         guard side.pointee.key >= 0 else { return }
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
-        let candidate = candidates(c, side).candidates[Int(side.pointee.candidate)]
-        writer.append(candidate.answerFields)
-        if candidate.answerFields.isEmpty {
+        let candidate = candidate(c, side)
+        writer.append(candidate.pointee.answerFields)
+        if candidate.pointee.answerFields.isEmpty {
             writer.append("x-fastgate-provider: ")
-            writer.append(providers.providers.pointer(Int(candidate.provider)).pointee.name)
-            if Self.isPlain(candidate.model) {
+            writer.append(providers.providers.pointer(Int(candidate.pointee.provider)).pointee.name)
+            if Self.isPlain(candidate.pointee.model) {
                 writer.append("\r\nx-fastgate-model: ")
-                writer.append(candidate.model)
+                writer.append(candidate.pointee.model)
             }
             writer.append("\r\n")
         }
@@ -88,10 +88,9 @@ extension Worker {
         _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
         _ writer: inout HeadWriter
     ) {
-        let usage = side.pointee.reader.settled(promptEstimate: side.pointee.promptEstimate)
-        let cost = usage.flatMap { self.cost(c, side, $0) }
-        side.pointee.settled = ProviderExchange.Settled(usage: usage, cost: cost)
-        guard let cost else { return }
+        settle(c, side, isWhole: true)
+        side.pointee.isSettled = true
+        guard let cost = side.pointee.cost else { return }
         writer.append("x-fastgate-cost: ")
         Money.append(micros: cost.micros, &writer)
         writer.append("\r\n")

@@ -16,8 +16,8 @@ extension Worker {
     ) {
         let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
-        let candidate = candidates(c, side).candidates[Int(side.pointee.candidate)]
-        let join = providers.providers.pointer(Int(candidate.provider)).pointee.path
+        let candidate = candidate(c, side)
+        let join = providers.providers.pointer(Int(candidate.pointee.provider)).pointee.path
         let match = side.pointee.endpoint
         writer.append(join.base)
         let (lead, start) = join.split(path)
@@ -28,10 +28,10 @@ extension Worker {
         }
         writer.append(path.from(start, to: match.modelStart))
         let asked = Bytes(side.pointee.name.readPointer, side.pointee.name.count)
-        if candidate.model.elementsEqual(asked) {
+        if candidate.pointee.model.elementsEqual(asked) {
             writer.append(path.from(match.modelStart, to: match.modelEnd))
         } else {
-            PercentEncoding.write(candidate.model, &writer)
+            PercentEncoding.write(candidate.pointee.model, &writer)
         }
         writer.append(path.from(match.modelEnd))
         writeProviderQuery(c, base, &writer)
@@ -198,9 +198,8 @@ extension Worker {
         guard side.pointee.request.isWhole, !side.pointee.request.isMalformed else { return .missingModel }
         if side.pointee.request.modelsDisagree { return .conflictingMembers }
         if side.pointee.request.modelIsTooLong { return .modelNotFound }
-        side.pointee.request.withModel {
-            pool.append(&side.pointee.name, $0.pointer ?? UnsafePointer(scratch), $0.count)
-        }
+        let name = side.request.modelName
+        pool.append(&side.pointee.name, name.pointer.unsafelyUnwrapped, name.count)
         guard !side.pointee.name.isEmpty else { return .missingModel }
         return .none
     }
@@ -223,7 +222,8 @@ extension Worker {
             }
         }
         pool.give(&side.pointee.name)
-        request.pointee.withModel { pool.append(&side.pointee.name, $0.pointer ?? UnsafePointer(scratch), $0.count) }
+        let name = request.modelName
+        pool.append(&side.pointee.name, name.pointer.unsafelyUnwrapped, name.count)
         (side.pointee.endpoint.modelStart, side.pointee.endpoint.modelEnd) = (0, 0)
         return side.pointee.name.isEmpty ? .missingModel : .none
     }
@@ -258,7 +258,7 @@ extension Worker {
         let room = RequestEdit.capacity(bodyCount: body.count, modelCount: candidate.model.count)
         c.pointee.exchange.rewrittenBody = pool.take(atLeast: room)
         let written = RequestEdit.apply(
-            body, side.pointee.request, model: isOther ? candidate.model : nil,
+            body, side.request, model: isOther ? candidate.model : nil,
             includeUsage: side.pointee.asksForUsage, into: c.pointee.exchange.rewrittenBody.writePointer)
         c.pointee.exchange.rewrittenBody.produce(written)
     }

@@ -29,7 +29,7 @@ struct RequestBounds {
     /// The most tokens of its prompt.
     func prompt(model: Bytes, context: Int64) -> Int64 {
         let picture = PictureTokens.most(model: model)
-        guard let form else { return request.pointee.promptBound(pictureTokens: picture, context: context) }
+        guard let form else { return request.promptBound(pictureTokens: picture, context: context) }
         // Sound or pictures, and some text.
         let bound = size / 16 &+ form.pointee.files &* picture &+ 1000
         return context > 0 ? min(bound, context) : bound
@@ -70,11 +70,13 @@ extension ProviderTable {
             if admission(set, i) == .usable {
                 let index = Int(set.candidates[i].price)
                 let prompt = bounds.prompt(
-                    model: set.candidates[i].model, context: index >= 0 ? prices[index].maxInputTokens : 0)
-                let completion = bounds.completion(known: index >= 0 ? prices[index].maxOutputTokens : 0)
+                    model: set.candidates[i].model,
+                    context: index >= 0 ? prices.pointer(index).pointee.maxInputTokens : 0)
+                let completion = bounds.completion(
+                    known: index >= 0 ? prices.pointer(index).pointee.maxOutputTokens : 0)
                 worst.tokens = max(worst.tokens, min(prompt &+ completion, TokenUsage.limit))
-                if index >= 0, prices[index].currency.elementsEqual(currency) {
-                    let amount = prices[index].price.worstCost(
+                if index >= 0, prices.pointer(index).pointee.currency.elementsEqual(currency) {
+                    let amount = prices.pointer(index).sheet.worstCost(
                         tier: bounds.request.pointee.tier, isFast: bounds.request.pointee.isFast, prompt: prompt,
                         completion: completion, images: bounds.endpoint == .images ? bounds.choices : 0,
                         milliseconds: bounds.milliseconds)
@@ -89,8 +91,10 @@ extension ProviderTable {
     /// It is known what a candidate costs a caller who has a budget of money.
     func isPriced(_ set: CandidateSet, _ index: Int, for payer: UnsafePointer<CallerPolicy>) -> Bool {
         let price = Int(set.candidates[index].price)
-        guard price >= 0, prices[price].currency.elementsEqual(payer.pointee.currency) else { return false }
-        return prices[price].price.worstCost(tier: set.tier, isFast: set.isFast, prompt: 0, completion: 0) != nil
+        guard price >= 0 else { return false }
+        let found = prices.pointer(price)
+        guard found.pointee.currency.elementsEqual(payer.pointee.currency) else { return false }
+        return found.sheet.worstCost(tier: set.tier, isFast: set.isFast, prompt: 0, completion: 0) != nil
     }
 
     /// Who has to be able to pay: nil unless the caller has a budget of money, and what has no price is refused.

@@ -104,11 +104,11 @@ struct AuditBatch: ~Copyable {
                 lateCompletions.append(index)
             }
         case .usage(let id, let body):
-            guard let fields = UsageFields(decoding: body) else {
+            usage.append(Usage(id: id, fields: .empty))
+            if !usage[usage.count - 1].fields.decode(body) {
+                usage.removeLast()
                 unreadable += 1
-                return
             }
-            usage.append(Usage(id: id, fields: fields))
         case .providerKeyState(_, let body):
             guard let fields = ProviderKeyStateFields(decoding: body) else {
                 unreadable += 1

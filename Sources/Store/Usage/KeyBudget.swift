@@ -107,14 +107,19 @@ public struct KeyBudget: Sendable, Equatable {
         count(accepted, 0, tokens, currency == self.currency ? costMicros : nil, offsetMinutes)
     }
 
-    /// The same for a currency that is no text yet, and for what belongs to a later period than it was accepted in.
+    /// Whether it counts what is charged in a currency.
+    func counts(_ currency: Bytes) -> Bool {
+        !currency.isEmpty && self.currency.utf8.count == currency.count
+            && self.currency.utf8.elementsEqual(currency.buffer)
+    }
+
+    /// `settle`, with a cost in the budget's own currency, or nil, and for what may belong to a later period than it was
+    /// accepted in.
     /// - Parameter periodStart: of that period; 0: there is none.
     mutating func settle(
-        acceptedMilliseconds accepted: Int64, periodStart: Int64, tokens: Int64, costMicros: Int64?, currency: Bytes,
-        offsetMinutes: Int
+        acceptedMilliseconds accepted: Int64, periodStart: Int64, tokens: Int64, costMicros: Int64?, offsetMinutes: Int
     ) -> Bool {
-        let isOurs = self.currency.utf8.count == currency.count && self.currency.utf8.elementsEqual(currency.buffer)
-        return count(accepted, periodStart, tokens, isOurs ? costMicros : nil, offsetMinutes)
+        count(accepted, periodStart, tokens, costMicros, offsetMinutes)
     }
 
     private mutating func count(

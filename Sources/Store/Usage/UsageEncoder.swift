@@ -17,53 +17,68 @@ extension AuditEncoder {
     @usableFromInline static let firstLayout: UInt8 = 1
 
     /// Bytes of a usage record.
+    public static func usageSize(_ fields: UsageFields) -> Int { withUnsafePointer(to: fields) { usageSize($0) } }
+
+    /// The same of fields that stay where they are: they are long to copy.
     @inlinable
-    public static func usageSize(_ fields: UsageFields) -> Int {
+    public static func usageSize(_ fields: UnsafePointer<UsageFields>) -> Int {
         AuditEvent.headerSize + 4 + 17 * 8 + 9 * 2
-            + min(fields.requestID.count, shortFieldLimit) + min(fields.keyID.count, shortFieldLimit)
-            + min(fields.sourcePath.count, shortFieldLimit) + min(fields.provider.count, shortFieldLimit)
-            + min(fields.providerKeyID.count, shortFieldLimit) + min(fields.modelRequested.count, shortFieldLimit)
-            + min(fields.modelServed.count, shortFieldLimit) + min(fields.currency.count, shortFieldLimit)
-            + min(fields.attempts.count, shortFieldLimit) + (fields.budgetPeriod > 0 ? 8 : 0)
+            + min(fields.pointee.requestID.count, shortFieldLimit) + min(fields.pointee.keyID.count, shortFieldLimit)
+            + min(fields.pointee.sourcePath.count, shortFieldLimit)
+            + min(fields.pointee.provider.count, shortFieldLimit)
+            + min(fields.pointee.providerKeyID.count, shortFieldLimit)
+            + min(fields.pointee.modelRequested.count, shortFieldLimit)
+            + min(fields.pointee.modelServed.count, shortFieldLimit)
+            + min(fields.pointee.currency.count, shortFieldLimit)
+            + min(fields.pointee.attempts.count, shortFieldLimit)
+            + (fields.pointee.budgetPeriod > 0 ? 8 : 0)
     }
 
     /// Writes `usageSize(fields)` bytes at `p`, which needs no alignment.
     ///
     /// - Parameter id: the exchange's, as in its other events. A second usage record with it is not counted.
-    @inlinable
     public static func encodeUsage(_ id: AuditID, _ fields: UsageFields, into p: UnsafeMutableRawPointer) {
+        withUnsafePointer(to: fields) { encodeUsage(id, $0, into: p) }
+    }
+
+    /// The same of fields that stay where they are.
+    @inlinable
+    public static func encodeUsage(
+        _ id: AuditID, _ fields: UnsafePointer<UsageFields>, into p: UnsafeMutableRawPointer
+    ) {
         writeHeader(AuditEvent.Kind.usage, 0, id, p)
         var at = p + AuditEvent.headerSize
         store(
-            UInt32(usageLayout) | UInt32(fields.outcome.rawValue) << 8 | (fields.isEstimated ? 1 << 16 : 0)
-                | (fields.budgetPeriod > 0 ? 1 << 17 : 0) | UInt32(fields.parts.tier.rawValue) << 24, &at)
-        store(fields.promptTokens, &at)
-        store(fields.completionTokens, &at)
-        store(fields.cachedTokens, &at)
-        store(fields.cacheWriteTokens, &at)
-        store(fields.reasoningTokens, &at)
-        store(fields.totalTokens, &at)
-        store(fields.costMicros, &at)
-        store(fields.parts.cacheWriteLong, &at)
-        store(fields.parts.inputAudio, &at)
-        store(fields.parts.inputImage, &at)
-        store(fields.parts.cachedAudio, &at)
-        store(fields.parts.outputAudio, &at)
-        store(fields.parts.outputImage, &at)
-        store(fields.parts.toolPrompt, &at)
-        store(fields.parts.searches, &at)
-        store(fields.parts.images, &at)
-        store(fields.parts.milliseconds, &at)
-        short(fields.requestID, &at)
-        short(fields.keyID, &at)
-        short(fields.sourcePath, &at)
-        short(fields.provider, &at)
-        short(fields.providerKeyID, &at)
-        short(fields.modelRequested, &at)
-        short(fields.modelServed, &at)
-        short(fields.currency, &at)
-        short(fields.attempts, &at)
-        if fields.budgetPeriod > 0 { store(fields.budgetPeriod, &at) }
+            UInt32(usageLayout) | UInt32(fields.pointee.outcome.rawValue) << 8
+                | (fields.pointee.isEstimated ? 1 << 16 : 0) | (fields.pointee.budgetPeriod > 0 ? 1 << 17 : 0)
+                | UInt32(fields.pointee.parts.tier.rawValue) << 24, &at)
+        store(fields.pointee.promptTokens, &at)
+        store(fields.pointee.completionTokens, &at)
+        store(fields.pointee.cachedTokens, &at)
+        store(fields.pointee.cacheWriteTokens, &at)
+        store(fields.pointee.reasoningTokens, &at)
+        store(fields.pointee.totalTokens, &at)
+        store(fields.pointee.costMicros, &at)
+        store(fields.pointee.parts.cacheWriteLong, &at)
+        store(fields.pointee.parts.inputAudio, &at)
+        store(fields.pointee.parts.inputImage, &at)
+        store(fields.pointee.parts.cachedAudio, &at)
+        store(fields.pointee.parts.outputAudio, &at)
+        store(fields.pointee.parts.outputImage, &at)
+        store(fields.pointee.parts.toolPrompt, &at)
+        store(fields.pointee.parts.searches, &at)
+        store(fields.pointee.parts.images, &at)
+        store(fields.pointee.parts.milliseconds, &at)
+        short(fields.pointee.requestID, &at)
+        short(fields.pointee.keyID, &at)
+        short(fields.pointee.sourcePath, &at)
+        short(fields.pointee.provider, &at)
+        short(fields.pointee.providerKeyID, &at)
+        short(fields.pointee.modelRequested, &at)
+        short(fields.pointee.modelServed, &at)
+        short(fields.pointee.currency, &at)
+        short(fields.pointee.attempts, &at)
+        if fields.pointee.budgetPeriod > 0 { store(fields.pointee.budgetPeriod, &at) }
     }
 
     /// Bytes of a record of a provider key's state.
@@ -93,23 +108,36 @@ extension AuditEncoder {
 extension UsageFields {
     /// Reads what follows the common header; the fields point into `body`. Nil if `AuditEncoder` did not write it.
     init?(decoding body: Bytes) {
-        guard let base = body.pointer else { return nil }
+        self = .empty
+        if !decode(body) { return nil }
+    }
+
+    static var empty: UsageFields {
+        UsageFields(
+            requestID: .empty, keyID: .empty, sourcePath: .empty, provider: .empty, providerKeyID: .empty,
+            modelRequested: .empty, modelServed: .empty)
+    }
+
+    /// `init(decoding:)` where the fields stand already; false if `AuditEncoder` did not write it.
+    mutating func decode(_ body: Bytes) -> Bool {
+        guard let base = body.pointer else { return false }
         var reader = FieldReader(base: UnsafeRawPointer(base), position: 0, end: body.count)
         let bits: UInt32 = reader.integer()
         let layout = UInt8(truncatingIfNeeded: bits)
         guard layout == AuditEncoder.usageLayout || layout == AuditEncoder.firstLayout,
             let outcome = UsageOutcome(rawValue: UInt8(truncatingIfNeeded: bits >> 8))
-        else { return nil }
-        let prompt: Int64 = reader.integer()
-        let completion: Int64 = reader.integer()
-        let cached: Int64 = reader.integer()
-        let cacheWrite: Int64 = reader.integer()
-        let reasoning: Int64 = reader.integer()
-        let total: Int64 = reader.integer()
-        let cost: Int64 = reader.integer()
-        var parts = UsageParts()
+        else { return false }
+        self.outcome = outcome
+        isEstimated = bits >> 16 & 1 != 0
+        promptTokens = reader.integer()
+        completionTokens = reader.integer()
+        cachedTokens = reader.integer()
+        cacheWriteTokens = reader.integer()
+        reasoningTokens = reader.integer()
+        totalTokens = reader.integer()
+        costMicros = reader.integer()
         if layout >= AuditEncoder.usageLayout {
-            guard let tier = ServiceLevel(rawValue: UInt8(truncatingIfNeeded: bits >> 24)) else { return nil }
+            guard let tier = ServiceLevel(rawValue: UInt8(truncatingIfNeeded: bits >> 24)) else { return false }
             parts.tier = tier
             parts.cacheWriteLong = reader.integer()
             parts.inputAudio = reader.integer()
@@ -122,19 +150,21 @@ extension UsageFields {
             parts.images = reader.integer()
             parts.milliseconds = reader.integer()
         }
-        self.init(
-            requestID: reader.short(), keyID: reader.short(), sourcePath: reader.short(), provider: reader.short(),
-            providerKeyID: reader.short(), modelRequested: reader.short(), modelServed: reader.short(),
-            currency: reader.short(), attempts: reader.short(), promptTokens: prompt, completionTokens: completion,
-            cachedTokens: cached, cacheWriteTokens: cacheWrite, reasoningTokens: reasoning, totalTokens: total,
-            costMicros: cost, isEstimated: bits >> 16 & 1 != 0, outcome: outcome)
-        self.parts = parts
+        requestID = reader.short()
+        keyID = reader.short()
+        sourcePath = reader.short()
+        provider = reader.short()
+        providerKeyID = reader.short()
+        modelRequested = reader.short()
+        modelServed = reader.short()
+        currency = reader.short()
+        attempts = reader.short()
         if bits >> 17 & 1 != 0 {
             let start: Int64 = reader.integer()
             // No more bits than the time in an id has.
             budgetPeriod = start >> 48 == 0 ? start : 0
         }
-        if reader.failed { return nil }
+        return !reader.failed
     }
 }
 

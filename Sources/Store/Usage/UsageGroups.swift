@@ -23,6 +23,8 @@ struct UsageGroups: ~Copyable {
         var lastAcceptedMilliseconds: Int64 = 0
         /// Where the key's budget is among the settlement's; -1: it has none.
         var budget: Int = -1
+        /// The budget counts what the rows cost.
+        var paysCost = false
     }
 
     private(set) var groups: [Group] = []
@@ -62,7 +64,10 @@ struct UsageGroups: ~Copyable {
         groups[index].lastAcceptedMilliseconds = max(groups[index].lastAcceptedMilliseconds, acceptedMilliseconds)
     }
 
-    mutating func setBudget(_ budget: Int, of index: Int) { groups[index].budget = budget }
+    mutating func setBudget(_ budget: Int, paysCost: Bool, of index: Int) {
+        groups[index].budget = budget
+        groups[index].paysCost = paysCost
+    }
 
     private mutating func grow() {
         table = [Int32](repeating: 0, count: table.count * 2)

@@ -43,6 +43,13 @@ import Reactor
 
     @inlinable public init() {}
 
+    /// Nothing of it is there: the columns' defaults.
+    @inline(__always)
+    var isPlain: Bool {
+        cacheWriteLong | inputAudio | inputImage | cachedAudio | outputAudio | outputImage | toolPrompt | searches
+            | images | milliseconds == 0 && tier == .standard
+    }
+
     /// The columns of `usage_records` that hold the counts.
     static let columns: [(name: String, count: WritableKeyPath<UsageParts, Int64> & Sendable)] = [
         ("cache_write_1h_tokens", \.cacheWriteLong), ("input_audio_tokens", \.inputAudio),

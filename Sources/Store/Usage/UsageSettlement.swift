@@ -14,6 +14,9 @@ struct UsageSettlement: ~Copyable {
     private var rollups = UsageRollupTable()
     /// Of the keys of this batch.
     private var budgets: [Budget] = []
+    /// Indexes of the batch's rows by their shape.
+    private var brief: [Int] = []
+    private var full: [Int] = []
     /// Where a key's budget is; -1: there is no such key.
     private var budgetPositions: [String: Int] = [:]
     private var providerKeys: [String: ProviderKeyCount] = [:]
@@ -52,8 +55,7 @@ struct UsageSettlement: ~Copyable {
         if isCareful {
             for index in batch.usage.indices {
                 do throws(StoreError) {
-                    let rows = index..<index + 1
-                    if try insert(batch, rows, &binder, isCareful: true) == 1 { try settle(batch.usage[index], offset) }
+                    if try insertCarefully(batch, index, &binder) == 1 { try settle(batch.usage[index], offset) }
                 } catch {
                     guard error.isAboutData else { throw error }
                     rejected += 1
@@ -76,30 +78,45 @@ struct UsageSettlement: ~Copyable {
     private mutating func writeFast(
         _ batch: borrowing AuditBatch, _ binder: inout AuditBinder, _ onProgress: () -> Void
     ) throws(StoreError) {
+        brief.removeAll(keepingCapacity: true)
+        full.removeAll(keepingCapacity: true)
+        for index in batch.usage.indices {
+            if batch.usage[index].fields.parts.isPlain { brief.append(index) } else { full.append(index) }
+        }
+        try insert(.brief, brief, batch, &binder, onProgress)
+        try insert(.full, full, batch, &binder, onProgress)
+    }
+
+    private mutating func insert(
+        _ shape: UsageStatements.Shape, _ indexes: [Int], _ batch: borrowing AuditBatch, _ binder: inout AuditBinder,
+        _ onProgress: () -> Void
+    ) throws(StoreError) {
         var position = 0
         var size = UsageStatements.rowsPerInsert
-        while position < batch.usage.count {
-            while size > batch.usage.count - position { size /= 2 }
-            let rows = position..<position + size
-            _ = try insert(batch, rows, &binder, isCareful: false)
-            for index in rows { try settle(batch.usage[index], binder.timeZoneOffsetMinutes) }
+        while position < indexes.count {
+            while size > indexes.count - position { size /= 2 }
+            // A row that is there already is an error, which has undone the whole transaction.
+            let statement = try statements.insert(shape, rows: size, isCareful: false, connection)
+            binder.beginStatement()
+            for n in 0..<size {
+                let base = 1 + Int32(n) * shape.columnCount
+                Self.bind(batch.usage[indexes[position + n]], shape, &binder, statement.parameters, base)
+            }
+            try statement.run()
+            inserted += size
+            for n in 0..<size { try settle(batch.usage[indexes[position + n]], binder.timeZoneOffsetMinutes) }
             position += size
             onProgress()
         }
     }
 
-    /// Returns how many rows were new. Unless it is careful a row that is there already is an error, which has undone
-    /// the whole transaction.
-    private mutating func insert(
-        _ batch: borrowing AuditBatch, _ rows: Range<Int>, _ binder: inout AuditBinder, isCareful: Bool
+    /// Returns how many rows were new: one, or none.
+    private mutating func insertCarefully(
+        _ batch: borrowing AuditBatch, _ index: Int, _ binder: inout AuditBinder
     ) throws(StoreError) -> Int {
-        let statement = try statements.insert(rows: rows.count, isCareful: isCareful, connection)
+        let statement = try statements.insert(.full, rows: 1, isCareful: true, connection)
         binder.beginStatement()
-        var base: Int32 = 1
-        for index in rows {
-            Self.bind(batch.usage[index], &binder, statement.parameters, base)
-            base += UsageStatements.columnCount
-        }
+        Self.bind(batch.usage[index], .full, &binder, statement.parameters, 1)
         try statement.run()
         let new = connection.changes
         inserted += new
@@ -107,71 +124,75 @@ struct UsageSettlement: ~Copyable {
     }
 
     private static func bind(
-        _ usage: AuditBatch.Usage, _ binder: inout AuditBinder, _ parameters: Parameters, _ base: Int32
+        _ usage: borrowing AuditBatch.Usage, _ shape: UsageStatements.Shape, _ binder: inout AuditBinder,
+        _ parameters: Parameters, _ base: Int32
     ) {
-        let fields = usage.fields
         binder.bindID(usage.id, parameters.statement, base)
-        binder.bindText(fields.requestID.cut(), parameters.statement, base + 1)
-        binder.bindRepeated(fields.keyID.cut(), .usageKey, parameters, base + 2)
-        binder.bindRepeated(fields.sourcePath.cut(RowLimit.textBytes), .usageSourcePath, parameters, base + 3)
-        binder.bindRepeated(fields.provider.cut(), .provider, parameters, base + 4, isOptional: false)
-        binder.bindRepeated(fields.providerKeyID.cut(), .providerKey, parameters, base + 5)
-        binder.bindRepeated(fields.modelRequested.cut(), .modelRequested, parameters, base + 6, isOptional: false)
-        binder.bindRepeated(fields.modelServed.cut(), .modelServed, parameters, base + 7)
-        binder.repeated.bind(fields.promptTokens.asTokens, parameters, base + 8)
-        binder.repeated.bind(fields.completionTokens.asTokens, parameters, base + 9)
-        binder.repeated.bind(fields.cachedTokens.asTokens, parameters, base + 10)
-        binder.repeated.bind(fields.cacheWriteTokens.asTokens, parameters, base + 11)
-        binder.repeated.bind(fields.reasoningTokens.asTokens, parameters, base + 12)
-        binder.repeated.bind(fields.totalTokens.asTokens, parameters, base + 13)
-        if fields.currency.isEmpty {
+        binder.bindText(usage.fields.requestID.cut(), parameters.statement, base + 1)
+        binder.bindRepeated(usage.fields.keyID.cut(), .usageKey, parameters, base + 2)
+        binder.bindRepeated(usage.fields.sourcePath.cut(RowLimit.textBytes), .usageSourcePath, parameters, base + 3)
+        binder.bindRepeated(usage.fields.provider.cut(), .provider, parameters, base + 4, isOptional: false)
+        binder.bindRepeated(usage.fields.providerKeyID.cut(), .providerKey, parameters, base + 5)
+        binder.bindRepeated(usage.fields.modelRequested.cut(), .modelRequested, parameters, base + 6, isOptional: false)
+        binder.bindRepeated(usage.fields.modelServed.cut(), .modelServed, parameters, base + 7)
+        binder.repeated.bind(usage.fields.promptTokens.asTokens, parameters, base + 8)
+        binder.repeated.bind(usage.fields.completionTokens.asTokens, parameters, base + 9)
+        binder.repeated.bind(usage.fields.cachedTokens.asTokens, parameters, base + 10)
+        binder.repeated.bind(usage.fields.cacheWriteTokens.asTokens, parameters, base + 11)
+        binder.repeated.bind(usage.fields.reasoningTokens.asTokens, parameters, base + 12)
+        binder.repeated.bind(usage.fields.totalTokens.asTokens, parameters, base + 13)
+        if usage.fields.currency.isEmpty {
             binder.repeated.bindNull(parameters, base + 14)
         } else {
-            binder.repeated.bind(fields.costMicros.asMicros, parameters, base + 14)
+            binder.repeated.bind(usage.fields.costMicros.asMicros, parameters, base + 14)
         }
-        binder.bindRepeated(fields.currency.cut(), .currency, parameters, base + 15)
-        binder.repeated.bind(fields.isEstimated ? 1 : 0, parameters, base + 16)
-        binder.bindRepeated(fields.outcome.bytes, .outcome, parameters, base + 17)
+        binder.bindRepeated(usage.fields.currency.cut(), .currency, parameters, base + 15)
+        binder.repeated.bind(usage.fields.isEstimated ? 1 : 0, parameters, base + 16)
+        binder.bindRepeated(usage.fields.outcome.bytes, .outcome, parameters, base + 17)
         binder.bindTime(max(1, usage.id.unixMilliseconds &* 1_000_000), parameters.statement, base + 18)
-        let parts = fields.parts
-        binder.bindRepeated(parts.tier.bytes, .usageTier, parameters, base + 19, isOptional: false)
-        binder.repeated.bind(parts.cacheWriteLong.asTokens, parameters, base + 20)
-        binder.repeated.bind(parts.inputAudio.asTokens, parameters, base + 21)
-        binder.repeated.bind(parts.inputImage.asTokens, parameters, base + 22)
-        binder.repeated.bind(parts.cachedAudio.asTokens, parameters, base + 23)
-        binder.repeated.bind(parts.outputAudio.asTokens, parameters, base + 24)
-        binder.repeated.bind(parts.outputImage.asTokens, parameters, base + 25)
-        binder.repeated.bind(parts.toolPrompt.asTokens, parameters, base + 26)
-        binder.repeated.bind(parts.searches.asTokens, parameters, base + 27)
-        binder.repeated.bind(parts.images.asTokens, parameters, base + 28)
-        binder.repeated.bind(parts.milliseconds.asTokens, parameters, base + 29)
+        if shape == .brief { return }
+        binder.bindRepeated(usage.fields.parts.tier.bytes, .usageTier, parameters, base + 19, isOptional: false)
+        binder.repeated.bind(usage.fields.parts.cacheWriteLong.asTokens, parameters, base + 20)
+        binder.repeated.bind(usage.fields.parts.inputAudio.asTokens, parameters, base + 21)
+        binder.repeated.bind(usage.fields.parts.inputImage.asTokens, parameters, base + 22)
+        binder.repeated.bind(usage.fields.parts.cachedAudio.asTokens, parameters, base + 23)
+        binder.repeated.bind(usage.fields.parts.outputAudio.asTokens, parameters, base + 24)
+        binder.repeated.bind(usage.fields.parts.outputImage.asTokens, parameters, base + 25)
+        binder.repeated.bind(usage.fields.parts.toolPrompt.asTokens, parameters, base + 26)
+        binder.repeated.bind(usage.fields.parts.searches.asTokens, parameters, base + 27)
+        binder.repeated.bind(usage.fields.parts.images.asTokens, parameters, base + 28)
+        binder.repeated.bind(usage.fields.parts.milliseconds.asTokens, parameters, base + 29)
     }
 
     // MARK: Sums
 
     /// Adds a new row to everything that sums rows.
-    private mutating func settle(_ usage: AuditBatch.Usage, _ offset: Int) throws(StoreError) {
-        let fields = usage.fields
+    private mutating func settle(_ usage: borrowing AuditBatch.Usage, _ offset: Int) throws(StoreError) {
         let accepted = Int64(clamping: usage.id.unixMilliseconds)
         let (group, isNew) = groups.find(
             UsageGroups.Key(
-                bucket: UsageRollupTable.Span.hour.bucket(accepted, offsetMinutes: offset), keyID: fields.keyID,
-                sourcePath: fields.sourcePath, provider: fields.provider, providerKeyID: fields.providerKeyID,
-                model: fields.modelServed.isEmpty ? fields.modelRequested : fields.modelServed,
-                currency: fields.currency))
-        if isNew { groups.setBudget(try budget(of: fields.keyID), of: group) }
-        let sums = UsageSums(fields)
+                bucket: UsageRollupTable.Span.hour.bucket(accepted, offsetMinutes: offset), keyID: usage.fields.keyID,
+                sourcePath: usage.fields.sourcePath, provider: usage.fields.provider,
+                providerKeyID: usage.fields.providerKeyID,
+                model: usage.fields.modelServed.isEmpty ? usage.fields.modelRequested : usage.fields.modelServed,
+                currency: usage.fields.currency))
+        if isNew {
+            let currency = usage.fields.currency
+            let position = try budget(of: usage.fields.keyID)
+            groups.setBudget(
+                position, paysCost: position >= 0 && budgets[position].value.counts(currency), of: group)
+        }
+        let sums = UsageSums(usage.fields)
         groups.add(sums, acceptedMilliseconds: accepted, to: group)
         let position = groups.groups[group].budget
         if position >= 0, sums.totalTokens != 0 || sums.costMicros != 0,
             budgets[position].value.settle(
-                acceptedMilliseconds: accepted, periodStart: fields.budgetPeriod, tokens: sums.totalTokens,
-                costMicros: fields.currency.isEmpty ? nil : sums.costMicros, currency: fields.currency,
-                offsetMinutes: offset)
+                acceptedMilliseconds: accepted, periodStart: usage.fields.budgetPeriod, tokens: sums.totalTokens,
+                costMicros: groups.groups[group].paysCost ? sums.costMicros : nil, offsetMinutes: offset)
         {
             budgets[position].isChanged = true
         }
-        if fields.attempts.count > 0 { try writeAttempts(fields.attempts, usage.id, accepted) }
+        if usage.fields.attempts.count > 0 { try writeAttempts(usage.fields.attempts, usage.id, accepted) }
     }
 
     /// Where the budget of a key is; -1: there is no such key.
