@@ -10,6 +10,7 @@ from harness import Gateway, Site, Upstream  # noqa: E402
 from harness.clock import Clock, compiled  # noqa: E402
 from harness.gateway import binary, wait_until  # noqa: E402
 from harness.judges import CORPORA, SHARED, Judge  # noqa: E402
+from harness.providers import Providers  # noqa: E402
 
 
 def pytest_configure(config):
@@ -88,6 +89,21 @@ def make_site(make_gateway):
 
     def make(config=None, **kw) -> Site:
         site = Site(make_gateway(config, **kw))
+        made.append(site)
+        return site
+
+    yield make
+    for site in made:
+        site.close()
+
+
+@pytest.fixture
+def make_providers(tmp_path):
+    """Providers behind a gateway with a configuration of its own."""
+    made = []
+
+    def make(config=None, **kw) -> Providers:
+        site = Providers(tmp_path / f"site{len(made)}", config, **kw)
         made.append(site)
         return site
 

@@ -7,25 +7,20 @@ import signal
 import pytest
 
 from harness import wait_until
-from harness.providers import Providers, chat
+from harness.providers import chat
 
 SECRET = "sk-proj-sealed-under-the-master-0001"
 OTHER = "sk-proj-sealed-under-the-master-0002"
 
 
 @pytest.fixture
-def make(tmp_path):
-    made = []
-
+def make(make_providers):
     def start(env=None, **kw):
-        site = Providers(tmp_path / f"site{len(made)}", env=env, **kw)
-        made.append(site)
+        site = make_providers(env=env, **kw)
         site.provider("one", models="m", keys=(SECRET, OTHER))
         return site.start()
 
-    yield start
-    for site in made:
-        site.close()
+    return start
 
 
 def master_key(site, *words, **kw) -> dict:

@@ -11,20 +11,6 @@ from harness.providers import EVENT_STREAM, Providers, chat, chunk_of, completio
 JSON = [("Content-Type", "application/json")]
 
 
-@pytest.fixture
-def make(tmp_path):
-    made = []
-
-    def start(config=None, **kw):
-        site = Providers(tmp_path / f"site{len(made)}", config, **kw)
-        made.append(site)
-        return site
-
-    yield start
-    for site in made:
-        site.close()
-
-
 def saying(body: bytes, status: int = 200, headers=JSON):
     """Answers every request with this, whether it asks for a stream or not."""
     return lambda exchange: exchange.answer(status, body, headers)
@@ -127,9 +113,9 @@ def test_what_is_no_answer_is_asked_of_another(two, name):
 
 
 @pytest.mark.parametrize("name", ["empty", "page", "half_a_text", "empty_stream", "only_done", "only_role", "only_role_to_the_close"])
-def test_a_single_provider_is_taken_at_its_word_and_not_paid(make, name):
+def test_a_single_provider_is_taken_at_its_word_and_not_paid(make_providers, name):
     script, stream, reason = NO_ANSWERS[name]
-    site = make()
+    site = make_providers()
     site.provider("single", script, models="m")
     site.start()
     request_id = site.new_id()
@@ -141,7 +127,7 @@ def test_a_single_provider_is_taken_at_its_word_and_not_paid(make, name):
     assert site.attempts(request_id) == [("single", reason, 200)]
 
 
-def test_a_response_that_fails_at_once_is_asked_of_another(make):
+def test_a_response_that_fails_at_once_is_asked_of_another(make_providers):
     def failed(exchange):
         exchange.read_body()
         exchange.head(200, EVENT_STREAM)
@@ -160,7 +146,7 @@ def test_a_response_that_fails_at_once_is_asked_of_another(make):
             "id": "r2", "status": "completed", "usage": {"input_tokens": 9, "output_tokens": 4, "total_tokens": 13}}}))
         exchange.last_chunk()
 
-    site = make()
+    site = make_providers()
     site.provider("bad", failed, models="m", priority=1)
     site.provider("good", well, models="m", priority=2)
     site.start()
@@ -187,8 +173,8 @@ RETRY_INFO = b'{"error":{"code":429,"message":"Quota exceeded","status":"RESOURC
     ([], RETRY_INFO, 602),
     ([("Retry-After", "999999999")], b"", 3600),
 ], ids=["seconds", "decimals", "date", "milliseconds", "azure", "google", "no longer than an hour"])
-def test_a_key_rests_as_long_as_its_provider_says(make, headers, body, seconds):
-    site = make()
+def test_a_key_rests_as_long_as_its_provider_says(make_providers, headers, body, seconds):
+    site = make_providers()
     site.provider("pool", saying(body or b'{"error":{"code":"rate_limit_exceeded"}}', 429, [*JSON, *headers]), models="m")
     site.start()
     assert site.ask("m").status == 429
@@ -208,8 +194,8 @@ ECHOES = [
 ]
 
 
-def test_no_callers_request_rests_or_disables_a_key_or_opens_a_breaker(make):
-    site = make()
+def test_no_callers_request_rests_or_disables_a_key_or_opens_a_breaker(make_providers):
+    site = make_providers()
     upstream = site.provider("pool", models="m")
     site.start()
     for status, body in ECHOES:
@@ -225,9 +211,9 @@ def test_no_callers_request_rests_or_disables_a_key_or_opens_a_breaker(make):
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_model_that_our_key_may_not_use_is_not_found(make, status):
+def test_a_model_that_our_key_may_not_use_is_not_found(make_providers, status):
     """And what the provider says of our project is not the caller's to see."""
-    site = make()
+    site = make_providers()
     message = "You have insufficient permissions for this operation. Project `proj_secret` does not have access to model `m`"
     site.provider("pool", failing(status, "model_not_found", message=message), models="m")
     site.start()
@@ -256,7 +242,7 @@ REPORTS = {
 }
 
 
-def test_reports_that_leave_out_of_a_sum_what_others_count(make):
+def test_reports_that_leave_out_of_a_sum_what_others_count(make_providers):
     reports = {name: report for name, (report, _, _) in REPORTS.items()}
 
     def script(exchange):
@@ -270,7 +256,7 @@ def test_reports_that_leave_out_of_a_sum_what_others_count(make):
             exchange.chunk(each)
         exchange.last_chunk()
 
-    site = make()
+    site = make_providers()
     site.provider("one", script, models=",".join(REPORTS))
     site.prices({("one", name): (1, 10) for name in REPORTS})
     site.start()
@@ -310,7 +296,7 @@ LEAVING = {
 }
 
 
-def test_what_a_client_leaves_is_paid_for_as_far_as_it_had_come(make):
+def test_what_a_client_leaves_is_paid_for_as_far_as_it_had_come(make_providers):
     """At each phase of a stream: by what the provider has reported, else by an estimate that says so."""
     def script(exchange):
         exchange.read_body()
@@ -320,7 +306,7 @@ def test_what_a_client_leaves_is_paid_for_as_far_as_it_had_come(make):
             exchange.chunk(b": ping\n\n" if not events else event(each))
         exchange.wait_gone()
 
-    site = make()
+    site = make_providers()
     site.provider("one", script, models=",".join(n for n, case in LEAVING.items() if "chat" in case[0]))
     site.provider("two", script, type="anthropic", models=",".join(n for n, case in LEAVING.items() if "messages" in case[0]))
     site.prices({(name, model): (1, 10) for name in ["one", "two"] for model in LEAVING})

@@ -7,23 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from harness import wait_until
-from harness.providers import Providers, chat, completion, failing
+from harness.providers import chat, completion, failing
 
 KEYS = ("sk-pool-key-aaaaaaaa-1", "sk-pool-key-bbbbbbbb-2", "sk-pool-key-cccccccc-3")
 
 
 @pytest.fixture
-def make(tmp_path):
-    made = []
-
-    def start(strategy, **kw):
-        site = Providers(tmp_path / f"site{len(made)}", {"providers": {"strategy": strategy}}, **kw)
-        made.append(site)
-        return site
-
-    yield start
-    for site in made:
-        site.close()
+def make(make_providers):
+    return lambda strategy, **kw: make_providers({"providers": {"strategy": strategy}}, **kw)
 
 
 def waiting(release):

@@ -8,21 +8,7 @@ import pytest
 
 from harness import wait_until
 from harness.client import Connection
-from harness.providers import EVENT_STREAM, Providers, chat, chunk_of, completion, delta, event, failing
-
-
-@pytest.fixture
-def make(tmp_path):
-    made = []
-
-    def start(config=None, **kw):
-        site = Providers(tmp_path / f"site{len(made)}", config, **kw)
-        made.append(site)
-        return site
-
-    yield start
-    for site in made:
-        site.close()
+from harness.providers import EVENT_STREAM, chat, chunk_of, completion, delta, event, failing
 
 
 def by_key(scripts):
@@ -46,8 +32,8 @@ KEYS = ("sk-pool-key-aaaaaaaa-1", "sk-pool-key-bbbbbbbb-2", "sk-pool-key-ccccccc
     (429, "insufficient_quota", "disabled", "key_quota"),
     (429, "rate_limit_exceeded", "cooling", "rate_limited"),
 ])
-def test_a_bad_key_gives_way_to_the_next_one(make, status, code, state, reason):
-    site = make()
+def test_a_bad_key_gives_way_to_the_next_one(make_providers, status, code, state, reason):
+    site = make_providers()
     # Longer than the test takes, on whatever machine.
     rest = [("Retry-After", "600")] if state == "cooling" else []
     site.provider("pool", by_key({KEYS[0]: failing(status, code, rest)}), keys=KEYS, models="m")
@@ -62,8 +48,8 @@ def test_a_bad_key_gives_way_to_the_next_one(make, status, code, state, reason):
     assert len(site.upstreams["pool"].requests) == before + 1, "the bad key is left alone"
 
 
-def test_one_good_key_among_bad_ones_serves(make):
-    site = make()
+def test_one_good_key_among_bad_ones_serves(make_providers):
+    site = make_providers()
     site.provider("pool", by_key({KEYS[0]: failing(401, "invalid_api_key"), KEYS[1]: failing(429, "rate_limit_exceeded")}),
                   keys=KEYS, models="m")
     site.start()
@@ -71,8 +57,8 @@ def test_one_good_key_among_bad_ones_serves(make):
     assert len(site.upstreams["pool"].requests) == 7
 
 
-def test_a_key_cools_as_long_as_the_provider_asks(make):
-    site = make()
+def test_a_key_cools_as_long_as_the_provider_asks(make_providers):
+    site = make_providers()
     site.provider("pool", failing(429, "rate_limit_exceeded", [("Retry-After", "1")]), keys=KEYS[:1], models="m")
     site.start()
     first = site.ask("m")
@@ -85,8 +71,8 @@ def test_a_key_cools_as_long_as_the_provider_asks(make):
     wait_until(lambda: site.ask("m").status == 200, "the key is back")
 
 
-def test_what_a_provider_says_of_our_key_is_not_the_clients_to_see(make):
-    site = make()
+def test_what_a_provider_says_of_our_key_is_not_the_clients_to_see(make_providers):
+    site = make_providers()
     site.provider("pool", failing(401, "invalid_api_key", message="Incorrect API key provided: sk-pool"),
                   keys=KEYS[:1], models="m")
     site.start()
@@ -96,8 +82,8 @@ def test_what_a_provider_says_of_our_key_is_not_the_clients_to_see(make):
 
 
 @pytest.mark.parametrize("strategy, expected", [("round_robin", {3}), ("first_available", {9, 0})])
-def test_keys_take_turns_by_the_providers_strategy(make, strategy, expected):
-    site = make(workers=1)
+def test_keys_take_turns_by_the_providers_strategy(make_providers, strategy, expected):
+    site = make_providers(workers=1)
     site.provider("pool", keys=KEYS, models="m", key_strategy=strategy)
     site.start()
     for _ in range(9):
@@ -152,8 +138,8 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("stream", [False, True])
-def test_another_provider_takes_over(make, fault, stream):
-    site = make()
+def test_another_provider_takes_over(make_providers, fault, stream):
+    site = make_providers()
     site.provider("bad", FAULTS[fault], models="m", priority=1)
     site.provider("good", models="m", priority=2)
     site.start()
@@ -168,10 +154,10 @@ def test_another_provider_takes_over(make, fault, stream):
     assert (record["provider"], record["outcome"], record["total_tokens"]) == ("good", "completed", 13)
 
 
-def test_a_port_where_nobody_listens_and_silence_are_faults_too(make):
+def test_a_port_where_nobody_listens_and_silence_are_faults_too(make_providers):
     from harness import free_port
 
-    site = make()
+    site = make_providers()
     site.provider("nobody", host=f"127.0.0.1:{free_port()}", models="m", priority=1)
     release = threading.Event()
     site.provider("silent", lambda e: (e.read_body(), release.wait(20)), models="m", priority=2, timeout=1)
@@ -184,8 +170,8 @@ def test_a_port_where_nobody_listens_and_silence_are_faults_too(make):
     assert [(p, r) for p, r, _ in site.attempts(request_id)] == [("nobody", "connect"), ("silent", "timeout")]
 
 
-def test_an_alias_is_a_chain_in_its_own_order(make):
-    site = make()
+def test_an_alias_is_a_chain_in_its_own_order(make_providers):
+    site = make_providers()
     site.provider("one", failing(500), models="a")
     site.provider("two", failing(503), models="b")
     site.provider("three", models="c")
@@ -198,8 +184,8 @@ def test_an_alias_is_a_chain_in_its_own_order(make):
     assert [site.upstreams[n].requests[0].json()["model"] for n in ("one", "two", "three")] == ["a", "b", "c"]
 
 
-def test_one_budget_of_attempts_spans_keys_and_providers(make):
-    site = make({"providers": {"max_attempts": 3}})
+def test_one_budget_of_attempts_spans_keys_and_providers(make_providers):
+    site = make_providers({"providers": {"max_attempts": 3}})
     site.provider("one", failing(401, "invalid_api_key"), keys=KEYS, models="m", priority=1)
     site.provider("two", models="m", priority=2)
     site.start()
@@ -207,8 +193,8 @@ def test_one_budget_of_attempts_spans_keys_and_providers(make):
     assert len(site.upstreams["one"].requests) == 3 and not site.upstreams["two"].requests
 
 
-def test_a_single_provider_is_asked_again_and_its_last_word_passed_on(make):
-    site = make()
+def test_a_single_provider_is_asked_again_and_its_last_word_passed_on(make_providers):
+    site = make_providers()
     site.provider("only", failing(500, "server_error"), models="m")
     site.start()
     request_id = site.new_id()
@@ -221,8 +207,8 @@ def test_a_single_provider_is_asked_again_and_its_last_word_passed_on(make):
 
 
 @pytest.mark.parametrize("status", [400, 404, 413, 422])
-def test_the_callers_own_fault_is_the_callers_to_see(make, status):
-    site = make()
+def test_the_callers_own_fault_is_the_callers_to_see(make_providers, status):
+    site = make_providers()
     site.provider("one", failing(status, "invalid_request_error", message="bad temperature"), keys=KEYS[:2], models="m")
     site.start()
     for _ in range(7):
@@ -232,8 +218,8 @@ def test_the_callers_own_fault_is_the_callers_to_see(make, status):
     assert site.key_states("one") == ["ok", "ok"]
 
 
-def test_the_breaker_opens_and_one_probe_closes_it(make):
-    site = make(workers=1)
+def test_the_breaker_opens_and_one_probe_closes_it(make_providers):
+    site = make_providers(workers=1)
     site.provider("bad", failing(500), models="m", priority=1)
     site.provider("good", models="m", priority=2)
     site.start()
@@ -265,8 +251,8 @@ def stall_after_content(exchange):
 
 
 @pytest.mark.parametrize("script", [cut_after_content, stall_after_content])
-def test_a_stream_that_breaks_after_content_says_so(make, script):
-    site = make()
+def test_a_stream_that_breaks_after_content_says_so(make_providers, script):
+    site = make_providers()
     site.provider("bad", script, models="m", timeout=1, priority=1)
     site.provider("good", models="m", priority=2)
     site.start()
@@ -287,8 +273,8 @@ def test_a_stream_that_breaks_after_content_says_so(make, script):
     assert record["outcome"] == "interrupted" and record["estimated"] == 1 and record["completion_tokens"] > 0
 
 
-def test_the_sdk_raises_where_a_stream_breaks(make):
-    site = make()
+def test_the_sdk_raises_where_a_stream_breaks(make_providers):
+    site = make_providers()
     site.provider("bad", cut_after_content, models="m")
     site.start()
     client = openai.OpenAI(api_key=site.key, base_url=f"http://127.0.0.1:{site.gateway.port}/v1", max_retries=0)
@@ -299,7 +285,7 @@ def test_the_sdk_raises_where_a_stream_breaks(make):
     assert "Hel" in seen
 
 
-def test_an_error_event_after_content_is_recorded(make):
+def test_an_error_event_after_content_is_recorded(make_providers):
     def script(exchange):
         exchange.read_body()
         exchange.head(200, EVENT_STREAM)
@@ -307,7 +293,7 @@ def test_an_error_event_after_content_is_recorded(make):
         exchange.chunk(event({"error": {"message": "boom", "type": "server_error", "code": 500}}))
         exchange.last_chunk()
 
-    site = make()
+    site = make_providers()
     site.provider("bad", script, models="m")
     site.start()
     request_id = site.new_id()
@@ -320,7 +306,7 @@ def test_an_error_event_after_content_is_recorded(make):
 # Bytes on time
 
 
-def test_nothing_after_the_first_content_is_held_back(make):
+def test_nothing_after_the_first_content_is_held_back(make_providers):
     go = [threading.Event() for _ in range(4)]
 
     def script(exchange):
@@ -335,7 +321,7 @@ def test_nothing_after_the_first_content_is_held_back(make):
         exchange.chunk(event(b"[DONE]"))
         exchange.last_chunk()
 
-    site = make()
+    site = make_providers()
     site.provider("one", script, models="m")
     site.start()
     from harness.client import request_bytes

@@ -9,23 +9,9 @@ import pytest
 
 from harness import wait_until
 from harness.client import Connection, request_bytes
-from harness.providers import EVENT_STREAM, USAGE, Providers, chat, chunk_of, completion, delta, event
+from harness.providers import EVENT_STREAM, USAGE, chat, chunk_of, completion, delta, event
 
 KEYS = ("sk-pool-key-aaaaaaaa-1", "sk-pool-key-bbbbbbbb-2")
-
-
-@pytest.fixture
-def make(tmp_path):
-    made = []
-
-    def start(config=None, **kw):
-        site = Providers(tmp_path / f"site{len(made)}", config, **kw)
-        made.append(site)
-        return site
-
-    yield start
-    for site in made:
-        site.close()
 
 
 class Streaming:
@@ -188,8 +174,8 @@ def request_of(name):
     return {"model": "m", "max_tokens": 9, "messages": [], "input": "Hi", "stream": True}
 
 
-def two(make, kind, bad, good):
-    site = make(workers=1)
+def two(make_providers, kind, bad, good):
+    site = make_providers(workers=1)
     site.provider("bad", bad, type=kind, models="m", priority=1, timeout=1, path="" if kind != "openai" else "/v1")
     site.provider("good", good, type=kind, models="m", priority=2, path="" if kind != "openai" else "/v1")
     return site.start()
@@ -223,10 +209,10 @@ def read_by_sdk(site, name):
 
 
 @pytest.mark.parametrize("name", FORMATS.keys() - {"responses"})
-def test_an_opening_goes_out_at_once_and_another_provider_goes_on(make, name):
+def test_an_opening_goes_out_at_once_and_another_provider_goes_on(make_providers, name):
     kind, path, events, error = FORMATS[name]
     go = threading.Event()
-    site = two(make, kind, opened(events, error_event(error), go=go), whole(events))
+    site = two(make_providers, kind, opened(events, error_event(error), go=go), whole(events))
     request_id = site.new_id()
     stream = Streaming(site, request_of(name), path, [("x-request-id", request_id)])
     first = json.dumps(events("bad", "", "start")[0][0]).encode()
@@ -250,10 +236,10 @@ def test_an_opening_goes_out_at_once_and_another_provider_goes_on(make, name):
 @pytest.mark.parametrize("failure", FAILURES)
 @pytest.mark.parametrize("opens", ["start", "block"])
 @pytest.mark.parametrize("name", ["chat", "responses", "messages"])
-def test_the_sdks_read_what_two_providers_said(make, name, opens, failure):
+def test_the_sdks_read_what_two_providers_said(make_providers, name, opens, failure):
     kind, _, events, error = FORMATS[name]
     then = FAILURES[failure] or error_event(error)
-    site = two(make, kind, opened(events, then, opens=opens), whole(events, "joined" if opens == "block" else "start"))
+    site = two(make_providers, kind, opened(events, then, opens=opens), whole(events, "joined" if opens == "block" else "start"))
     assert read_by_sdk(site, name) == "Hello"
     rows = wait_until(lambda: site.gateway.query("SELECT * FROM usage_records"), "the record")
     assert len(rows) == 1 and rows[0]["provider"] == "good" and rows[0]["prompt_tokens"] in (9, 3)
@@ -261,7 +247,7 @@ def test_the_sdks_read_what_two_providers_said(make, name, opens, failure):
     assert [(p, r in REASONS[failure]) for p, r, _ in attempts] == [("bad", True)], attempts
 
 
-def test_a_head_and_comments_of_a_single_provider_wait_for_nothing(make):
+def test_a_head_and_comments_of_a_single_provider_wait_for_nothing(make_providers):
     go = [threading.Event() for _ in range(3)]
 
     def script(exchange):
@@ -276,7 +262,7 @@ def test_a_head_and_comments_of_a_single_provider_wait_for_nothing(make):
             send(exchange, item)
         exchange.last_chunk()
 
-    site = make()
+    site = make_providers()
     site.provider("only", script, models="m")
     site.start()
     stream = Streaming(site, request_of("chat"))
@@ -288,7 +274,7 @@ def test_a_head_and_comments_of_a_single_provider_wait_for_nothing(make):
     stream.connection.close()
 
 
-def test_a_block_that_begins_waits_only_where_another_key_is_left(make):
+def test_a_block_that_begins_waits_only_where_another_key_is_left(make_providers):
     go = threading.Event()
 
     def script(exchange):
@@ -302,7 +288,7 @@ def test_a_block_that_begins_waits_only_where_another_key_is_left(make):
             send(exchange, item)
         exchange.last_chunk()
 
-    site = make()
+    site = make_providers()
     site.provider("only", script, type="anthropic", models="one", path="")
     site.provider("pool", script, type="anthropic", models="many", path="", keys=KEYS)
     site.start()
@@ -318,7 +304,7 @@ def test_a_block_that_begins_waits_only_where_another_key_is_left(make):
 
 
 @pytest.mark.parametrize("cut", [1, 7, 40, 200])
-def test_openings_in_pieces_of_any_size(make, cut):
+def test_openings_in_pieces_of_any_size(make_providers, cut):
     """Chunks and events need not end together."""
     def script(exchange):
         exchange.read_body()
@@ -335,7 +321,7 @@ def test_openings_in_pieces_of_any_size(make, cut):
             exchange.chunk(data[start : start + cut])
         exchange.last_chunk()
 
-    site = make()
+    site = make_providers()
     site.provider("pool", script, models="m", keys=KEYS, key_strategy="first_available")
     site.start()
     response = site.ask("m", stream=True)
@@ -343,16 +329,16 @@ def test_openings_in_pieces_of_any_size(make, cut):
     assert body.count(b"assistant") == 1 and b"Hello" in body and b"error" not in body and body.endswith(b"data: [DONE]\n\n")
 
 
-def test_a_stream_with_a_length_is_gone_on_with_too(make):
+def test_a_stream_with_a_length_is_gone_on_with_too(make_providers):
     body = b"".join(map(event, sum(map(list, chat_events("m", "Hello", "start")), [])))
-    site = two(make, "openai", opened(chat_events, reset), lambda e: e.answer(200, body, [("Content-Type", "text/event-stream")]))
+    site = two(make_providers, "openai", opened(chat_events, reset), lambda e: e.answer(200, body, [("Content-Type", "text/event-stream")]))
     response = site.ask("m", stream=True)
     assert response.body.count(b"assistant") == 1 and b"Hello" in response.body
     assert b"usage" not in response.body and response.body.endswith(b"data: [DONE]\n\n")
 
 
-def test_a_client_of_http_1_0_is_served_by_two_as_well(make):
-    site = two(make, "openai", opened(chat_events, reset), whole(chat_events))
+def test_a_client_of_http_1_0_is_served_by_two_as_well(make_providers):
+    site = two(make_providers, "openai", opened(chat_events, reset), whole(chat_events))
     with Connection(site.gateway.port) as connection:
         body = json.dumps(request_of("chat")).encode()
         connection.send(request_bytes("POST", "/v1/chat/completions", site.headers(), body).replace(b"HTTP/1.1", b"HTTP/1.0"))
@@ -366,7 +352,7 @@ def test_a_client_of_http_1_0_is_served_by_two_as_well(make):
 
 
 @pytest.mark.parametrize("last", ["server error", "refused", "caller's fault", "json", "same again"])
-def test_a_stream_that_nobody_goes_on_with_ends_with_an_error(make, last):
+def test_a_stream_that_nobody_goes_on_with_ends_with_an_error(make_providers, last):
     def good(exchange):
         if last == "server error":
             return exchange.answer(500, b'{"error":{"message":"secret"}}')
@@ -378,7 +364,7 @@ def test_a_stream_that_nobody_goes_on_with_ends_with_an_error(make, last):
             return exchange.reset()
         opened(chat_events, reset)(exchange)
 
-    site = make({"providers": {"max_attempts": 2}})
+    site = make_providers({"providers": {"max_attempts": 2}})
     site.provider("bad", opened(chat_events, reset), models="m", priority=1)
     site.provider("good", good, models="m", priority=2)
     site.start()
@@ -398,22 +384,22 @@ def test_a_stream_that_nobody_goes_on_with_ends_with_an_error(make, last):
     assert site.balance(made["key_value"])["tokens"]["spent"] == 0
 
 
-def test_a_single_provider_that_fails_early_is_asked_again_in_the_same_stream(make):
+def test_a_single_provider_that_fails_early_is_asked_again_in_the_same_stream(make_providers):
     asked = []
 
     def script(exchange):
         asked.append(1)
         (opened(chat_events, reset) if len(asked) < 2 else whole(chat_events))(exchange)
 
-    site = make()
+    site = make_providers()
     site.provider("only", script, models="m")
     site.start()
     response = site.ask("m", stream=True)
     assert b"Hello" in response.body and response.body.count(b"assistant") == 1 and len(asked) == 2
 
 
-def test_a_client_that_leaves_during_an_opening_cancels_it(make):
-    site = make()
+def test_a_client_that_leaves_during_an_opening_cancels_it(make_providers):
+    site = make_providers()
     site.provider("one", opened(chat_events, silence), models="m", keys=KEYS)
     site.start()
     request_id = site.new_id()
@@ -431,7 +417,7 @@ def test_a_client_that_leaves_during_an_opening_cancels_it(make):
 # Answers in JSON
 
 
-def test_a_json_answer_goes_on_as_it_comes(make):
+def test_a_json_answer_goes_on_as_it_comes(make_providers):
     go = threading.Event()
     body = completion("m", "x" * 3000)
 
@@ -442,7 +428,7 @@ def test_a_json_answer_goes_on_as_it_comes(make):
         assert go.wait(10)
         exchange.send(body[1000:])
 
-    site = make()
+    site = make_providers()
     site.provider("one", script, models="m", keys=KEYS)
     site.start()
     request_id = site.new_id()
@@ -455,7 +441,7 @@ def test_a_json_answer_goes_on_as_it_comes(make):
     assert site.usage(request_id)["total_tokens"] == 13
 
 
-def test_embeddings_are_not_held(make):
+def test_embeddings_are_not_held(make_providers):
     go = threading.Event()
     vectors = b",".join(b'{"object":"embedding","index":%d,"embedding":[0.25,0.5]}' % i for i in range(200))
     body = b'{"object":"list","data":[' + vectors + b'],"model":"m","usage":{"prompt_tokens":7,"total_tokens":7}}'
@@ -467,7 +453,7 @@ def test_embeddings_are_not_held(make):
         assert go.wait(10)
         exchange.send(body[6000:])
 
-    site = make()
+    site = make_providers()
     site.provider("one", script, models="m", keys=KEYS)
     site.start()
     request_id = site.new_id()
@@ -480,7 +466,7 @@ def test_embeddings_are_not_held(make):
 
 
 @pytest.mark.parametrize("cut", [3, 30, 80])
-def test_an_error_in_a_200_is_known_in_pieces_too(make, cut):
+def test_an_error_in_a_200_is_known_in_pieces_too(make_providers, cut):
     error = b'{"error":{"message":"The server had an error","type":"server_error","code":"server_error"}}'
     go = threading.Event()
 
@@ -491,6 +477,6 @@ def test_an_error_in_a_200_is_known_in_pieces_too(make, cut):
         go.wait(0.2)
         exchange.send(error[cut:])
 
-    site = two(make, "openai", script, chat)
+    site = two(make_providers, "openai", script, chat)
     response = site.ask("m")
     assert response.status == 200 and response.header("x-fastgate-provider") == "good"

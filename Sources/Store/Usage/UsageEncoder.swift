@@ -4,11 +4,11 @@ import Reactor
 ///
 /// Little-endian, unaligned, after the common header of 24 bytes:
 ///
-///     usage             u8 layout (2), u8 outcome, u8 bits (1: estimated, 2: has a budgetPeriod), u8 tier; i64 prompt, completion, cached,
-///                       cacheWrite, reasoning, total, costMicros; since layout 2 i64 cacheWriteLong, inputAudio,
-///                       inputImage, cachedAudio, outputAudio, outputImage, toolPrompt, searches, images,
-///                       milliseconds; u16-counted requestID, keyID, sourcePath,
-///                       provider, providerKeyID, modelRequested, modelServed, currency, attempts; i64 budgetPeriod
+///     usage             u8 layout (2), u8 outcome, u8 bits (1: estimated, 2: has a budgetPeriod), u8 tier; i64 prompt,
+///                       completion, cached, cacheWrite, reasoning, total, costMicros; since layout 2 i64
+///                       cacheWriteLong, inputAudio, inputImage, cachedAudio, outputAudio, outputImage, toolPrompt,
+///                       searches, images, milliseconds; u16-counted requestID, keyID, sourcePath, provider,
+///                       providerKeyID, modelRequested, modelServed, currency, attempts; i64 budgetPeriod
 ///     providerKeyState  u8 layout (1), u8 state, u16 0; i64 changedAt, coolingUntil; u16-counted providerKeyID,
 ///                       reason
 extension AuditEncoder {
