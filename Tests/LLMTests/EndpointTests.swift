@@ -22,7 +22,7 @@ struct EndpointTests {
             ("/v1/chat", .nativeChat), ("/v2/chat", .nativeChat), ("/api/chat", .nativeChat),
             ("/api/generate", .nativeChat), ("/api/embed", .nativeEmbed), ("/v2/embed", .nativeEmbed),
             ("/api/embeddings", .embeddings), ("/v2/rerank", .rerank), ("/v1/fim/completions", .completions),
-            ("/v1/audio/speech", .speech), ("/models/chat/completions", .chatCompletions),
+            ("/v1/ocr", .ocr), ("/v1/ocr/x", .other), ("/v1/audio/speech", .speech), ("/models/chat/completions", .chatCompletions),
             ("/models/embeddings", .embeddings), ("/models/chat", .other), ("/api/tags", .other),
             ("/v1/projects/p/locations/l/endpoints/openapi/chat/completions", .chatCompletions),
             ("/model/x", .other), ("/model/x/converse/y", .other), ("/model/x/count-tokens", .other),
