@@ -94,9 +94,13 @@ struct UsageFormatTests {
             event("response.created", #""output":[]"#)
             + "data: {\"type\":\"response.output_item.done\",\"item\":\(searched)}\n\n"
             + "data: {\"type\":\"response.output_text.delta\",\"delta\":\"Hi\"}\n\n"
-        #expect(usage(stream + event("response.completed", #""output":[\#(items)],\#(report)"#), .responses, .sse) == wanted)
         #expect(
-            usage(stream + event("response.completed", #""output":[\#(items)],"output":null,\#(report)"#), .responses, .sse)?
+            usage(stream + event("response.completed", #""output":[\#(items)],\#(report)"#), .responses, .sse) == wanted
+        )
+        #expect(
+            usage(
+                stream + event("response.completed", #""output":[\#(items)],"output":null,\#(report)"#), .responses,
+                .sse)?
                 .searches == 0)
         // What was generated counts once, where it came.
         let reader = reading(stream + event("response.completed", #""output":[\#(items)]"#), endpoint: .responses)
