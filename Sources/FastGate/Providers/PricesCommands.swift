@@ -98,6 +98,7 @@ enum PricesCommands {
             func count(_ name: String) -> Int { done[name]?.intValue ?? 0 }
             call.console.print(
                 "\(count("added")) added, \(count("changed")) changed, \(count("unchanged")) unchanged, "
-                    + "\(count("kept")) set by hand and kept, \(count("skipped")) without a price that can be reckoned with")
+                    + "\(count("kept")) set by hand and kept, \(count("skipped")) without a price that can be reckoned with"
+            )
         })
 }
