@@ -100,7 +100,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         self.framing = framing
     }
 
-    // What is asked often is inlined: a call would get a copy of the reader's 900 bytes.
+    // What is asked often is inlined: a call would get a copy of the reader's 980 bytes.
 
     /// Generated text, reasoning or a tool call has begun.
     @inlinable @inline(__always) public var contentSeen: Bool { walk.countedBytes > 0 }
