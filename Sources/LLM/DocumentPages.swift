@@ -9,9 +9,11 @@ struct DocumentPages: BitwiseCopyable, Sendable {
     /// Pages that are named; -1: all, or it is not said in numbers.
     var listed: Int16 = -1
 
-    mutating func beginList() { listed = 0 }
+    /// - Parameter isNested: within a list, which says nothing.
+    mutating func beginList(isNested: Bool) { listed = isNested ? -1 : 0 }
 
-    mutating func add() { listed = min(max(listed, 0) &+ 1, Self.limit) }
+    /// A number in the list, which may have been spoilt before.
+    mutating func add() { if listed >= 0 { listed = min(listed &+ 1, Self.limit) } }
 
     var most: Int64 { isPicture ? 1 : Int64(listed < 0 ? Self.limit : max(listed, 1)) }
 }

@@ -186,7 +186,7 @@ public struct RequestReader: BitwiseCopyable, Sendable {
             case .array:
                 if found.place == UInt8(FG_LLM_TEXTS) { textLists &+= 1 }
                 if found.place == UInt8(FG_LLM_REQUEST_INPUT) { inputStart = 0 }
-                if found.place == UInt8(FG_LLM_PAGES) { documents.beginList() }
+                if found.place == UInt8(FG_LLM_PAGES) { documents.beginList(isNested: walk.depth > 2) }
                 if found.place == UInt8(FG_LLM_TOOLS) { hasTools = true }
             case .end: break
             }
@@ -202,7 +202,9 @@ public struct RequestReader: BitwiseCopyable, Sendable {
             optionsOpening = end
             (optionsValue, includeUsage, includeUsageSpan) = (nil, nil, nil)
         case FG_LLM_REQUEST_INPUT: inputStart = 0
+        case FG_LLM_DOCUMENT: documents.isPicture = false
         case FG_LLM_ANNOTATION: documents.areAnnotated = true
+        case FG_LLM_PAGES: documents.listed = -1
         case FG_LLM_MEDIA: beginMedia(.file)
         case FG_LLM_IMAGE: beginMedia(.picture)
         case FG_LLM_SOUND: beginMedia(.sound)

@@ -95,6 +95,12 @@ struct SpokenTextTests {
             (#"{"pages":"0-5"}"#, 1000, false), (#"{"pages":null}"#, 1000, false),
             (#"{"pages":[1],"pages":"1-9"}"#, 1000, false),
             (#"{"pages":[1,2],"pages":[1]}"#, 1, false), (#"{"pages":["0-500"]}"#, 1000, false),
+            // What is no list of numbers is not taken for a short one.
+            (#"{"pages":[1,"0-500",2]}"#, 1000, false), (#"{"pages":[1,[2],3]}"#, 1000, false),
+            (#"{"pages":3}"#, 1000, false),
+            (#"{"pages":[1,{"x":1},2]}"#, 1000, false),
+            (#"{"document":{"type":"image_url"},"document":{}}"#, 1000, false),
+            (#"{"x":{"pages":[1]}}"#, 1000, false),
             (#"{"pages":[1],"document_annotation_format":{"type":"json_schema"}}"#, 1, true),
             (#"{"bbox_annotation_format":{},"document_annotation_format":null}"#, 1000, true),
         ] as [(String, Int64, Bool)])

@@ -4,8 +4,8 @@ import Reactor
 ///
 /// Little-endian, unaligned, after the common header of 24 bytes:
 ///
-///     usage             u8 layout (2), u8 outcome, u8 bits (1: estimated, 2: has a budgetPeriod, 4: has pieces), u8 tier; i64 prompt,
-///                       completion, cached, cacheWrite, reasoning, total, costMicros; since layout 2 i64
+///     usage             u8 layout (2), u8 outcome, u8 bits (1: estimated, 2: has a budgetPeriod, 4: has pieces), u8 tier;
+///                       i64 prompt, completion, cached, cacheWrite, reasoning, total, costMicros; since layout 2 i64
 ///                       cacheWriteLong, inputAudio, inputImage, cachedAudio, outputAudio, outputImage, toolPrompt,
 ///                       searches, images, milliseconds; u16-counted requestID, keyID, sourcePath, provider,
 ///                       providerKeyID, modelRequested, modelServed, currency, attempts; i64 budgetPeriod; i64
