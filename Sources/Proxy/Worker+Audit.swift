@@ -50,7 +50,7 @@ extension Worker {
             i &+= 1
             guard let c = clients.resolve(token), c.pointee.state == .waitingForAudit else { continue }
             c.pointee.state = .readingHead
-            readRequest(token.index)
+            clientReady(token.index)
         }
         nextAuditWaiters.removeAll()
     }
