@@ -76,7 +76,7 @@ extension Worker {
             var keyID = Bytes.empty
             var sourcePath = Bytes.empty
             if c.pointee.exchange.keyIndex >= 0 {
-                let key = snapshot.pointee.keys.keys.pointer(Int(c.pointee.exchange.keyIndex))
+                let key = snapshot.pointee.keys.pointer(c.pointee.exchange.keyIndex)
                 keyID = key.pointee.keyID
                 sourcePath = key.pointee.sourcePath
             }
