@@ -179,7 +179,8 @@ import Testing
             ([""], "/v1/chat/completions", false),
             (["CHAT"], "/v1/chat/completions", false),
             (["**"], "/v1/chat/completions", false),
-        ] as [([String], String, Bool)]) func permissions(_ permissions: [String], _ path: String, _ isAllowed: Bool) throws
+        ] as [([String], String, Bool)]) func permissions(_ permissions: [String], _ path: String, _ isAllowed: Bool)
+        throws
     {
         let scratch = PatternScratch()
         let key = try key { $0.permissions = permissions }
