@@ -105,13 +105,15 @@ extension Worker {
         let base = UnsafePointer(c.pointee.inbound.readPointer)
         let path = Bytes(base + Int(head.pathOffset), Int(head.pathLength))
         if path.count == 7 && isHealthPath(path) { return answerHealth(index) }
+        // In this order, for each step needs lines that the one before has asked for, and time to pass until they are here:
+        // the key's, those of the routes' index and of what the key has left, the route's.
+        let recorded = current.pointee.policy.audits ? recordHead(c) : RecordedHead()
         var refusal = authenticate(c, path, presented, hash)
         let isSearched = refusal == .none && current.pointee.table.index.needsPathOnly
         if isSearched { current.pointee.table.finish(&search.pointee) }
-        if current.pointee.policy.audits { audit(accepted: index) }
-        if isSearched { current.pointee.table.fetchPrefixes(search.pointee) }
-        // After the record: what the key has left is a miss of its own.
+        if current.pointee.policy.audits { audit(accepted: index, recorded) }
         if refusal == .none { refusal = takeShare(c, path) }
+        if isSearched { current.pointee.table.fetchPrefixes(search.pointee) }
         if refusal != .none { return refuse(index, refusal) }
         if head.method == .options && head.known.contains(.accessControlRequestMethod) && head.known.contains(.origin) {
             return answerPreflight(index)
