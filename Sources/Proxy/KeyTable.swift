@@ -86,8 +86,9 @@ struct KeyTable: BitwiseCopyable, @unchecked Sendable {
         _ records: [KeyRecord], defaultRequestsPerMinute: Int, limiter: RateLimiter, in arena: Arena
     ) -> KeyTable {
         let served = records.filter { $0.keyHash.count == 32 }
-        let size = max(served.count * 2, 4)
-        let bytes = size * MemoryLayout<CompiledKey>.stride
+        let stride = MemoryLayout<CompiledKey>.stride
+        let bytes = LargeMemory.filled(max(served.count * 2, 4) * stride)
+        let size = bytes / stride
         let memory = arena.allocate(bytes, ownLines: true)
         memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
         let places = memory.bindMemory(to: CompiledKey.self, capacity: size)

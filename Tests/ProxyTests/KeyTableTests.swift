@@ -197,4 +197,14 @@ import Testing
         }
         #expect([take(), take(), take()] == [true, true, false])
     }
+
+    /// A line for each key's budget, and none twice.
+    @Test func everyKeyHasACellOfItsOwn() {
+        let limiter = RateLimiter()
+        let addresses = (0..<5000).map { Int(bitPattern: limiter.cell(for: "\($0)", limit: 1).address) }
+        #expect(Set(addresses.map { $0 / 64 }).count == 5000 && addresses.allSatisfy { $0 % 64 == 0 })
+        #expect(addresses[7] == Int(bitPattern: limiter.cell(for: "7", limit: 2).address))
+        #expect(
+            (0..<5000).allSatisfy { limiter.cell(for: "\($0)", limit: 2).take(limit: 1, nowNanoseconds: 1).isAllowed })
+    }
 }

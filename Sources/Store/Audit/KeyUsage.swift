@@ -135,7 +135,9 @@ struct KeyUsage: ~Copyable {
     /// Places that no generation has.
     private static func free(_ capacity: Int) -> UnsafeMutablePointer<Entry> {
         let bytes = capacity * MemoryLayout<Entry>.stride
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+        let memory =
+            bytes < LargeMemory.pageBytes
+            ? UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64) : LargeMemory.allocate(bytes)
         memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
         return memory.bindMemory(to: Entry.self, capacity: capacity)
     }
