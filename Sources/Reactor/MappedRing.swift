@@ -25,11 +25,13 @@ public enum RingError: Error, Equatable, Sendable {
 /// | 12 | CRC-32C over the magic, the version and the capacity, u32 |
 /// | 16 | capacity, u64 |
 /// | 128 | write index, u64 (the producer's) |
+/// | 136 | index of the last marker that ended a lap early, u64 (the producer's); 0 = none |
 /// | 256 | read index, u64 (the consumer's) |
 ///
 /// A record is its payload's length (u32), the payload's CRC-32C (u32) and the payload, padded to 8 bytes. Records
-/// never wrap: where the area's end is too short a skip marker (length 2^32 - 1) sends the reader to the start.
-/// Numbers have the machine's byte order.
+/// never wrap: where the area's end is too short, or a lap ends early (see `RingProducer`), a skip marker (length 2^32 - 1)
+/// sends the reader to the start. A leap marker (length 2^32 - 2, then a position in units of 8 bytes) sends it further on
+/// in the same lap. Numbers have the machine's byte order.
 public final class MappedRing: @unchecked Sendable {
     public let path: String
     /// Bytes for records, with their headers; a power of two.
@@ -43,8 +45,10 @@ public final class MappedRing: @unchecked Sendable {
 
     @inlinable static var headerBytes: Int { 4096 }
     @inlinable static var writeIndexOffset: Int { 128 }
+    @inlinable static var earlyEndOffset: Int { 136 }
     @inlinable static var readIndexOffset: Int { 256 }
     @inlinable static var skipMarker: UInt32 { .max }
+    @inlinable static var leapMarker: UInt32 { .max - 1 }
 
     /// Maps the ring at `path`, or makes one (readable by its owner only).
     ///
@@ -80,8 +84,23 @@ public final class MappedRing: @unchecked Sendable {
         // The read index first: it never passes the write index that is read after it.
         let read = fg_load_acquire(base + MappedRing.readIndexOffset)
         let write = fg_load_acquire(base + MappedRing.writeIndexOffset)
-        return Int(truncatingIfNeeded: write &- read)
+        let earlyEnd = unreadEarlyEnd(read: read, write: write)
+        let skipped = earlyEnd == 0 ? 0 : lapEnd(earlyEnd) &- earlyEnd
+        return Int(truncatingIfNeeded: min(write &- read &- skipped, UInt64(capacity)))
     }
+
+    /// After so many bytes a lap ends, as long as the consumer follows closely: small enough for the caches.
+    var shortLapBytes: Int { capacity < 65536 ? capacity : capacity / 8 }
+
+    /// The index of the marker between `read` and `write` that ended a lap early; 0 if there is none.
+    func unreadEarlyEnd(read: UInt64, write: UInt64) -> UInt64 {
+        let index = fg_load_acquire(base + MappedRing.earlyEndOffset)
+        let isUnread = index != 0 && index & 7 == 0 && read <= index && index < write
+        return isUnread && lapEnd(index) == write & ~UInt64(capacity - 1) ? index : 0
+    }
+
+    /// The index at which the lap of `index` would end of itself.
+    private func lapEnd(_ index: UInt64) -> UInt64 { (index | UInt64(capacity - 1)) &+ 1 }
 
     /// Takes the ring's pages out of the process: what they hold stays in the page cache, where it was all the time, and
     /// each page comes back by itself when it is touched. Producer and consumer may be at work meanwhile.
@@ -95,7 +114,8 @@ public final class MappedRing: @unchecked Sendable {
     private var hasSaneIndices: Bool {
         let write = fg_load_acquire(base + MappedRing.writeIndexOffset)
         let read = fg_load_acquire(base + MappedRing.readIndexOffset)
-        return write >= read && write - read <= UInt64(capacity) && write & 7 == 0 && read & 7 == 0
+        let most = UInt64(capacity) << (unreadEarlyEnd(read: read, write: write) == 0 ? 0 : 1)
+        return write >= read && write - read <= most && write & 7 == 0 && read & 7 == 0
     }
 
     /// Writes a fresh ring beside `path` and renames it into place, so that a half-made one is never found.

@@ -41,7 +41,7 @@ public struct RingConsumer: ~Copyable {
             if read == writeSeen {
                 writeSeen = fg_load_acquire(header + MappedRing.writeIndexOffset)
                 if read == writeSeen { return nil }
-                guard writeSeen &- read <= capacity else { return abandon() }
+                guard writeSeen &- read <= 2 &* capacity else { return abandon() }
             }
             let available = writeSeen &- read
             let position = read & (capacity &- 1)
@@ -51,6 +51,12 @@ public struct RingConsumer: ~Copyable {
             if length == MappedRing.skipMarker {
                 guard tail < available else { return abandon() }
                 read &+= tail
+                continue
+            }
+            if length == MappedRing.leapMarker {
+                let target = UInt64(record.load(fromByteOffset: 4, as: UInt32.self)) &* 8
+                guard target > position, target < capacity, target &- position < available else { return abandon() }
+                read &+= target &- position
                 continue
             }
             let size = 8 &+ (UInt64(length) &+ 7) & ~7
@@ -91,19 +97,29 @@ public struct RingConsumer: ~Copyable {
     public mutating func prepare(ahead: Int, atMost most: Int = .max) -> Bool {
         let page: UInt64 = 4096
         let write = fg_load_acquire(header + MappedRing.writeIndexOffset)
-        let wanted = (write &+ UInt64(min(ahead, Int(capacity / 2)))) & ~(page &- 1)
-        var start = max(preparedTo, write & ~(page &- 1))
-        guard start < wanted else { return true }
-        let end = start &+ min(wanted &- start, UInt64(max(most, Int(page))) & ~(page &- 1))
-        while start < end {
+        let lap = write & ~(capacity &- 1)
+        let nextLap = lap &+ capacity
+        // Most of the time the producer begins anew where a short lap ends.
+        let lapEnd = lap &+ UInt64(ring.shortLapBytes)
+        let endsEarly = write < lapEnd && lapEnd < nextLap
+        var wanted = (write &+ UInt64(min(ahead, Int(capacity / 2)))) & ~(page &- 1)
+        if endsEarly && wanted > lapEnd { wanted = nextLap &+ (wanted &- lapEnd) }
+        // What was prepared for a lap that has not ended early after all is no help now.
+        var start = write & ~(page &- 1)
+        if endsEarly || preparedTo < nextLap { start = max(start, preparedTo) }
+        var left = UInt64(max(most, Int(page))) & ~(page &- 1)
+        while start < wanted, left > 0 {
+            if endsEarly && start >= lapEnd && start < nextLap { start = nextLap }
             let position = start & (capacity &- 1)
-            let count = min(end &- start, capacity &- position)
+            let end = endsEarly && start < lapEnd ? lapEnd : start &+ capacity &- position
+            let count = min(left, min(wanted, end) &- start)
             // Where it is refused the producer does without.
-            guard fg_populate_for_writing(area + Int(position), Int(count)) == 0 else { break }
+            _ = fg_populate_for_writing(area + Int(position), Int(count))
             start &+= count
+            left &-= count
         }
-        preparedTo = end
-        return end == wanted
+        preparedTo = max(start, write & ~(page &- 1))
+        return start >= wanted
     }
 
     /// A length that cannot be: goes on with what the producer commits from now on.

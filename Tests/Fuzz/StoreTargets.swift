@@ -15,7 +15,7 @@ let storeFolder: String = {
 private let areaBytes = 4096
 
 /// A ring file as the input has it. Bits of the choice: 1, the header is sound (else it is the input's); 2, the records'
-/// checksums are put right, so that the input gets beyond them.
+/// checksums are put right, so that the input gets beyond them; 8, a lap has ended early.
 private func image(of input: Input) -> [UInt8] {
     guard input.choice & 1 == 1 else { return input.body }
     let path = storeFolder + "/fresh.ring"
@@ -27,7 +27,11 @@ private func image(of input: Input) -> [UInt8] {
     // Wherever the ring's indices are, and however far apart.
     let read = UInt64(numbers[0]) << 8 &* 8 &+ UInt64(numbers[1]) &* 8
     let used = (UInt64(numbers[2]) << 4 | UInt64(numbers[3]) >> 4) &* (input.choice & 4 == 0 ? 8 : 1)
-    for (offset, value) in [(MappedRing.writeIndexOffset, read &+ used), (MappedRing.readIndexOffset, read)] {
+    let earlyEnd = input.choice & 8 == 0 ? 0 : read &+ UInt64(numbers[3] & 15) &* 256
+    for (offset, value) in [
+        (MappedRing.writeIndexOffset, read &+ used), (MappedRing.earlyEndOffset, earlyEnd),
+        (MappedRing.readIndexOffset, read),
+    ] {
         withUnsafeBytes(of: value.littleEndian) { bytes.replaceSubrange(offset..<offset + 8, with: $0) }
     }
     let area = body.dropFirst(4).prefix(areaBytes)
@@ -75,7 +79,7 @@ func fuzzRing(_ input: Input) {
     var records = 0
     while let payload = consumer.next() {
         records += 1
-        check(records <= ring.capacity / 8, "more records than fit")
+        check(records <= 2 * ring.capacity / 8, "more records than fit")
         checkEvent(payload)
         batch.add(payload)
     }

@@ -202,6 +202,173 @@ private func overwrite(_ path: String, at offset: Int, _ bytes: [UInt8]) throws 
         }
     }
 
+    // MARK: short laps
+
+    /// Writes `count` records of 1,016 bytes, each of which takes 1,024, and reads as many as wait.
+    private func passOn(
+        _ count: Int, from serial: inout Int, _ producer: inout RingProducer, _ consumer: inout RingConsumer
+    ) {
+        for _ in 0..<count {
+            #expect(push(&producer, record(serial, 1016)))
+            #expect(pop(&consumer) == record(serial, 1016))
+            consumer.release()
+            serial += 1
+        }
+    }
+
+    @Test func whileTheReaderFollowsOnlyTheBeginningIsUsed() throws {
+        let ring = try openRing(65536)
+        var producer = RingProducer(ring)
+        var consumer = RingConsumer(ring)
+        var serial = 0
+        var highest = 0
+        for _ in 0..<500 {
+            let place = producer.reserve(1016)!
+            highest = max(highest, place - ring.base - MappedRing.headerBytes)
+            passOn(1, from: &serial, &producer, &consumer)
+            #expect(ring.usedBytes == 0)
+        }
+        #expect(highest == ring.shortLapBytes - 1024 + 8)
+    }
+
+    /// A reader that stops right after a short lap: all of the area is used, and comes out in order.
+    @Test func afterAShortLapTheRestIsNotLost() throws {
+        let ring = try openRing(65536)
+        var producer = RingProducer(ring)
+        var consumer = RingConsumer(ring)
+        var serial = 0
+        passOn(6, from: &serial, &producer, &consumer)
+        let first = serial
+        // Two more end the short lap, then six places are free before what is unread, less a leap's marker.
+        var most = 0
+        while push(&producer, record(serial, 1016)) {
+            serial += 1
+            let isFuller = producer.isFuller(than: (serial - first) * 1024 - 1)
+            #expect(isFuller && ring.usedBytes >= (serial - first) * 1024)
+            most = max(most, ring.usedBytes)
+        }
+        // 64 places, less one for either marker and what is left before them.
+        #expect(serial - first == 2 + 5 + 55)
+        #expect(most <= 65536 && producer.freeBytes() < 1016)
+        // Reopened as after a crash, the producer goes on where it stood.
+        var next = first
+        for _ in 0..<10 {
+            #expect(pop(&consumer) == record(next, 1016))
+            next += 1
+        }
+        consumer.release()
+        let reopened = try openRing(65536)
+        var second = RingProducer(reopened)
+        var reader = RingConsumer(reopened)
+        while push(&second, record(serial, 1016)) { serial += 1 }
+        while let bytes = pop(&reader) {
+            #expect(bytes == record(next, 1016))
+            next += 1
+        }
+        #expect(next == serial && reader.corruptRecords == 0)
+        reader.release()
+        #expect(reopened.usedBytes == 0)
+        passOn(300, from: &serial, &second, &reader)
+    }
+
+    /// Any sizes, any pace, now and then a crash: what was committed comes out, in order and whole, and what `freeBytes`
+    /// promises holds.
+    @Test(arguments: 0..<12)
+    func anyPaceKeepsTheOrder(seed: Int) throws {
+        var state = UInt64(seed) &* 0x9E37_79B9_7F4A_7C15 | 1
+        func random(_ n: Int) -> Int {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int(state >> 33) % n
+        }
+        let capacity = [65536, 131_072, 4096][seed % 3]
+        var ring = try openRing(capacity)
+        var producer = RingProducer(ring)
+        var consumer = RingConsumer(ring)
+        var written = 0
+        var read = 0
+        var released = 0
+        var leaps = 0
+        func size(_ serial: Int) -> Int {
+            let n = serial &* 2_654_435_761 & 0xffff
+            return n % (serial % 97 == 0 ? capacity / 2 - 8 : seed % 2 == 0 ? 300 : capacity / 16)
+        }
+        for _ in 0..<250 {
+            // At times the reader stands still, at times it follows each record.
+            let isStanding = random(8) == 0
+            for _ in 0..<(isStanding ? random(400) : random(6)) {
+                let free = producer.freeBytes()
+                let fits = push(&producer, record(written, size(written)))
+                #expect(fits || free < size(written))
+                if fits { written += 1 } else { break }
+            }
+            leaps += producer.earlyEnd != 0 && producer.hasLeapt ? 1 : 0
+            let isEmpty = ring.usedBytes == 0
+            #expect(isEmpty == (released == written) && ring.usedBytes <= capacity)
+            if random(5) == 0 { consumer.prepare(ahead: random(capacity), atMost: random(capacity)) }
+            for _ in 0..<random(isStanding ? 40 : 500) {
+                guard let bytes = pop(&consumer) else { break }
+                #expect(bytes == record(read, size(read)))
+                read += 1
+            }
+            switch random(40) {
+            case 0:
+                consumer.rewind()
+                read = released
+            case 1:
+                // A record that was begun, and the end of the process.
+                _ = producer.reserve(random(2000))
+                ring = try openRing(capacity)
+                producer = RingProducer(ring)
+                consumer = RingConsumer(ring)
+                read = released
+            case 2..<30:
+                consumer.release()
+                released = read
+            default: break
+            }
+        }
+        while let bytes = pop(&consumer) {
+            #expect(bytes == record(read, size(read)))
+            read += 1
+        }
+        #expect(read == written && consumer.corruptRecords == 0 && written > 250)
+        #expect((leaps > 0) == (capacity >= 65536))
+    }
+
+    @Test func aDamagedLeapGivesUpWhatIsBehindIt() throws {
+        let ring = try openRing()
+        var producer = RingProducer(ring)
+        var consumer = RingConsumer(ring)
+        for n in 0..<3 { #expect(push(&producer, record(n, 56))) }
+        for target: UInt32 in [0, 1, 24, 300, 512, .max] {
+            var damaged = RingConsumer(ring)
+            try overwrite(path, at: 4096, withUnsafeBytes(of: (UInt32.max - 1, target)) { Array($0) })
+            #expect(pop(&damaged) == nil)
+            #expect(damaged.corruptRecords == 1)
+        }
+        #expect(pop(&consumer) == nil)
+    }
+
+    /// Where a lap is said to have ended early, but none has, nothing changes.
+    @Test func anEarlyEndThatCannotBeIsNone() throws {
+        for index: UInt64 in [8, 3, 40, 4096, 1 << 40, .max] {
+            unlink(path)
+            do {
+                let ring = try openRing()
+                var producer = RingProducer(ring)
+                for n in 0..<3 { #expect(push(&producer, record(n, 56))) }
+            }
+            try overwrite(path, at: 136, withUnsafeBytes(of: index) { Array($0) })
+            let ring = try openRing()
+            #expect(ring.usedBytes == 192)
+            var producer = RingProducer(ring)
+            var consumer = RingConsumer(ring)
+            #expect(producer.freeBytes() == 2040)
+            for n in 3..<60 { #expect(push(&producer, record(n, 56))) }
+            for n in 0..<60 { #expect(pop(&consumer) == record(n, 56)) }
+        }
+    }
+
     @Test func preparingChangesNothing() throws {
         let ring = try openRing(65536)
         var producer = RingProducer(ring)
@@ -441,7 +608,7 @@ private func overwrite(_ path: String, at offset: Int, _ bytes: [UInt8]) throws 
     }
 
     @Test func tableAndInstructionAgree() {
-        let bytes = SecureRandom.bytes(300)
+        let bytes = SecureRandom.bytes(1600)
         for n in 0...1600 { #expect(fg_crc32c(bytes, n) == fg_crc32c_table(bytes, n)) }
     }
 }

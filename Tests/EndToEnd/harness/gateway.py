@@ -282,6 +282,13 @@ class Gateway:
             raise AdminError(f"{method} {path}: {status}, not {expected}: {data[:500]!r}")
         return json.loads(data) if data else None
 
+    def refusal(self, method: str, path: str, body=None, expect: int | tuple[int, ...] = (400, 422)) -> dict:
+        """A refused call to the admin API: its error object."""
+        answer = self.admin(method, path, body, expect=expect)
+        assert set(answer["error"]) >= {"message", "type", "code", "param"}, answer
+        assert answer["error"]["message"]
+        return answer["error"]
+
     def make_key(self, source_path: str = "/e2e", **fields) -> dict:
         return self.admin("POST", "/admin/keys", {"source_path": source_path, **fields}, expect=201)
 
