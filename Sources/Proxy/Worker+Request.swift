@@ -149,6 +149,7 @@ extension Worker {
         let c = clients.pointer(index)
         // Even a head that is not whole, or not valid, leaves its traces in `fields` and `head`.
         fieldsOwner = Token(rawValue: 0)
+        search.pointee.clear()
         let outcome = RequestParser.parse(
             c.pointee.inbound.readPointer, c.pointee.inbound.count, scan: &c.pointee.scan,
             limits: current.pointee.policy.messageLimits, fields: fields, head: &head)
@@ -176,6 +177,7 @@ extension Worker {
     mutating func refreshHead(_ index: UInt32) {
         let token = clients.token(kind: Kind.client, index)
         if fieldsOwner == token { return }
+        search.pointee.clear()
         let c = clients.pointer(index)
         var scan = HeadScan()
         let snapshot = c.pointee.exchange.snapshot ?? current

@@ -131,7 +131,7 @@ extension Worker {
             modelRequested: Bytes(side.pointee.name.readPointer, side.pointee.name.count),
             modelServed: hasUsage ? side.reader.servedModel : .empty)
         if c.pointee.exchange.keyIndex >= 0 {
-            let own = snapshot.pointee.keys.keys.pointer(Int(c.pointee.exchange.keyIndex))
+            let own = snapshot.pointee.keys.pointer(c.pointee.exchange.keyIndex)
             fields.keyID = own.pointee.keyID
             fields.sourcePath = own.pointee.sourcePath
         }

@@ -217,8 +217,7 @@ extension Worker {
             !request.pointee.modelIsTooLong, request.pointee.modelSpan != nil, providers.resolve(deployment) == nil
         else { return .none }
         if c.pointee.exchange.keyIndex >= 0 {
-            let caller = providers.callers.pointer(Int(c.pointee.exchange.keyIndex))
-            guard caller.pointee.allows(asked: deployment, model: deployment, provider: .empty) else {
+            guard caller(c).pointee.allows(asked: deployment, model: deployment, provider: .empty) else {
                 return .modelNotAllowed
             }
         }
