@@ -83,11 +83,10 @@ struct StreamMerge {
         return marked
     }
 
-    /// Takes `excess` bytes from the ends of the longest texts, all of them cut to one length. A byte of text is at least one
-    /// of JSON.
+    /// Takes `excess` bytes of JSON from the ends of the longest texts, all of them cut to one length.
     private mutating func shorten(by excess: Int) {
         var lengths: [Int] = []
-        for i in choices.indices { choices[i].forEachText { lengths.append($0.utf8.count) } }
+        for i in choices.indices { choices[i].forEachText { lengths.append(Self.jsonLength($0)) } }
         lengths.sort()
         var room = max(lengths.reduce(0, +) - excess, 0)
         var longest = Int.max
@@ -102,11 +101,28 @@ struct StreamMerge {
         for i in choices.indices { choices[i].forEachText { Self.cut(&$0, to: longest) } }
     }
 
-    private static func cut(_ text: inout String, to count: Int) {
-        guard text.utf8.count > count else { return }
-        var end = text.utf8.index(text.startIndex, offsetBy: count)
+    /// Keeps so much of a text that it takes no more than `length` bytes of JSON.
+    private static func cut(_ text: inout String, to length: Int) {
+        var left = length
+        var end = text.utf8.startIndex
+        while end != text.utf8.endIndex {
+            left -= jsonLength(text.utf8[end])
+            if left < 0 { break }
+            end = text.utf8.index(after: end)
+        }
         while end.samePosition(in: text.unicodeScalars) == nil { end = text.utf8.index(before: end) }
         text.removeSubrange(end...)
+    }
+
+    private static func jsonLength(_ text: String) -> Int { text.utf8.reduce(0) { $0 + jsonLength($1) } }
+
+    /// Bytes of a byte in a JSON string, as `JSONText` writes it.
+    private static func jsonLength(_ byte: UInt8) -> Int {
+        switch byte {
+        case 0x22, 0x5C, 0x08, 0x09, 0x0A, 0x0C, 0x0D: 2
+        case ..<0x20: 6
+        default: 1
+        }
     }
 
     private struct ToolCall {
