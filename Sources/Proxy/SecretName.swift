@@ -7,19 +7,21 @@ enum SecretName {
     @inline(__always)
     static func isSecret(_ name: UnsafePointer<UInt8>, _ n: Int) -> Bool {
         guard n > 3 else { return n == 3 && isNamed(name, n) }
-        // Most names have none of the letters that all of the words but these few have.
-        switch name[n &- 1] | 0x20 {
-        case UInt8(ascii: "t"), UInt8(ascii: "h"), UInt8(ascii: "n"), UInt8(ascii: "e"), UInt8(ascii: "s"):
-            return endsInOther(name, n) || hasRareLetter(name, n) && isNamed(name, n)
-        default: return hasRareLetter(name, n) && isNamed(name, n)
-        }
+        // Most names have none of the letters that all of the words but a few have.
+        return endsInOther(name, n) || hasRareLetter(name, n) && isNamed(name, n)
     }
 
-    /// The words without a k, w or z.
+    /// The words without a k, w or z: each ends in another letter.
     @inline(never)
     private static func endsInOther(_ name: UnsafePointer<UInt8>, _ n: Int) -> Bool {
-        ends(name, n, "secret") || ends(name, n, "auth") || ends(name, n, "authentication")
-            || ends(name, n, "passphrase") || ends(name, n, "credentials")
+        switch name[n &- 1] | 0x20 {
+        case UInt8(ascii: "t"): ends(name, n, "secret")
+        case UInt8(ascii: "h"): ends(name, n, "auth")
+        case UInt8(ascii: "n"): ends(name, n, "authentication")
+        case UInt8(ascii: "e"): ends(name, n, "passphrase")
+        case UInt8(ascii: "s"): ends(name, n, "credentials")
+        default: false
+        }
     }
 
     @inline(never)
