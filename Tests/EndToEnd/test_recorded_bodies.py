@@ -3,6 +3,8 @@
 import gzip
 import json
 import os
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -133,6 +135,40 @@ def test_a_stream_that_is_merged_comes_in_any_pieces(site):
     response = site.call("POST", "/v1/chat/completions", b'{"stream":true}')
     stored = json.loads(site.gateway.audit(response.request_id)["response_body"])
     assert stored["choices"][0]["finish_reason"] == "stop" and "truncated" not in stored
+
+
+def test_long_records_that_the_ring_has_no_room_for_are_shortened(make_site):
+    """The database is locked and the ring full: what then waits in memory is no more than what is stored."""
+    site = make_site({"proxy": {"audit_include_body": True}, "audit": {"ring_size": "1MB"}}, workers=1)
+    site.route()
+    body = b"".join(chat(["word "] * 500))
+    step = Signal()
+
+    def script(exchange):
+        exchange.read_body()
+        step.wait()
+        exchange.answer(200, body, headers=[SSE])
+
+    site.upstream.handler = script
+    site.key
+    blocker = sqlite3.connect(site.gateway.database_file, isolation_level=None, timeout=20)
+    try:
+        blocker.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(20) as pool:
+            calls = [pool.submit(site.call, "POST", "/v1/chat/completions", b"{}") for _ in range(20)]
+            # All are accepted before the first of them fills the ring, which has room for ten or so.
+            site.upstream.wait_requests(20)
+            for _ in calls:
+                step.go()
+            ids = [call.result().request_id for call in calls]
+        blocker.execute("ROLLBACK")
+    finally:
+        blocker.close()
+    stored = [json.loads(site.gateway.audit(request_id)["response_body"]) for request_id in ids]
+    whole = [answer for answer in stored if "truncated" not in answer]
+    short = [answer for answer in stored if "truncated" in answer]
+    assert whole and short and all(answer["usage"]["completion_tokens"] == 500 for answer in whole)
+    assert all(answer["choices"][0]["finish_reason"] is None for answer in short)
 
 
 # Streams that run
