@@ -58,6 +58,10 @@ extension Worker {
         let isRequestCut =
             request.pointee.requestCapture.isAllocated
             && c.pointee.exchange.requestReceived > UInt64(request.pointee.requestCapture.count)
+        // The setting has gone in the middle of the answer.
+        if request.pointee.responseCapture.isAllocated, !current.pointee.policy.auditsBody {
+            return flags | AuditEvent.Flags.responseTruncated | AuditEvent.Flags.bodyTruncated
+        }
         let isCut = isRequestCut || flags & AuditEvent.Flags.responseTruncated != 0
         return isCut ? flags | AuditEvent.Flags.bodyTruncated : flags
     }
