@@ -249,13 +249,8 @@ extension Worker {
             metrics.upstreamError(route.pointee.metricID, .status)
         }
         guard route.pointee.retryCount > 0 else { return false }
-        var wait: UInt64?
-        if response.known.contains(.retryAfter) {
-            for i in 0..<Int(response.fieldCount) where responseFields[i].id == .retryAfter {
-                wait = RetryAfter.milliseconds(
-                    Bytes(p + Int(responseFields[i].valueOffset), Int(responseFields[i].valueLength)))
-            }
-        }
+        let wait = RetryAfter.milliseconds(
+            responseValue(.retryAfter, p, response), since: responseValue(.date, p, response))
         var failover = c.pointee.exchange.failover
         let action = failover.decide(
             .status(response.status, retryAfterMilliseconds: wait), retryCount: route.pointee.retryCount,

@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from email.utils import formatdate
 
 import pytest
 
@@ -292,6 +293,37 @@ def test_retry_after_is_honoured(site):
     site.upstream.handler = lambda e: (times.append(time.monotonic()), e.answer(200, b"ok"))
     assert site.call("POST", "/", b"{}").status == 200
     assert times[1] - times[0] >= 0.95, "asked again before the upstream said"
+
+
+def date(seconds: float) -> str:
+    return formatdate(784111777 + seconds, usegmt=True)
+
+
+def test_retry_after_may_be_a_date(site):
+    """It is as long as from the answer's own date, whatever either clock says."""
+    site.route(retry_count=1)
+    times = []
+    wait = [("Date", date(0)), ("Retry-After", date(1))]
+    site.upstream.then(lambda e: (times.append(time.monotonic()), e.answer(503, headers=wait)))
+    site.upstream.handler = lambda e: (times.append(time.monotonic()), e.answer(200, b"ok"))
+    assert site.call("POST", "/", b"{}").status == 200
+    assert times[1] - times[0] >= 0.95, "asked again before the upstream said"
+
+
+@pytest.mark.parametrize("value", [date(11), date(86400), "11"])
+def test_a_longer_wait_than_ten_seconds_is_not_waited_for(site, value):
+    site.route(retry_count=1)
+    site.upstream.handler = lambda e: e.answer(503, headers=[("Date", date(0)), ("Retry-After", value)])
+    assert site.call().status == 503
+    assert len(site.upstream.requests) == 1
+
+
+@pytest.mark.parametrize("value", [date(0), date(-5), "yesterday", date(5).replace("Nov", "Nox"), "-1", ""])
+def test_what_asks_for_no_wait_is_retried_as_usual(site, value):
+    site.route(retry_count=1)
+    site.upstream.then(lambda e: e.answer(503, headers=[("Date", date(0)), ("Retry-After", value)]))
+    assert site.call().status == 200
+    assert len(site.upstream.requests) == 2
 
 
 def test_retries_are_counted(site):
