@@ -10,6 +10,7 @@ extension Worker {
         let u = upstreams.pointer(upstream)
         let client = u.pointee.client
         let c = clients.pointer(client)
+        if c.pointee.exchange.countsLines { c.pointee.exchange.lines.finish() }
         c.pointee.exchange.upstream = Exchange.noUpstream
         if let tls = u.pointee.tls {
             if u.pointee.tlsNumber != current.pointee.tls.number {
