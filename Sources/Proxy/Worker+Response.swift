@@ -280,8 +280,7 @@ extension Worker {
             if c.pointee.exchange.provider >= 0, !flushOpening(upstream) { return }
             return endUntilClose(upstream)
         }
-        targetStates[Int(u.pointee.stableTarget)].health.failed(nowMilliseconds: now)
-        metrics.upstreamError(route(c).pointee.metricID, .reset)
+        targetCutShort(u, .reset)
         cutShort(client, .cutShort)
     }
 
@@ -297,7 +296,7 @@ extension Worker {
         let client = u.pointee.client
         let c = clients.pointer(client)
         if !Failover.isRetryable(status: response.status) || response.status == 429 {
-            targetStates[Int(u.pointee.stableTarget)].health.succeeded()
+            targetStates[Int(u.pointee.stableTarget)].health.answered()
         }
         // Its counters come while the response is sent.
         metrics.fetch(route: route(c).pointee.metricID)
