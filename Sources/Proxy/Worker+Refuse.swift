@@ -54,6 +54,7 @@ extension Worker {
         describeForAudit(index)
         var writer = HeadWriter(out, capacity: Self.ownBodyOffset)
         writer.append(status: status)
+        date.append(to: &writer, unixNanoseconds: realtime)
         if status != 204 {
             writer.append("content-type", contentType)
             writer.append("content-length", decimal: UInt64(bodyCount))
@@ -128,6 +129,7 @@ extension Worker {
                 status: status, code: code, message: message, style: style, requestID: requestID, &body)
             var writer = HeadWriter(out, capacity: Self.ownBodyOffset)
             writer.append(status: status)
+            date.append(to: &writer, unixNanoseconds: realtime)
             writer.append("content-type", "application/json")
             writer.append("content-length", decimal: UInt64(body.count))
             writer.append("x-request-id: ")
