@@ -36,6 +36,8 @@ struct ClientConnection: BitwiseCopyable {
     var outbound = Buffer.empty
     /// Bytes in the kernel that the client had not taken when its deadline was moved.
     var unsentMark: Int32 = 0
+    /// How often that is still looked at before the client counts as stuck.
+    var unsentLooks: UInt8 = 0
     /// When `timer` fires. The deadline itself may be later: it is looked at only then.
     var timerAt: UInt64 = 0
     /// Monotonic milliseconds; `noDeadline` = none.
