@@ -11,8 +11,9 @@ public enum HTTPDate {
     /// - Parameter unixSeconds: since 1970-01-01 UTC; not after the year 9999.
     public static func write(unixSeconds: UInt64, into p: UnsafeMutablePointer<UInt8>) {
         func digits(_ value: UInt64, _ at: Int, _ count: Int) {
-            var rest = value
-            for i in stride(from: at + count - 1, through: at, by: -1) {
+            var (rest, i) = (value, at + count)
+            while i > at {
+                i -= 1
                 p[i] = 48 + UInt8(truncatingIfNeeded: rest % 10)
                 rest /= 10
             }
