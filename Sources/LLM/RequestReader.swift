@@ -26,6 +26,8 @@ public struct RequestReader: BitwiseCopyable, Sendable {
     public private(set) var modelCount: UInt32 = 0
     /// It is there more than once with different values. To be refused: whoever reads on may take another one.
     public private(set) var modelsDisagree = false
+    /// There is a list of models to be asked if the named one fails: OpenRouter's `models`, LiteLLM's `fallbacks`.
+    public private(set) var namesOtherModels = false
     /// The name is longer than `modelCapacity`, so no model's.
     public private(set) var modelIsTooLong = false
     /// Where the last model's name stands, quotes included; nil if `model` is missing or no string.
@@ -188,6 +190,7 @@ public struct RequestReader: BitwiseCopyable, Sendable {
                 if found.place == UInt8(FG_LLM_REQUEST_INPUT) { inputStart = 0 }
                 if found.place == UInt8(FG_LLM_PAGES) { documents.beginList(isNested: walk.depth > 2) }
                 if found.place == UInt8(FG_LLM_TOOLS) { hasTools = true }
+                if found.place == UInt8(FG_LLM_OTHER_MODELS) { namesOtherModels = true }
             case .end: break
             }
         }

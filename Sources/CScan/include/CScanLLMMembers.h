@@ -305,6 +305,7 @@ static inline uint8_t fg_llm_request_member(const uint8_t *p, size_t n) {
         FG_LLM_NAME("stream", FG_LLM_REQUEST_STREAM)
         FG_LLM_NAME("system", FG_LLM_PROMPT)
         FG_LLM_NAME("prompt", FG_LLM_TEXTS)
+        FG_LLM_NAME("models", FG_LLM_OTHER_MODELS)
         return 0;
     case 7:
         FG_LLM_NAME("best_of", FG_LLM_BEST_OF)
@@ -314,6 +315,9 @@ static inline uint8_t fg_llm_request_member(const uint8_t *p, size_t n) {
         FG_LLM_NAME("messages", FG_LLM_PROMPT)
         FG_LLM_NAME("contents", FG_LLM_PROMPT)
         FG_LLM_NAME("document", FG_LLM_DOCUMENT)
+        return 0;
+    case 9:
+        FG_LLM_NAME("fallbacks", FG_LLM_OTHER_MODELS)
         return 0;
     case 10:
         FG_LLM_NAME("max_tokens", FG_LLM_MAX_TOKENS)
