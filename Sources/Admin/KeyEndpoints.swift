@@ -146,8 +146,10 @@ extension AdminAPI {
     private static func updateKey(_ context: HandlerContext, _ request: AdminRequest) throws(AdminFailure)
         -> AdminResponse
     {
+        let body = try BodyReader(request, shape: .keyPatch)
+        try body.checkUnchanged("key_id", request.pathValues[0])
         let patch = try KeyJSON.patch(
-            BodyReader(request, shape: .keyPatch), offsetMinutes: context.offsetMinutes,
+            body, offsetMinutes: context.offsetMinutes,
             nowMilliseconds: HandlerContext.nowMilliseconds())
         let key = try changeKey(context, request) { (id) throws(AdminFailure) in
             try context.write { writer throws(StoreError) in try writer.updateKey(id, patch) }

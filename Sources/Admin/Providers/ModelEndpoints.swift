@@ -98,7 +98,9 @@ extension AdminAPI {
     {
         let body = try BodyReader(request, shape: .aliasPatch)
         let changed = try context.exclusivelyProviders { () throws(AdminFailure) in
-            let new = try AliasJSON.apply(body, to: try checkedAlias(request, context))
+            let old = try checkedAlias(request, context)
+            try body.checkUnchanged("name", old.name)
+            let new = try AliasJSON.apply(body, to: old)
             let stored = try context.write { writer throws(StoreError) in try writer.updateAlias(new) }
             guard let stored else { throw .notFound("alias", new.name) }
             return stored

@@ -93,9 +93,11 @@ extension AdminAPI {
     private static func setPrice(_ context: HandlerContext, _ request: AdminRequest) throws(AdminFailure)
         -> AdminResponse
     {
+        let body = try BodyReader(request, shape: .price)
+        try body.checkUnchanged("provider", request.pathValues[0])
+        try body.checkUnchanged("model", request.pathValues[1])
         let new = try PriceJSON.decode(
-            BodyReader(request, shape: .price), provider: PriceJSON.provider(request.pathValues[0]),
-            model: request.pathValues[1])
+            body, provider: PriceJSON.provider(request.pathValues[0]), model: request.pathValues[1])
         let stored = try context.exclusivelyProviders { () throws(AdminFailure) in
             if request.headers["if-match"] != nil {
                 let old = try price(request, context)
