@@ -29,6 +29,9 @@ struct ObjectShape: Sendable {
     /// JSON Schema of texts without control characters.
     static let plainPattern = #""pattern":"^[^\\u0000-\\u001f\\u007f]*$""#
 
+    /// What no path pattern holds, for a class of characters in a pattern.
+    static let notInPath = #"\\u0000-\\u0020\\u007f-\\uffff?#\\\\"#
+
     /// JSON Schema of one of the given words.
     static func words(_ words: [String], default value: String? = nil) -> String {
         let list = words.map { "\"\($0)\"" }.joined(separator: ",")

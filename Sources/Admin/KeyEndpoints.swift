@@ -47,7 +47,7 @@ extension AdminAPI {
         Endpoint(
             method: "PATCH", path: "/admin/keys/{key_id}", operationID: "updateKey", tag: "keys",
             summary: "Changes the members that are given.", body: .init(schemaName: "KeyPatch"),
-            answers: [.json("The changed key.", schema: keySchema)], failures: [400, 404, 412, 415, 422],
+            answers: [.json("The changed key.", schema: keySchema)], failures: [400, 404, 409, 412, 415, 422],
             takesIfMatch: true,
             handler: .quick(updateKey)),
         Endpoint(

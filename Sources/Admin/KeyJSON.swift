@@ -63,7 +63,8 @@ enum KeyJSON {
     /// A family, a path pattern, or everything.
     static let permissionSchema: String = {
         let words = (families + ["*"]).map { "\"\($0)\"" }.joined(separator: ",")
-        return #"{"anyOf":[{"enum":[\#(words)]},{"type":"string","pattern":"^/","maxLength":1024}]}"#
+        return #"{"anyOf":[{"enum":[\#(words)]},{"type":"string","pattern":"^/[^\#(ObjectShape.notInPath)]*$","#
+            + #""maxLength":1024}]}"#
     }()
 
     /// A key as answers show it. The key itself is in none but the answers that make it.

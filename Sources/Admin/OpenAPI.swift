@@ -194,7 +194,7 @@ enum OpenAPI {
                 "properties",
                 .members(
                     shape.fields.map { ($0.name, described($0.schema, $0.description)) }
-                        + shape.ignored.map { ($0, described(#"{"readOnly":true}"#, "As answers have it; ignored.")) })
+                        + shape.ignored.map { ($0, described("{}", "As answers have it; ignored.")) })
             ),
             ("additionalProperties", false),
         ])

@@ -101,14 +101,16 @@ extension AdminAPI {
         throws(AdminFailure)
     {
         var judged = route
+        var passed: [String] = []
         while let problem = gateway.validate(judged) {
             let field = problem.field
             let (now, before) = (RouteJSON.encode(route, offsetMinutes: 0), RouteJSON.encode(old, offsetMinutes: 0))
             let mayStay = !route.isActive || RouteCheck.formerFields(route).contains { $0.field == field }
             // With something harmless in its place, what else may be wrong comes to light.
-            guard now[field] == before[field], mayStay, RouteJSON.reset(field, &judged) else {
+            guard now[field] == before[field], mayStay, !passed.contains(field), RouteJSON.reset(field, &judged) else {
                 throw .badField(field, problem.message)
             }
+            passed.append(field)
         }
     }
 

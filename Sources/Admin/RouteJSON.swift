@@ -16,7 +16,7 @@ extension ObjectShape {
                 "description", #"{"type":["string","null"],"maxLength":4096,\#(ObjectShape.plainPattern)}"#,
                 "For people."),
             .init(
-                "match_path", #"{"type":"string","maxLength":2048,"pattern":"^[/*][^\\u0000-\\u0020\\u007f?#]*$"}"#,
+                "match_path", #"{"type":"string","maxLength":2048,"pattern":"^[/*][^\#(notInPath)]*$"}"#,
                 "Pattern over the whole path: * and ** match any characters, {name} one segment.", required: true),
             .init(
                 "match_method",

@@ -45,7 +45,7 @@ extension AdminAPI {
         Endpoint(
             method: "PATCH", path: "/admin/aliases/{alias}", operationID: "updateAlias", tag: "providers",
             summary: "Changes the members that are given.", body: .init(schemaName: "AliasPatch"),
-            answers: [.json("The changed alias.", schema: aliasSchema)], failures: [400, 404, 412, 415, 422],
+            answers: [.json("The changed alias.", schema: aliasSchema)], failures: [400, 404, 409, 412, 415, 422],
             takesIfMatch: true, handler: .quick(updateAlias)),
         Endpoint(
             method: "DELETE", path: "/admin/aliases/{alias}", operationID: "deleteAlias", tag: "providers",

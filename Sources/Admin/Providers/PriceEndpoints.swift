@@ -43,7 +43,7 @@ extension AdminAPI {
             method: "PUT", path: "/admin/prices/{provider}/{model}", operationID: "setPrice", tag: "providers",
             summary: "Sets the price that a provider (* for any) has for a model, new or not.",
             body: .init(schemaName: "PriceInput"), answers: [.json("The price.", schema: priceSchema)],
-            failures: [400, 404, 412, 415, 422], takesIfMatch: true, handler: .quick(setPrice)),
+            failures: [400, 404, 409, 412, 415, 422], takesIfMatch: true, handler: .quick(setPrice)),
         Endpoint(
             method: "DELETE", path: "/admin/prices/{provider}/{model}", operationID: "deletePrice", tag: "providers",
             summary: "Deletes a price; what was charged by it stays as it was.",
