@@ -268,7 +268,7 @@ private final class RunningGateway {
         let running = try RunningGateway([])
         let response = try running.client().exchange("GET /health", key: nil)
         #expect(response.status == 200)
-        #expect(try JSONValue(parsing: response.body) == ["status": "ok"])
+        #expect(try JSONValue(parsing: response.body) == ["status": "ok", "name": "FastGate"])
         #expect(running.audit().accepted.isEmpty)
     }
 
