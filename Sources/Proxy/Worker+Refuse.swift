@@ -157,7 +157,8 @@ extension Worker {
     mutating func answerHealth(_ index: UInt32) {
         var body = HeadWriter(out + Self.ownBodyOffset, capacity: Self.ownBodyRoom)
         let isEnding = isDraining && !isHandingOver
-        body.append(isEnding ? "{\"status\":\"draining\"}" : "{\"status\":\"ok\"}")
+        body.append(isEnding ? "{\"status\":\"draining\"" : "{\"status\":\"ok\"")
+        body.append(UnsafePointer(current).pointee.texts.healthName)
         answer(index, status: isEnding ? 503 : 200, contentType: "application/json", body.count)
     }
 
