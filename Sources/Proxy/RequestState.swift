@@ -46,6 +46,8 @@ struct RequestState: BitwiseCopyable {
     var auditTail = Buffer.empty
     /// Of `auditTail`, how much is the URL.
     var targetURLLength: UInt32 = 0
+    /// What the answer's body is and whether all of it was kept: bits of `AuditEvent.Flags`. 0: nothing is kept.
+    var answerFlags: UInt16 = 0
     var requestID = RequestIDBytes()
 }
 

@@ -102,7 +102,7 @@ extension Worker {
                 requestTimeNanoseconds: c.pointee.exchange.requestTime, requestID: requestID(c), keyID: keyID,
                 sourcePath: sourcePath, method: Bytes(base + Int(head.methodOffset), Int(head.methodLength)),
                 userAgent: userAgent, ip: Bytes(UnsafePointer(p), ipLength), path: recorded.path,
-                requestHeaders: recorded.lines)
+                requestHeaders: recorded.lines, isStream: c.pointee.exchange.isStream)
             let size = AuditEncoder.acceptedSize(record)
             if let room = producer.reserve(size) {
                 AuditEncoder.encodeAccepted(c.pointee.exchange.auditID, record, into: room)
@@ -147,8 +147,8 @@ extension Worker {
     }
 
     /// The response has begun, and the exchange goes on beyond this turn: what the audit wants of its head goes into the
-    /// ring, so that an open stream holds no memory for it. Only where the end's record needs the head once more (a body
-    /// is stored as its encoding says), or the ring has no room, it moves into a buffer of the exchange.
+    /// ring, so that an open stream holds no memory for it. Only where the ring has no room it moves into a buffer of the
+    /// exchange.
     @inline(__always)
     mutating func keepAuditDescription(_ index: UInt32) {
         if auditScratchOwner != clients.token(kind: Kind.client, index) { return }
@@ -167,13 +167,14 @@ extension Worker {
         let record = FirstByteFields(
             firstResponseTimeNanoseconds: c.pointee.exchange.firstResponseTime,
             targetURL: Bytes(UnsafePointer(auditScratch), auditScratchURL),
-            responseHeaders: Bytes(UnsafePointer(auditScratch) + auditScratchURL, auditScratchCount - auditScratchURL))
+            responseHeaders: Bytes(UnsafePointer(auditScratch) + auditScratchURL, auditScratchCount - auditScratchURL),
+            isStream: c.pointee.exchange.isStream)
         if spilled.isEmpty, let room = producer.reserve(AuditEncoder.firstByteSize(record)) {
             AuditEncoder.encodeFirstByte(c.pointee.exchange.auditID, record, into: room)
             producer.commit()
             metrics.auditedFirstByte()
             c.pointee.exchange.firstByteIsAudited = true
-            if !current.pointee.policy.auditsBody { return }
+            return
         }
         pool.append(&c.pointee.exchange.auditTail, auditScratch, auditScratchCount)
         c.pointee.exchange.targetURLLength = UInt32(auditScratchURL)
@@ -185,6 +186,7 @@ extension Worker {
     mutating func describeForAudit(_ index: UInt32, _ p: UnsafePointer<UInt8>, _ response: ResponseHead) {
         auditScratchOwner = clients.token(kind: Kind.client, index)
         guard clients.pointer(index).pointee.exchange.isAudited else { return }
+        if current.pointee.policy.auditsBody { noteBody(clients.pointer(index), p, response) }
         var writer = HeadWriter(auditScratch, capacity: Self.auditScratchBytes)
         writeTargetURL(index, &writer)
         auditScratchURL = writer.count
@@ -242,19 +244,15 @@ extension Worker {
         }
         let error = c.pointee.exchange.error
         let message = error.message
-        let limit = current.pointee.policy.auditBodyMaxBytes
         let requestBody = c.pointee.exchange.request?.pointee.requestCapture ?? .empty
         let responseBody = c.pointee.exchange.request?.pointee.responseCapture ?? .empty
-        let isTruncated =
-            requestBody.isAllocated && c.pointee.exchange.requestReceived > UInt64(limit)
-            || responseBody.isAllocated && c.pointee.exchange.responseBytes > UInt64(limit)
         let record = CompletedFields(
             firstResponseTimeNanoseconds: c.pointee.exchange.firstResponseTime, responseTimeNanoseconds: recordedNow(c),
             requestSize: c.pointee.exchange.requestReceived, responseSize: c.pointee.exchange.responseBytes,
             streamChunks: c.pointee.exchange.hidesChunks
                 ? AuditEvent.unknownChunks : c.pointee.exchange.events.events &+ c.pointee.exchange.lines.lines,
             status: c.pointee.exchange.status, isStream: c.pointee.exchange.isStream,
-            flags: isTruncated ? AuditEvent.Flags.bodyTruncated : 0,
+            flags: bodyFlags(c),
             routeNumber: c.pointee.exchange.routeIndex < 0
                 ? 0 : UInt32(truncatingIfNeeded: route(c).pointee.metricID), targetURL: url,
             errorMessage: error == .none ? .empty : Bytes(message), responseHeaders: lines,
@@ -264,7 +262,7 @@ extension Worker {
             AuditEncoder.encodeCompleted(c.pointee.exchange.auditID, record, into: room)
             producer.commit()
         } else {
-            spill(size) { AuditEncoder.encodeCompleted(c.pointee.exchange.auditID, record, into: $0) }
+            spill(completed: record, c.pointee.exchange.auditID)
         }
         metrics.audit(completed: 1)
     }
@@ -282,75 +280,5 @@ extension Worker {
                 encode(UnsafeMutableRawPointer(buffer.baseAddress!))
                 count = size
             })
-    }
-
-    // MARK: Masking
-
-    /// Fields whose values are credentials.
-    private static var secretFields: HeaderMask {
-        HeaderMask().inserting(.authorization).inserting(.xAPIKey).inserting(.apiKey).inserting(.xGoogAPIKey)
-            .inserting(.cookie).inserting(.setCookie).inserting(.proxyAuthorization)
-    }
-
-    /// Field lines as the audit keeps them: credentials are not among them, only that they were there.
-    @inline(__always)
-    private func writeMasked(
-        _ p: UnsafePointer<UInt8>, _ fields: UnsafeMutablePointer<Field>, _ count: Int, _ writer: inout HeadWriter
-    ) {
-        var i = 0
-        while i < count {
-            let field = fields[i]
-            i &+= 1
-            let start = Int(field.nameOffset)
-            if Self.secretFields.contains(field.id) || SecretName.isSecret(p + start, field) {
-                writer.append(p + start, Int(field.nameLength))
-                writer.append(": ***\r\n")
-            } else {
-                writer.append(p + start, Int(field.valueOffset) &+ Int(field.valueLength) &- start)
-                writer.append("\r\n")
-            }
-        }
-    }
-
-    // MARK: Bodies
-
-    /// Keeps of a held body what is here of it and not yet kept: what is kept is always its beginning.
-    mutating func captureRequestBody(_ c: UnsafeMutablePointer<ClientConnection>) {
-        guard current.pointee.policy.auditsBody else { return }
-        let body = body(c)
-        let kept = c.pointee.exchange.requestCapture.count
-        guard body.count > kept else { return }
-        captureRequest(c, body.pointer.unsafelyUnwrapped + kept, body.count - kept)
-    }
-
-    mutating func captureRequest(_ c: UnsafeMutablePointer<ClientConnection>, _ p: UnsafePointer<UInt8>, _ n: Int) {
-        guard current.pointee.policy.auditsBody else { return }
-        let room = current.pointee.policy.auditBodyMaxBytes - c.pointee.exchange.requestCapture.count
-        if room > 0 { pool.append(&c.pointee.exchange.requestCapture, p, min(n, room)) }
-    }
-
-    mutating func captureResponse(_ c: UnsafeMutablePointer<ClientConnection>, _ p: UnsafePointer<UInt8>, _ n: Int) {
-        // Of a stream that was open when the setting came nothing is kept: it would not be the beginning.
-        guard c.pointee.exchange.request != nil else { return }
-        let room = current.pointee.policy.auditBodyMaxBytes - c.pointee.exchange.responseCapture.count
-        if room > 0 { pool.append(&c.pointee.exchange.responseCapture, p, min(n, room)) }
-    }
-}
-
-/// Names that say themselves that their value is a credential, whoever made them up.
-enum SecretName {
-    /// `x-…-token`, `…-secret`, `…-api-key`, `…-password` in any case.
-    @inline(__always)
-    static func isSecret(_ name: UnsafePointer<UInt8>, _ field: Field) -> Bool {
-        if field.id.rawValue != 0 { return false }
-        let n = Int(field.nameLength)
-        return ends(name, n, "token") || ends(name, n, "secret") || ends(name, n, "api-key")
-            || ends(name, n, "password") || ends(name, n, "apikey")
-    }
-
-    @inline(__always)
-    private static func ends(_ name: UnsafePointer<UInt8>, _ n: Int, _ suffix: StaticString) -> Bool {
-        let m = suffix.utf8CodeUnitCount
-        return n >= m && equalsIgnoringCase(name + (n - m), m, suffix)
     }
 }

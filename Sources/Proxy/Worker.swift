@@ -83,6 +83,8 @@ struct Worker: ~Copyable {
     let workerCount: Int
     /// This worker's share of `limits.max_buffered_bytes`.
     var bufferLimit = Int.max
+    /// How much of an event stream the audit records at most, see `streamCaptureBytes(limit:headBytes:ringCapacity:)`.
+    var streamCaptureBytes = 0
     var reclaimCursor: UInt32 = 0
     var poller: Poller
     var clients: Slab<ClientConnection>
@@ -372,6 +374,9 @@ struct Worker: ~Copyable {
         currentHolder = holder
         current = snapshot.view
         bufferLimit = max(snapshot.view.pointee.policy.maxBufferedBytes / workerCount, 1 << 16)
+        streamCaptureBytes = Self.streamCaptureBytes(
+            limit: snapshot.view.pointee.policy.auditBodyMaxBytes,
+            headBytes: Int(snapshot.view.pointee.policy.messageLimits.maxHeadBytes), ringCapacity: ringCapacity)
         if !isFirst {
             let isOtherTLS = holders.pointer(previous).pointee.tlsNumber != snapshot.view.pointee.tls.number
             releaseSnapshot(previous)

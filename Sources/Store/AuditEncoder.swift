@@ -33,7 +33,7 @@ public enum AuditEncoder {
     /// Writes `acceptedSize(fields)` bytes at `p`, which needs no alignment.
     @inlinable
     public static func encodeAccepted(_ id: AuditID, _ fields: AcceptedFields, into p: UnsafeMutableRawPointer) {
-        writeHeader(AuditEvent.Kind.accepted, 0, id, p)
+        writeHeader(AuditEvent.Kind.accepted, fields.isStream ? AuditEvent.Flags.stream : 0, id, p)
         var at = p + AuditEvent.headerSize
         store(fields.requestTimeNanoseconds, &at)
         short(fields.requestID, &at)
@@ -55,7 +55,7 @@ public enum AuditEncoder {
     /// Writes `firstByteSize(fields)` bytes at `p`.
     @inlinable
     public static func encodeFirstByte(_ id: AuditID, _ fields: FirstByteFields, into p: UnsafeMutableRawPointer) {
-        writeHeader(AuditEvent.Kind.firstByte, 0, id, p)
+        writeHeader(AuditEvent.Kind.firstByte, fields.isStream ? AuditEvent.Flags.stream : 0, id, p)
         var at = p + AuditEvent.headerSize
         store(fields.firstResponseTimeNanoseconds, &at)
         long(fields.targetURL, &at)

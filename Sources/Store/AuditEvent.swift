@@ -15,11 +15,13 @@ import Reactor
     public var path: Bytes
     /// Raw `Name: value\r\n` lines, secrets already masked.
     public var requestHeaders: Bytes
+    /// The head says already that a stream is asked for.
+    public var isStream: Bool
 
     @inlinable
     public init(
         requestTimeNanoseconds: UInt64, requestID: Bytes, keyID: Bytes, sourcePath: Bytes, method: Bytes,
-        userAgent: Bytes, ip: Bytes, path: Bytes, requestHeaders: Bytes
+        userAgent: Bytes, ip: Bytes, path: Bytes, requestHeaders: Bytes, isStream: Bool = false
     ) {
         self.requestTimeNanoseconds = requestTimeNanoseconds
         self.requestID = requestID
@@ -30,6 +32,7 @@ import Reactor
         self.ip = ip
         self.path = path
         self.requestHeaders = requestHeaders
+        self.isStream = isStream
     }
 }
 
@@ -40,12 +43,17 @@ import Reactor
     public var targetURL: Bytes
     /// Raw `Name: value\r\n` lines, secrets already masked.
     public var responseHeaders: Bytes
+    public var isStream: Bool
 
     @inlinable
-    public init(firstResponseTimeNanoseconds: UInt64, targetURL: Bytes = .empty, responseHeaders: Bytes = .empty) {
+    public init(
+        firstResponseTimeNanoseconds: UInt64, targetURL: Bytes = .empty, responseHeaders: Bytes = .empty,
+        isStream: Bool = false
+    ) {
         self.firstResponseTimeNanoseconds = firstResponseTimeNanoseconds
         self.targetURL = targetURL
         self.responseHeaders = responseHeaders
+        self.isStream = isStream
     }
 }
 
@@ -128,9 +136,20 @@ public enum AuditEvent {
         public static let providerKeyState: UInt8 = 5
     }
 
+    /// Bits of the common header.
     public enum Flags {
-        /// A captured body is only the start of the whole.
-        public static let bodyTruncated: UInt16 = 1 << 0
+        /// Of a completed record: a captured body is only the start of the whole.
+        @inlinable public static var bodyTruncated: UInt16 { 1 << 0 }
+        /// Of a completed record: the bits that follow say what the response's body is. Where it is not set, a version
+        /// has written the record that left that to the recorded headers.
+        @inlinable public static var bodyIsDescribed: UInt16 { 1 << 1 }
+        @inlinable public static var gzip: UInt16 { 1 << 2 }
+        @inlinable public static var deflate: UInt16 { 1 << 3 }
+        @inlinable public static var eventStream: UInt16 { 1 << 4 }
+        /// The captured response body is only the start of the whole.
+        @inlinable public static var responseTruncated: UInt16 { 1 << 5 }
+        /// Of an accepted or a first-byte record: the exchange is known to be a stream. Not set by FastGate 0.1.
+        @inlinable public static var stream: UInt16 { 1 << 6 }
     }
 
     public static let version: UInt8 = 1
@@ -148,17 +167,19 @@ public enum AuditEvent {
         let id = AuditID(
             high: UInt64(littleEndian: base.loadUnaligned(fromByteOffset: 8, as: UInt64.self)),
             low: UInt64(littleEndian: base.loadUnaligned(fromByteOffset: 16, as: UInt64.self)))
+        let flags = UInt16(littleEndian: base.loadUnaligned(fromByteOffset: 2, as: UInt16.self))
         var reader = FieldReader(base: base, position: Self.headerSize, end: payload.count)
         switch base.load(as: UInt8.self) {
         case Kind.accepted:
             let fields = AcceptedFields(
                 requestTimeNanoseconds: reader.integer(), requestID: reader.short(), keyID: reader.short(),
                 sourcePath: reader.short(), method: reader.short(), userAgent: reader.short(), ip: reader.short(),
-                path: reader.long(), requestHeaders: reader.long())
+                path: reader.long(), requestHeaders: reader.long(), isStream: flags & Flags.stream != 0)
             guard !reader.failed else { return nil }
             self = .accepted(id, fields)
         case Kind.firstByte:
-            var fields = FirstByteFields(firstResponseTimeNanoseconds: reader.integer())
+            var fields = FirstByteFields(
+                firstResponseTimeNanoseconds: reader.integer(), isStream: flags & Flags.stream != 0)
             if !reader.isAtEnd {
                 fields.targetURL = reader.long()
                 fields.responseHeaders = reader.long()
@@ -173,7 +194,7 @@ public enum AuditEvent {
                 errorMessage: reader.long(), responseHeaders: reader.long(), requestBody: reader.long(),
                 responseBody: reader.long())
             guard !reader.failed else { return nil }
-            fields.flags = UInt16(littleEndian: base.loadUnaligned(fromByteOffset: 2, as: UInt16.self))
+            fields.flags = flags
             fields.routeNumber = UInt32(littleEndian: base.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
             self = .completed(id, fields)
         case Kind.usage: self = .usage(id, reader.rest())

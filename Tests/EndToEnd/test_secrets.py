@@ -1,5 +1,6 @@
 """Key material is in no database, ring, log or answer: only its hash and hint."""
 
+import json
 import re
 from pathlib import Path
 
@@ -66,6 +67,54 @@ def test_secrets_are_nowhere_on_disk(make_site):
     search()
 
 
+SECRET_NAMES = (
+    "Ocp-Apim-Subscription-Key X-Custom-Key key x-auth-token private-token X-Vault-Token CF-Access-Client-Secret "
+    "X-Goog-Iam-Authorization-Token X-Password x-apikey my_api_key X-Auth Authentication x-client-credentials Cookie2 "
+    "cf-access-jwt-assertion"
+).split()
+PLAIN_NAMES = (
+    "Idempotency-Key Sec-WebSocket-Key x-ratelimit-remaining-tokens x-cache-key surrogate-key x-stainless-package-version "
+    "openai-organization x-keyboard x-author"
+).split()
+
+
+def test_recorded_headers_do_not_hold_secrets(site):
+    """Whatever a header is called: its name says whether its value is a secret."""
+    site.route()
+    theirs = [(f"up-{name}", "their-secret-77") for name in SECRET_NAMES] + [("x-ratelimit-limit-tokens", "40")]
+    site.upstream.handler = lambda exchange: exchange.answer(200, b"{}", headers=theirs)
+    ours = [(name, "our-secret-55") for name in SECRET_NAMES] + [(name, "plain-55") for name in PLAIN_NAMES]
+    row = site.gateway.audit(site.call("GET", "/", headers=ours).request_id)
+    assert "our-secret" not in repr(row) and "their-secret" not in repr(row)
+    sent, got = json.loads(row["request_headers"]), json.loads(row["response_headers"])
+    assert {name: sent[name] for name in SECRET_NAMES} == dict.fromkeys(SECRET_NAMES, "***")
+    assert {name: sent[name] for name in PLAIN_NAMES} == dict.fromkeys(PLAIN_NAMES, "plain-55")
+    assert got["up-X-Custom-Key"] == "***" and got["x-ratelimit-limit-tokens"] == "40"
+
+
+def test_a_key_among_websocket_protocols_is_not_recorded(site):
+    """Browsers, which can send no header of their own, have their keys there."""
+    site.route()
+
+    def switch(exchange):
+        protocol = ("Sec-WebSocket-Protocol", "realtime")
+        exchange.head(101, [("Connection", "Upgrade"), ("Upgrade", "websocket"), protocol], reason="Switching Protocols")
+
+    site.upstream.handler = switch
+    offered = "realtime, openai-insecure-api-key.sk-proj-SECRET55 , openai-beta.realtime-v1"
+    headers = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Protocol", offered)]
+    with site.connect() as connection:
+        connection.send(site.bytes("GET", "/v1/realtime", headers))
+        response = connection.read_head("GET")
+        assert response.status == 101
+    # The upstream gets it, the audit does not.
+    assert site.upstream.requests[0].header("sec-websocket-protocol") == offered
+    row = site.gateway.audit(response.request_id)
+    kept = json.loads(row["request_headers"])["Sec-WebSocket-Protocol"]
+    assert kept == "realtime, openai-insecure-api-key.***, openai-beta.realtime-v1"
+    assert json.loads(row["response_headers"])["Sec-WebSocket-Protocol"] == "realtime"
+
+
 def test_bodies_are_kept_as_configured(make_site):
     site = make_site({"proxy": {"audit_include_body": True, "audit_body_max_size": 100}})
     site.route()
@@ -97,8 +146,6 @@ def test_compressed_answers_are_stored_decoded(make_site):
 
 
 def test_streamed_answers_are_stored_merged(make_site):
-    import json
-
     site = make_site({"proxy": {"audit_include_body": True}})
     site.route()
     deltas = [

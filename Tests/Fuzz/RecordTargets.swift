@@ -17,14 +17,16 @@ func fuzzRecorded(_ input: Input) {
         check(value?.objectValue != nil, "no object: \(String(decoding: json.buffer, as: UTF8.self))")
     }
     let bytes = Bytes(GuardedMemory.other.place(body), body.count)
-    switch BodyText.response(bytes, headers: raw, limit: limit, arena: &arena) {
+    var content = BodyContent(headers: raw)
+    content.isCut = input.choice & 8 != 0
+    switch BodyText.response(bytes, content, limit: limit, arena: &arena) {
     case .none: break
     case .text(let text):
         check(text.count <= limit + 4, "\(text.count) bytes where \(limit) may be stored")
         check(String(validating: text.buffer, as: UTF8.self) != nil, "text that is none")
     case .blob(let blob): check(blob.count <= limit + 4, "\(blob.count) bytes where \(limit) may be stored")
     }
-    _ = BodyText.streamChunks(bytes, headers: raw)
+    _ = BodyText.streamChunks(bytes, content)
     if let merged = StreamMerge.merged(bytes.buffer) {
         check((try? JSONValue(parsing: Array(merged.utf8)))?.objectValue != nil, "no object: \(merged)")
     }

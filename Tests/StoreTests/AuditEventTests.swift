@@ -98,6 +98,33 @@ struct AuditEventTests {
         }
     }
 
+    /// Rings that an earlier version left have no such bit.
+    @Test(arguments: [false, true]) func theFirstRecordsKnowWhetherItIsAStream(isStream: Bool) {
+        var head = accepted()
+        head.isStream = isStream
+        var begun = firstByte()
+        begun.isStream = isStream
+        let records = [
+            encoded(AuditEncoder.acceptedSize(head)) { AuditEncoder.encodeAccepted(id, head, into: $0) },
+            encoded(AuditEncoder.firstByteSize(begun)) { AuditEncoder.encodeFirstByte(id, begun, into: $0) },
+        ]
+        for var record in records {
+            #expect(decodedIsStream(record) == isStream)
+            (record[2], record[3]) = (0, 0)
+            #expect(decodedIsStream(record) == false)
+        }
+    }
+
+    private func decodedIsStream(_ record: [UInt8]) -> Bool? {
+        record.withUnsafeBytes { payload in
+            switch AuditEvent(decoding: payload) {
+            case .accepted(_, let read): read.isStream
+            case .firstByte(_, let read): read.isStream
+            default: nil
+            }
+        }
+    }
+
     private func firstByte() -> FirstByteFields {
         FirstByteFields(
             firstResponseTimeNanoseconds: 77, targetURL: keeper.bytes("http://t"), responseHeaders: keeper.bytes("H: v")

@@ -9,7 +9,8 @@ struct CompressedChunksTests {
         let keeper = ByteKeeper()
         return withExtendedLifetime(keeper) {
             BodyText.streamChunks(
-                keeper.bytes(body), headers: keeper.bytes("content-type: \(type)\r\ncontent-encoding: \(coding)\r\n"))
+                keeper.bytes(body),
+                BodyContent(headers: keeper.bytes("content-type: \(type)\r\ncontent-encoding: \(coding)\r\n")))
         }
     }
 

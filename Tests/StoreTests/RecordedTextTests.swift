@@ -151,7 +151,7 @@ struct BodyTextTests {
     private func stored(_ body: [UInt8], headers: String, limit: Int = 10_240) -> BodyText.Stored {
         var arena = Arena()
         let result = BodyText.response(
-            keeper.bytes(body), headers: keeper.bytes(headers), limit: limit, arena: &arena)
+            keeper.bytes(body), BodyContent(headers: keeper.bytes(headers)), limit: limit, arena: &arena)
         // What lies in the arena goes with it.
         switch result {
         case .none: return .none

@@ -102,7 +102,8 @@ struct Exchange {
         let fields = AcceptedFields(
             requestTimeNanoseconds: requestTime, requestID: keeper.bytes("req_\(id.low)"), keyID: keeper.bytes(key),
             sourcePath: keeper.bytes(source), method: keeper.bytes(method), userAgent: keeper.bytes(userAgent),
-            ip: keeper.bytes("192.0.2.1"), path: keeper.bytes(path), requestHeaders: keeper.bytes(requestHeaders))
+            ip: keeper.bytes("192.0.2.1"), path: keeper.bytes(path), requestHeaders: keeper.bytes(requestHeaders),
+            isStream: isStream)
         guard let target = producer.reserve(AuditEncoder.acceptedSize(fields)) else { return false }
         AuditEncoder.encodeAccepted(id, fields, into: target)
         producer.commit()
@@ -113,7 +114,7 @@ struct Exchange {
         let keeper = ByteKeeper()
         let fields = FirstByteFields(
             firstResponseTimeNanoseconds: requestTime + 500_000, targetURL: keeper.bytes("http://upstream:1/v1"),
-            responseHeaders: keeper.bytes(responseHeaders))
+            responseHeaders: keeper.bytes(responseHeaders), isStream: isStream)
         guard let target = producer.reserve(AuditEncoder.firstByteSize(fields)) else { return false }
         AuditEncoder.encodeFirstByte(id, fields, into: target)
         producer.commit()

@@ -29,6 +29,8 @@ struct AuditBinder: ~Copyable {
         bindHeaders(row.accepted.requestHeaders, statement, base + 10)
         bindRepeated(row.firstByte.targetURL, .targetURL, parameters, base + 11)
         bindHeaders(row.firstByte.responseHeaders, statement, base + 12)
+        let isStream = row.accepted.isStream ? true : row.firstByte.isStream
+        repeated.bind(isStream ? 1 : 0, parameters, base + 13)
     }
 
     /// The parameters of `AuditStatements.Shape.brief`, with which those of `.full` begin; `base` is the first.
@@ -62,7 +64,7 @@ struct AuditBinder: ~Copyable {
         bindBody(BodyText.request(fields.requestBody, limit: bodyLimit), statement, base)
         bindHeaders(fields.responseHeaders, statement, base + 1)
         let response = BodyText.response(
-            fields.responseBody, headers: fields.responseHeaders, limit: bodyLimit, arena: &arena)
+            fields.responseBody, BodyContent(of: fields), limit: bodyLimit, arena: &arena)
         bindBody(response, statement, base + 2)
     }
 
@@ -133,8 +135,8 @@ struct AuditBinder: ~Copyable {
     private func bindCompressedChunks(
         _ fields: borrowing CompletedFields, _ parameters: Parameters, _ parameter: Int32
     ) {
-        let isWhole = fields.flags & AuditEvent.Flags.bodyTruncated == 0
-        if isWhole, let count = BodyText.streamChunks(fields.responseBody, headers: fields.responseHeaders) {
+        let content = BodyContent(of: fields)
+        if !content.isCut, let count = BodyText.streamChunks(fields.responseBody, content) {
             repeated.bind(Int64(count), parameters, parameter)
         } else if unknownChunksAreNull {
             repeated.bindNull(parameters, parameter)

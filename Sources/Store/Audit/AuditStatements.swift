@@ -15,7 +15,7 @@ enum AuditStatements {
                 [
                     "id", "request_id", "api_key", "source_path", "method", "path", "request_time",
                     "first_response_time", "user_agent", "ip_address", "request_headers", "target_url",
-                    "response_headers",
+                    "response_headers", "is_stream",
                 ]
             case .brief: Array(allColumns[..<19])
             case .full: Array(allColumns[..<23])
@@ -24,7 +24,7 @@ enum AuditStatements {
 
         var columnCount: Int32 {
             switch self {
-            case .open: 13
+            case .open: 14
             case .brief: 19
             case .full: 23
             }
@@ -88,7 +88,8 @@ enum AuditStatements {
     }()
 
     static let firstByte = """
-        UPDATE audit_logs SET first_response_time = ?2, target_url = ?3, response_headers = ?4
+        UPDATE audit_logs SET first_response_time = ?2, target_url = ?3, response_headers = ?4,
+            is_stream = max(is_stream, ?5)
         WHERE id = ?1 AND first_response_time IS NULL AND response_time IS NULL
         """
 

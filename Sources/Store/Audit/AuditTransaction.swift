@@ -176,6 +176,7 @@ struct AuditTransaction: ~Copyable {
         binder.bindTime(fields.firstResponseTimeNanoseconds, update.handle, 2)
         binder.bindOptionalText(fields.targetURL, update.handle, 3)
         binder.bindHeaders(fields.responseHeaders, update.handle, 4)
+        update.bind(5, fields.isStream)
         try update.run()
     }
 

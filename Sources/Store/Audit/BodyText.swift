@@ -17,21 +17,18 @@ enum BodyText {
     /// A body as it was sent.
     static func request(_ body: Bytes, limit: Int) -> Stored { stored(body, limit: limit) }
 
-    /// A response's body: decoded if it is gzip or deflate, merged if it is an OpenAI-style event stream. What is
-    /// made anew is kept in `arena`.
-    static func response(_ body: Bytes, headers: Bytes, limit: Int, arena: inout Arena) -> Stored {
-        guard body.count > 0 else { return .none }
-        let isStream = HeaderText.value(of: "content-type", in: headers).map(isEventStream) ?? false
+    /// A response's body: decoded if it is gzip or deflate, merged if it is an OpenAI-style event stream, and of that
+    /// `limit` bytes. What is made anew is kept in `arena`.
+    static func response(_ body: Bytes, _ content: BodyContent, limit: Int, arena: inout Arena) -> Stored {
+        guard body.count > 0, limit > 0 else { return .none }
         var decoded: [UInt8]?
-        if let encoding = HeaderText.value(of: "content-encoding", in: headers),
-            let coding = Inflater.Coding(contentEncoding: encoding)
-        {
-            decoded = Inflater.decode(body, coding, limit: isStream ? max(limit, streamDecodeLimit) : limit)
-        }
-        if isStream {
+        let most = content.isEventStream ? max(limit, streamDecodeLimit) : limit
+        if let coding = content.coding { decoded = Inflater.decode(body, coding, limit: most) }
+        if content.isEventStream {
+            let isCut = content.isCut || decoded.map { $0.count >= most } ?? false
             let merged =
-                decoded.map { bytes in bytes.withUnsafeBytes { StreamMerge.merged($0) } }
-                ?? StreamMerge.merged(body.buffer)
+                decoded.map { bytes in bytes.withUnsafeBytes { StreamMerge.merged($0, isCut: isCut, limit: limit) } }
+                ?? StreamMerge.merged(body.buffer, isCut: isCut, limit: limit)
             if let merged { decoded = Array(merged.utf8) }
         }
         guard let decoded else { return stored(body, limit: limit) }
@@ -40,26 +37,16 @@ enum BodyText {
     }
 
     /// The events, or the lines, of a compressed stream that was recorded whole; nil if they cannot be counted.
-    static func streamChunks(_ body: Bytes, headers: Bytes) -> Int? {
-        guard let type = HeaderText.value(of: "content-type", in: headers),
-            let encoding = HeaderText.value(of: "content-encoding", in: headers),
-            let coding = Inflater.Coding(contentEncoding: encoding),
-            let decoded = Inflater.decode(body, coding, limit: streamDecodeLimit), decoded.count < streamDecodeLimit
+    static func streamChunks(_ body: Bytes, _ content: BodyContent) -> Int? {
+        guard let coding = content.coding, let decoded = Inflater.decode(body, coding, limit: streamDecodeLimit),
+            decoded.count < streamDecodeLimit
         else { return nil }
-        guard isEventStream(type) else {
+        guard content.isEventStream else {
             return decoded.split(separator: 0x0A).count { line in line.contains { $0 > 0x20 } }
         }
         var count = 0
         decoded.withUnsafeBytes { bytes in ServerSentEvents.forEach(in: bytes) { _ in count += 1 } }
         return count
-    }
-
-    private static func isEventStream(_ contentType: Bytes) -> Bool {
-        let name = Bytes("text/event-stream")
-        guard let p = contentType.pointer, contentType.count >= name.count,
-            ByteScan.equalsIgnoringCase(Bytes(p, name.count), name)
-        else { return false }
-        return contentType.count == name.count || p[name.count] == UInt8(ascii: ";") || p[name.count] == 0x20
     }
 
     private static func stored(_ body: Bytes, limit: Int) -> Stored {

@@ -8,13 +8,26 @@ struct StreamMerge {
     /// the writer search long lists for every piece.
     static let maximumParts = 128
 
-    /// The merged answer as JSON text; nil if the stream is of another kind.
-    static func merged(_ body: UnsafeRawBufferPointer) -> String? {
+    /// The merged answer as JSON text; nil if the stream is of another kind. Where not all of the answer is in it, its first
+    /// member is `"truncated": true`.
+    ///
+    /// - Parameters:
+    ///   - isCut: `body` is only the start of the stream.
+    ///   - limit: bytes of the text. Contents, reasoning and arguments are shortened to fit, so that what comes behind them
+    ///     stays: finish_reason and usage. An answer that is too long without them is longer than the limit.
+    static func merged(_ body: UnsafeRawBufferPointer, isCut: Bool = false, limit: Int = .max) -> String? {
         var merge = StreamMerge()
+        merge.isTruncated = isCut
         ServerSentEvents.forEach(in: body) { data in merge.add(data) }
+        guard let text = merge.result?.serialized() else { return nil }
+        if text.utf8.count <= limit { return text }
+        merge.isTruncated = true
+        guard let marked = merge.result?.serialized() else { return nil }
+        merge.shorten(by: marked.utf8.count - limit)
         return merge.result?.serialized()
     }
 
+    private var isTruncated = false
     private var header = JSONObject()
     private var choices: [Choice] = []
     private var usage: JSONValue?
@@ -51,15 +64,65 @@ struct StreamMerge {
 
     private var result: JSONValue? {
         if choices.isEmpty && header.isEmpty {
-            if let response { return response }
-            return nil
+            guard let response = response?.objectValue else { return nil }
+            return .object(marked(response))
         }
-        var whole = header
+        var whole = marked(header)
         if header["object"]?.stringValue == "chat.completion.chunk" { whole["object"] = "chat.completion" }
         whole["choices"] = .array(choices.sorted { $0.index < $1.index }.map(\.value))
         if let usage { whole["usage"] = usage }
         if let error { whole["error"] = error }
         return .object(whole)
+    }
+
+    /// The mark stands first, where it is not cut off.
+    private func marked(_ object: JSONObject) -> JSONObject {
+        guard isTruncated else { return object }
+        var marked: JSONObject = JSONObject([("truncated", .bool(true))])
+        for member in object where member.name != "truncated" { marked[member.name] = member.value }
+        return marked
+    }
+
+    /// Takes `excess` bytes of JSON from the ends of the longest texts, all of them cut to one length.
+    private mutating func shorten(by excess: Int) {
+        var lengths: [Int] = []
+        for i in choices.indices { choices[i].forEachText { lengths.append(Self.jsonLength($0)) } }
+        lengths.sort()
+        var room = max(lengths.reduce(0, +) - excess, 0)
+        var longest = Int.max
+        for (i, length) in lengths.enumerated() {
+            let share = room / (lengths.count - i)
+            if length > share {
+                longest = share
+                break
+            }
+            room -= length
+        }
+        for i in choices.indices { choices[i].forEachText { Self.cut(&$0, to: longest) } }
+    }
+
+    /// Keeps so much of a text that it takes no more than `length` bytes of JSON.
+    private static func cut(_ text: inout String, to length: Int) {
+        var left = length
+        var end = text.utf8.startIndex
+        while end != text.utf8.endIndex {
+            left -= jsonLength(text.utf8[end])
+            if left < 0 { break }
+            end = text.utf8.index(after: end)
+        }
+        while end.samePosition(in: text.unicodeScalars) == nil { end = text.utf8.index(before: end) }
+        text.removeSubrange(end...)
+    }
+
+    private static func jsonLength(_ text: String) -> Int { text.utf8.reduce(0) { $0 + jsonLength($1) } }
+
+    /// Bytes of a byte in a JSON string, as `JSONText` writes it.
+    private static func jsonLength(_ byte: UInt8) -> Int {
+        switch byte {
+        case 0x22, 0x5C, 0x08, 0x09, 0x0A, 0x0C, 0x0D: 2
+        case ..<0x20: 6
+        default: 1
+        }
     }
 
     private struct ToolCall {
@@ -83,6 +146,15 @@ struct StreamMerge {
         var finishReason: JSONValue = .null
 
         init(index: Int) { self.index = index }
+
+        /// All that may be long.
+        mutating func forEachText(_ body: (inout String) -> Void) {
+            if content != nil { body(&content!) }
+            if plainText != nil { body(&plainText!) }
+            for i in texts.indices { body(&texts[i].text) }
+            for i in toolCalls.indices { body(&toolCalls[i].arguments) }
+            if functionCall != nil { body(&functionCall!.arguments) }
+        }
 
         mutating func add(_ piece: JSONValue) {
             if let reason = piece["finish_reason"], !reason.isNull { finishReason = reason }
