@@ -321,6 +321,12 @@ extension Worker {
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
         let key = providers.keys.pointer(Int(side.pointee.key))
         let apiType = providers.providers.pointer(Int(key.pointee.provider)).pointee.apiType
+        if side.pointee.asksForUsage, c.pointee.exchange.canReplay,
+            FaultClassifier.refusesUsageOption(status: Int(response.status), body: text)
+        {
+            askWithoutUsage(index, side)
+            return .over
+        }
         let fault = FaultClassifier.classify(apiType, status: Int(response.status), body: text)
         let wait = retryWait(p, response, text)
         if fault.mayBeRetried, failOver(index, side, AttemptOutcome(fault, inAnswer: false), wait) { return .over }
