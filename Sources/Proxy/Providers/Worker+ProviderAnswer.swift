@@ -308,6 +308,45 @@ extension Worker {
         if side.pointee.isReading { feed(side, p + known, n - known) }
     }
 
+    /// The stream ends with these `n` bytes of its body: true if it breaks off, for its API has a last event that has not
+    /// come. They are read here, and not again once they are out.
+    @inline(never)
+    mutating func breaksOff(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ p: UnsafePointer<UInt8>, _ n: Int
+    ) -> Bool {
+        let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
+        guard hasLastEvent(side), !isFiltered(c) else { return false }
+        observeProvider(c, p, n)
+        side.pointee.readAhead += n
+        return isUnfinished(side)
+    }
+
+    /// The stream has ended as HTTP says, and everything of it was read: true if it has broken off all the same.
+    func brokeOff(_ c: UnsafeMutablePointer<ClientConnection>) -> Bool {
+        let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
+        return hasLastEvent(side) && isUnfinished(side)
+    }
+
+    /// Ends an exchange whose stream broke off.
+    mutating func cutOff(_ upstream: UInt32) {
+        let client = upstreams.pointer(upstream).pointee.client
+        let c = clients.pointer(client)
+        let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
+        // It began to answer, and has said nothing: that is no answer, and costs nothing.
+        if !side.pointee.reader.contentSeen { side.pointee.isAnswered = false }
+        metrics.upstreamError(route(c).pointee.metricID, .reset)
+        cutShort(client, .cutShort)
+    }
+
+    func hasLastEvent(_ side: UnsafeMutablePointer<ProviderExchange>) -> Bool {
+        side.pointee.endpoint.endpoint.hasLastEvent && side.pointee.asksForStream && side.pointee.isReading
+            && !side.pointee.isCompressed
+    }
+
+    func isUnfinished(_ side: UnsafeMutablePointer<ProviderExchange>) -> Bool {
+        side.pointee.reader.framing == .sse && !side.pointee.reader.isFinished && side.pointee.reader.fault == .none
+    }
+
     // MARK: Errors
 
     /// An answer with an error status: whose fault it is decides what becomes of it.
