@@ -83,6 +83,16 @@ def test_what_a_provider_says_of_our_key_is_not_the_clients_to_see(make_provider
     assert response.json()["error"]["code"] == "no_healthy_key"
 
 
+def test_that_the_attempts_are_used_up_is_said(make_providers):
+    site = make_providers(config={"providers": {"max_attempts": 2}})
+    site.provider("pool", by_key({KEYS[0]: failing(401, "invalid_api_key"), KEYS[1]: failing(401, "invalid_api_key")}),
+                  keys=KEYS, models="m")
+    site.start()
+    error = site.ask("m").json()["error"]
+    assert error["code"] == "no_healthy_key" and "max_attempts" in error["message"]
+    assert site.ask("m").status == 200, "the third key was never tried"
+
+
 @pytest.mark.parametrize("strategy, expected", [("round_robin", {3}), ("first_available", {9, 0})])
 def test_keys_take_turns_by_the_providers_strategy(make_providers, strategy, expected):
     site = make_providers(workers=1)

@@ -58,9 +58,7 @@ extension ProviderTable {
     static let firstPauseMilliseconds: UInt64 = 200
 
     func next(_ set: CandidateSet, after attempts: AttemptsPointer, now: UInt64, random: UInt64) -> ProviderNext {
-        if attempts.pointee.count >= settings.maxAttempts || attempts.pointee.count >= ProviderAttempts.capacity {
-            return .nothing(retryAfterMilliseconds: 0)
-        }
+        if attempts.pointee.count >= attemptsAllowed { return .nothing(retryAfterMilliseconds: 0) }
         // Where others take what was usable a moment ago there may be another; not for ever.
         var tries = 0
         while tries < 8, let found = pick(set, attempts, now, random) {
@@ -73,6 +71,14 @@ extension ProviderTable {
                 pauseMilliseconds: 0)
         }
         return again(set, after: attempts, now: now)
+    }
+
+    private var attemptsAllowed: Int { min(settings.maxAttempts, ProviderAttempts.capacity) }
+
+    /// Whether there would be more to try, had the exchange not tried as much as it may.
+    func isOutOfAttempts(_ set: CandidateSet, after attempts: AttemptsPointer, now: UInt64) -> Bool {
+        guard attempts.pointee.count >= attemptsAllowed else { return false }
+        return (0..<set.count).contains { verdict(set, $0, attempts, now: now) == .usable }
     }
 
     /// Of the first group with a usable candidate one by the strategy; candidates whose provider has failed in this

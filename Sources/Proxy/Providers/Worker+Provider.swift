@@ -181,6 +181,14 @@ extension Worker {
         }
     }
 
+    /// Whether more keys or providers are left than the exchange may try.
+    func isOutOfAttempts(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>
+    ) -> Bool {
+        let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
+        return providers.isOutOfAttempts(candidates(c, side), after: side.attempts, now: now)
+    }
+
     private mutating func begin(
         _ index: UInt32, _ side: UnsafeMutablePointer<ProviderExchange>, candidate: Int, key: Int, isProbe: Bool
     ) {

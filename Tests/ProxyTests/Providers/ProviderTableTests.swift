@@ -233,6 +233,20 @@ struct ProviderTableTests {
                 == .nothing(retryAfterMilliseconds: 0))
     }
 
+    @Test func attemptsAreUsedUpOnlyWhereMoreIsLeft() throws {
+        let table = table(ProviderSet(providers: [provider("a")], keys: (0..<3).map { key("a", "\($0)") })) {
+            $0.providers.maxAttempts = 2
+        }
+        let set = try set(table, "m")
+        var attempts = ProviderAttempts()
+        attempts.append(attempted(0, 0, .keyInvalid))
+        #expect(!table.isOutOfAttempts(set, after: attempts, now: 1))
+        attempts.append(attempted(0, 1, .keyInvalid))
+        #expect(table.isOutOfAttempts(set, after: attempts, now: 1))
+        _ = table.keys[2].load.updateHealth { $0.disable(.invalid) }
+        #expect(!table.isOutOfAttempts(set, after: attempts, now: 1), "there is nothing else")
+    }
+
     @Test func coolingKeysAndOpenBreakersAreLeftOutAndSayWhenTheyAreBack() throws {
         let table = table(
             ProviderSet(providers: [provider("a")], keys: [key("a", "1"), key("a", "2") { $0.isEnabled = false }]))
