@@ -33,6 +33,10 @@ import Reactor
         }
     }
 
+    /// Its streams end with an event that says so, or with a chunk that says why: one that ends without has broken off. Of
+    /// chats many providers leave the end out.
+    public var hasLastEvent: Bool { self == .messages || self == .responses || self == .geminiStream }
+
     /// A stream of it can be asked for usage by `stream_options.include_usage`.
     @inlinable public var takesStreamOptions: Bool { self == .chatCompletions || self == .completions }
 

@@ -17,16 +17,16 @@ public enum FaultClassifier {
             var reader = AnswerReader(endpoint: .other, apiType: apiType, framing: .json)
             reader.feed(p, text.count)
             named = reader.namedFault
-            if status < 400 { return reader.fault == .none ? .none : said(named, text, reader.fault) }
+            if status < 400 { return reader.fault == .none ? .none : said(apiType, named, text, reader.fault) }
         }
         let byStatus = FaultNames.fault(status: status)
         switch status {
         case ..<400: return .none
-        case 400, 422: return said(named, text, named == .none ? byStatus : named)
+        case 400, 422: return said(apiType, named, text, named == .none ? byStatus : named)
         // Some have the model or the endpoint, but not for this key.
-        case 401: return named == .modelNotFound || lacksScope(text) ? .modelNotFound : byStatus
+        case 401: return named == .modelNotFound || isNotForThis(text) ? .modelNotFound : byStatus
         case 403:
-            if lacksScope(text) { return .modelNotFound }
+            if isNotForThis(text) { return .modelNotFound }
             if named == .keyInvalid || named == .keyQuota || named == .rateLimited || named == .modelNotFound {
                 return named
             }
@@ -54,8 +54,18 @@ public enum FaultClassifier {
         }
     }
 
+    /// Whether the answer refuses the request and names `stream_options`: for a request to which that was added, the reason
+    /// may be that.
+    public static func refusesUsageOption(status: Int, body: Bytes) -> Bool {
+        guard status == 400 || status == 422 else { return false }
+        let text = Bytes(body.pointer, min(body.count, bodyLimit))
+        return contains(text, "stream_options") || contains(text, "include_usage")
+    }
+
     /// Some say in words only what the matter is.
-    private static func said(_ named: Fault, _ text: Bytes, _ otherwise: Fault) -> Fault {
+    private static func said(
+        _ apiType: APIType, _ named: Fault, _ text: Bytes, _ otherwise: Fault
+    ) -> Fault {
         switch named {
         case .none, .callerError: break
         default: return named
@@ -67,11 +77,11 @@ public enum FaultClassifier {
         {
             return .modelNotFound
         }
-        if begins(text, "api key not valid") || begins(text, "api key expired") || begins(text, "incorrect api key")
-            || begins(text, "invalid api key")
-        {
+        // Google's words, which elsewhere are a caller's that the message begins with.
+        if apiType == .gemini, begins(text, "api key not valid") || begins(text, "api key expired") {
             return .keyInvalid
         }
+        if begins(text, "incorrect api key") || begins(text, "invalid api key") { return .keyInvalid }
         if isOutOfMoney(text) { return .keyQuota }
         if begins(text, "this organization has been disabled") || begins(text, "user location is not supported")
             || begins(text, "gemini api free tier is not available")
@@ -87,9 +97,12 @@ public enum FaultClassifier {
         return otherwise
     }
 
-    /// OpenAI's restricted keys: good for other endpoints than this.
-    private static func lacksScope(_ text: Bytes) -> Bool {
-        begins(text, "you have insufficient permissions for this operation")
+    /// Good keys, but not here: OpenAI's restricted ones, and those of another organization or project than the request's
+    /// fields name.
+    private static func isNotForThis(_ text: Bytes) -> Bool {
+        begins(text, "you have insufficient permissions for this operation") || isCoded(text, "mismatched_organization")
+            || isCoded(text, "invalid_organization") || isCoded(text, "mismatched_project")
+            || isCoded(text, "invalid_project") || isCoded(text, "USER_PROJECT_DENIED")
     }
 
     private static func isOutOfMoney(_ text: Bytes) -> Bool {
@@ -122,10 +135,29 @@ public enum FaultClassifier {
 
     /// Whether the string that opens at `quote` is the value of a `message` or of what others call theirs.
     private static func isMessage(_ p: UnsafePointer<UInt8>, _ quote: Int) -> Bool {
-        let colon = skipSpaceBack(p, quote)
-        guard colon >= 0, p[colon] == UInt8(ascii: ":") else { return false }
-        let end = skipSpaceBack(p, colon)
+        let end = endOfName(p, quote)
         return isName("message", p, end) || isName("error", p, end) || isName("detail", p, end) || isName("msg", p, end)
+    }
+
+    /// Whether an error's `code` or `reason` is this, letter for letter.
+    private static func isCoded(_ text: Bytes, _ code: StaticString) -> Bool {
+        guard let p = text.pointer else { return false }
+        let n = code.utf8CodeUnitCount
+        var i = 1
+        while i &+ n < text.count {
+            if p[i &- 1] == UInt8(ascii: "\""), p[i &+ n] == UInt8(ascii: "\""), memcmp(p + i, code.utf8Start, n) == 0 {
+                let end = endOfName(p, i &- 1)
+                if isName("code", p, end) || isName("reason", p, end) { return true }
+            }
+            i &+= 1
+        }
+        return false
+    }
+
+    /// Where the name of the member ends whose value begins at `value`; -1: it is no member's.
+    private static func endOfName(_ p: UnsafePointer<UInt8>, _ value: Int) -> Int {
+        let colon = skipSpaceBack(p, value)
+        return colon >= 0 && p[colon] == UInt8(ascii: ":") ? skipSpaceBack(p, colon) : -1
     }
 
     /// The last byte before `index` that is no white space; -1: there is none.

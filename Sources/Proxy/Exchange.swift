@@ -120,7 +120,7 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
     case missingKey, invalidKey, inactiveKey, expiredKey, notPermitted, rateLimited, noRoute, malformedRequest
     case notImplemented, noCapacity, tunnelIdle, bodyNotObject
     case missingModel, modelNotFound, modelNotAllowed, modelNotPriced, outOfTokens, outOfMoney, tooManyOpen,
-        noHealthyKey
+        noHealthyKey, outOfAttempts
     case providerFailed, errorInAnswer
     case connectUnreachable, dnsTimeout, ambiguousPath, noMemory, trailersTooLarge
 
@@ -174,6 +174,7 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .outOfMoney: "the API key's money budget does not cover this request"
         case .tooManyOpen: "the API key has as many requests open as it may"
         case .noHealthyKey: "no provider of this model has a usable key at the moment"
+        case .outOfAttempts: "the keys that were tried are no good, and a request may not try more (max_attempts)"
         case .providerFailed: "every provider that was tried has failed"
         case .errorInAnswer: "the provider reported an error in the middle of its answer"
         case .connectUnreachable: "the upstream's network or host cannot be reached"
@@ -230,7 +231,7 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .modelNotPriced: "model_not_priced"
         case .outOfTokens, .outOfMoney: "insufficient_quota"
         case .tooManyOpen: "concurrency_limit_exceeded"
-        case .noHealthyKey: "no_healthy_key"
+        case .noHealthyKey, .outOfAttempts: "no_healthy_key"
         case .providerFailed: "provider_failed"
         case .errorInAnswer: "provider_error"
         case .connectUnreachable: "upstream_unreachable"
@@ -255,7 +256,7 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .bodyTooLarge: 413
         case .malformedBody, .conflictingMembers, .malformedRequest, .bodyNotObject, .ambiguousPath, .missingModel: 400
         case .sendTimeout: 499
-        case .gatewayStopping, .noCapacity, .noMemory, .noHealthyKey: 503
+        case .gatewayStopping, .noCapacity, .noMemory, .noHealthyKey, .outOfAttempts: 503
         case .missingKey, .invalidKey, .inactiveKey, .expiredKey: 401
         case .notPermitted, .modelNotAllowed, .modelNotPriced: 403
         case .rateLimited, .outOfTokens, .outOfMoney, .tooManyOpen: 429

@@ -31,7 +31,11 @@ extension Worker {
             guard sendPlain(client, p, taken, headBytes, isLast: isLast) else { return -1 }
             observe(c, p, taken)
             if isLast {
-                responseIsComplete(upstream)
+                if c.pointee.exchange.provider >= 0, brokeOff(c) {
+                    cutOff(upstream)
+                } else {
+                    responseIsComplete(upstream)
+                }
                 return -1
             }
             keepAuditDescription(client)
@@ -118,6 +122,8 @@ extension Worker {
             }
         }
         if isLast && used < n { u.pointee.staysOpen = false }
+        let isCut = isLast && c.pointee.exchange.provider >= 0 && breaksOff(c, out + dataAt, count)
+        if isCut { isLast = false }
         if count > 0 || isLast || headBytes > 0 {
             let sent =
                 c.pointee.exchange.sendsChunked
@@ -126,10 +132,9 @@ extension Worker {
             guard sent else { return -1 }
         }
         if count > 0 { observe(c, out + dataAt, count) }
-        if isLast {
-            responseIsComplete(upstream)
-            return -1
-        }
+        if isCut { cutOff(upstream) }
+        if isLast { responseIsComplete(upstream) }
+        if isCut || isLast { return -1 }
         keepAuditDescription(client)
         return used
     }
@@ -182,6 +187,7 @@ extension Worker {
     mutating func endUntilClose(_ upstream: UInt32) {
         let client = upstreams.pointer(upstream).pointee.client
         let c = clients.pointer(client)
+        if c.pointee.exchange.provider >= 0, brokeOff(c) { return cutOff(upstream) }
         if c.pointee.exchange.sendsChunked {
             let rest = c.pointee.exchange.provider >= 0 ? heldByFilter(c) : 0
             guard sendChunk(client, 0, rest, last: true, trailers: .empty) else { return }

@@ -83,6 +83,7 @@ extension Worker {
         case .backingOff:
             c.pointee.exchange.phase = .connecting
             bodyCameIn(index)
+            attemptBegins(c)
             startAttempt(index)
         default:
             guard !c.pointee.exchange.requestIsComplete else { return }

@@ -1,7 +1,9 @@
 """Faults of providers and keys: who is blamed, who takes over, what the client gets and what is written down."""
 
 import json
+import re
 import threading
+import time
 
 import openai
 import pytest
@@ -79,6 +81,16 @@ def test_what_a_provider_says_of_our_key_is_not_the_clients_to_see(make_provider
     response = site.ask("m")
     assert response.status == 503 and b"sk-pool" not in response.body
     assert response.json()["error"]["code"] == "no_healthy_key"
+
+
+def test_that_the_attempts_are_used_up_is_said(make_providers):
+    site = make_providers(config={"providers": {"max_attempts": 2}})
+    site.provider("pool", by_key({KEYS[0]: failing(401, "invalid_api_key"), KEYS[1]: failing(401, "invalid_api_key")}),
+                  keys=KEYS, models="m")
+    site.start()
+    error = site.ask("m").json()["error"]
+    assert error["code"] == "no_healthy_key" and "max_attempts" in error["message"]
+    assert site.ask("m").status == 200, "the third key was never tried"
 
 
 @pytest.mark.parametrize("strategy, expected", [("round_robin", {3}), ("first_available", {9, 0})])
@@ -230,6 +242,77 @@ def test_the_breaker_opens_and_one_probe_closes_it(make_providers):
     site.upstreams["bad"].handler = chat
     wait_until(lambda: site.ask("m").header("x-fastgate-provider") == "bad", "the probe closes it", 15)
     wait_until(lambda: site.gateway.metrics()['fastgate_provider_up{provider="bad"}'] == 1, "the breaker is closed")
+
+
+# Whose account it is on
+
+
+ACCOUNT = ["openai-organization", "openai-project", "x-goog-user-project", "cookie"]
+
+
+def test_callers_do_not_say_on_whose_account_a_request_is(make_providers):
+    def picky(exchange):
+        if any(exchange.request.header(name) for name in ACCOUNT):
+            return failing(401, "mismatched_organization")(exchange)
+        chat(exchange)
+
+    site = make_providers()
+    site.provider("pool", picky, keys=KEYS, models="m")
+    site.provider("own", keys=KEYS[:1], models="n", header="OpenAI-Organization: org-ours")
+    site.start()
+    client = openai.OpenAI(
+        api_key=site.key, base_url=f"http://127.0.0.1:{site.gateway.port}/v1", max_retries=0, organization="org-x", project="proj-x",
+        default_headers={"x-goog-user-project": "foo", "Cookie": "a=b", "openai-beta": "assistants=v2"})
+    for model in "mn":
+        answer = client.chat.completions.create(model=model, messages=[{"role": "user", "content": "Hi"}])
+        assert answer.choices[0].message.content == "Hello"
+    request = site.upstreams["pool"].requests[0]
+    assert request.header("openai-beta") == "assistants=v2" and request.header("x-stainless-lang") == "python"
+    request = site.upstreams["own"].requests[0]
+    assert [request.header(name) for name in ACCOUNT] == ["org-ours", None, None, None]
+    assert site.ask("m", headers=[("OpenAI_Organization", "org-x")]).status == 200
+
+
+@pytest.mark.parametrize("status, code", [
+    (401, "mismatched_organization"), (401, "invalid_organization"), (401, "mismatched_project"), (403, "USER_PROJECT_DENIED")])
+def test_a_key_of_another_account_is_not_disabled(make_providers, status, code):
+    site = make_providers()
+    site.provider("pool", by_key({KEYS[0]: failing(status, code)}), keys=KEYS[:2], models="m")
+    site.start()
+    for _ in range(3):
+        request_id = site.new_id()
+        assert site.ask("m", headers=[("x-request-id", request_id)]).status == 200
+        assert site.attempts(request_id) == [("pool", "model_not_found", status)]
+    assert site.key_states("pool") == ["ok", "ok"]
+
+
+# What is measured
+
+
+def test_the_pause_before_an_attempt_is_not_the_providers_time(make_providers):
+    """The last attempt's time is less than the pause that the provider saw before it."""
+    seen = []
+
+    def script(exchange):
+        exchange.read_body()
+        turn = {"came": time.monotonic(), "left": None}
+        seen.append(turn)
+        (failing(500) if len(seen) % 3 else chat)(exchange)
+        turn["left"] = time.monotonic()
+
+    site = make_providers()
+    site.provider("only", script, keys=KEYS[:1], models="m")
+    site.start()
+
+    def after_a_long_pause():
+        response = site.ask("m")
+        assert response.status == 200
+        pause = (seen[-1]["came"] - (seen[-2]["left"] or seen[-1]["came"])) * 1000
+        return pause > 300 and (pause, response.header("server-timing"))
+
+    pause, timing = wait_until(after_a_long_pause, "an attempt after a pause of some length", 30)
+    provider, total = re.fullmatch(r"provider;dur=([0-9.]+), total;dur=([0-9.]+)", timing).groups()
+    assert float(provider) < pause <= float(total) + 100
 
 
 # After content

@@ -163,9 +163,13 @@ def nonsense(exchange):
     exchange.wait_gone(10)
 
 
-FAILURES = {"error event": None, "reset": reset, "close": close, "silence": silence, "broken framing": nonsense}
-REASONS = {"error event": {"error_in_answer", "overloaded"}, "reset": {"cut_off"}, "close": {"cut_off"}, "silence": {"timeout"},
-           "broken framing": {"malformed_answer"}}
+def end(exchange):
+    exchange.last_chunk()
+
+
+FAILURES = {"error event": None, "reset": reset, "close": close, "end": end, "silence": silence, "broken framing": nonsense}
+REASONS = {"error event": {"error_in_answer", "overloaded"}, "reset": {"cut_off"}, "close": {"cut_off"}, "end": {"cut_off"},
+           "silence": {"timeout"}, "broken framing": {"malformed_answer"}}
 
 
 def request_of(name):
@@ -245,6 +249,153 @@ def test_the_sdks_read_what_two_providers_said(make_providers, name, opens, fail
     assert len(rows) == 1 and rows[0]["provider"] == "good" and rows[0]["prompt_tokens"] in (9, 3)
     attempts = site.attempts(rows[0]["request_id"])
     assert [(p, r in REASONS[failure]) for p, r, _ in attempts] == [("bad", True)], attempts
+
+
+# An end without the last event
+
+
+LAST_EVENTS = {"messages": 2, "responses": 1, "gemini": 1}
+ERROR_EVENTS = {
+    "messages": b'event: error\ndata: {"type":"error","error":{"type":"api_error"',
+    "responses": b'event: error\ndata: {"type":"error","code":"server_error"',
+    "gemini": b'data: {"error":{"code":502,',
+}
+
+
+def framed(how, data, exchange):
+    """An event stream in one of the three framings."""
+    exchange.read_body()
+    if how == "chunked":
+        exchange.head(200, EVENT_STREAM)
+        exchange.chunk(data)
+        exchange.last_chunk()
+    elif how == "length":
+        exchange.answer(200, data, EVENT_STREAM[:1])
+    else:
+        exchange.head(200, [*EVENT_STREAM[:1], ("Connection", "close")])
+        exchange.send(data)
+        exchange.close()
+
+
+def data_of(items):
+    return b"".join(
+        (f"event: {item['type']}\n".encode() if "type" in item else b"") + event(item) if isinstance(item, dict) else event(item)
+        for item in items)
+
+
+@pytest.mark.parametrize("how", ["chunked", "length", "close"])
+@pytest.mark.parametrize("name", LAST_EVENTS)
+def test_a_stream_that_ends_before_its_last_event_has_broken_off(make_providers, name, how):
+    kind, path, events, _ = FORMATS[name]
+    opening, rest = events("m", "Hello", "start")
+    items = opening + rest[: -LAST_EVENTS[name]]
+    site = make_providers(workers=1)
+    site.provider("only", lambda exchange: framed(how, data_of(items), exchange), type=kind, models="m", path="" if kind != "openai" else "/v1")
+    site.start()
+    request_id = site.new_id()
+    text = Streaming(site, request_of(name), path, [("x-request-id", request_id)]).rest()
+    assert text.count(b"Hello") > 0 and text.count(ERROR_EVENTS[name]) == 1 and not text.endswith(b"0\r\n\r\n")
+    assert text.index(ERROR_EVENTS[name]) > text.rindex(b"Hello")
+    record = site.usage(request_id)
+    assert (record["outcome"], record["estimated"]) == ("interrupted", 1) and record["completion_tokens"] > 0
+    assert site.attempts(request_id) == [("only", "cut_off", 200)]
+    assert site.gateway.audit(request_id)["error_message"] == "the upstream's answer was cut short"
+
+
+@pytest.mark.parametrize("how", ["chunked", "length", "close"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_whole_streams_stay_whole(make_providers, name, how):
+    """Also a chat without [DONE], which some never send."""
+    kind, path, events, _ = FORMATS[name]
+    opening, rest = events("m", "Hello", "start")
+    data = data_of(opening + [item for item in rest if item != b"[DONE]"])
+    site = make_providers(workers=1)
+    site.provider("only", lambda exchange: framed(how, data, exchange), type=kind, models="m", path="" if kind != "openai" else "/v1")
+    site.start()
+    request_id = site.new_id()
+    answer = site.call(request_of(name), path, headers=[("x-request-id", request_id)])
+    assert b"Hello" in answer.body and b"error" not in answer.body
+    record = site.usage(request_id)
+    assert (record["outcome"], record["estimated"]) == ("completed", 0)
+    assert site.attempts(request_id) == []
+
+
+def test_a_prompt_that_google_blocks_is_answered(make_providers):
+    body = data_of([{"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 9, "totalTokenCount": 9}}])
+    site = two(make_providers, "gemini", lambda exchange: framed("chunked", body, exchange), whole(gemini_events))
+    answer = site.call(request_of("gemini"), FORMATS["gemini"][1])
+    assert b"blockReason" in answer.body and b"Hello" not in answer.body and b"error" not in answer.body
+
+
+@pytest.mark.parametrize("opens", ["start", "block"])
+@pytest.mark.parametrize("name", LAST_EVENTS)
+def test_what_ends_before_it_says_anything_costs_nothing(make_providers, name, opens):
+    """Where nobody else is left the same key is asked again, unless what cannot be repeated is out; then the client is told."""
+    kind, path, events, _ = FORMATS[name]
+    data = data_of(events("m", "", opens)[0])
+    site = make_providers(workers=1)
+    site.provider("only", lambda exchange: framed("chunked", data, exchange), type=kind, models="m", path="" if kind != "openai" else "/v1")
+    site.start()
+    request_id = site.new_id()
+    text = Streaming(site, request_of(name), path, [("x-request-id", request_id)]).rest()
+    assert text.count(ERROR_EVENTS[name]) == 1 or b"upstream_cut_short" in text
+    assert not text.endswith(b"0\r\n\r\n")
+    record = site.usage(request_id)
+    assert (record["outcome"], record["total_tokens"], record["cost_micros"]) == ("failed", 0, None)
+    assert set(site.attempts(request_id)) == {("only", "cut_off", 200)}
+
+
+# Asked for usage
+
+
+REFUSALS = {
+    "openai": (400, {"error": {"message": "Unrecognized request argument supplied: stream_options", "type": "invalid_request_error",
+                               "param": None, "code": None}}),
+    "pydantic": (422, {"detail": [{"type": "extra_forbidden", "loc": ["body", "stream_options"], "msg": "Extra inputs are not permitted"}]}),
+}
+
+
+def refusing(refusal):
+    """Knows no `stream_options`, and reports no usage."""
+    status, body = refusal
+    def script(exchange):
+        exchange.read_body()
+        request = exchange.request.json()
+        if "stream_options" in request:
+            return exchange.answer(status, json.dumps(body).encode(), [("Content-Type", "application/json")])
+        framed("chunked", data_of([delta("m", role="assistant", content=""), delta("m", content="Hello"),
+               chunk_of("m", choices=[{"index": 0, "delta": {}, "finish_reason": "stop"}]), b"[DONE]"]), exchange)
+    return script
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_provider_that_knows_no_stream_options_is_asked_without(make_providers, refusal):
+    site = make_providers(workers=1)
+    site.provider("old", refusing(REFUSALS[refusal]), models="m", keys=KEYS)
+    site.start()
+    for _ in range(3):
+        request_id = site.new_id()
+        answer = site.ask("m", stream=True, headers=[("x-request-id", request_id)])
+        assert answer.status == 200 and b"Hello" in answer.body and answer.body.endswith(b"data: [DONE]\n\n")
+        record = site.usage(request_id)
+        assert (record["outcome"], record["estimated"]) == ("completed", 1) and record["total_tokens"] > 0
+        assert site.attempts(request_id) == []
+    asked = ["stream_options" in request.json() for request in site.upstreams["old"].requests]
+    assert asked == [True, False, False, False], "once was enough to know"
+    assert site.key_states("old") == ["ok", "ok"]
+
+
+def test_what_the_client_asks_for_itself_is_refused_to_it(make_providers):
+    site = make_providers(workers=1)
+    site.provider("old", refusing(REFUSALS["openai"]), models="m")
+    site.start()
+    for options in ({"include_usage": True}, {"include_usage": False}):
+        answer = site.ask("m", stream=True, stream_options=options)
+        assert answer.status == 400 and b"stream_options" in answer.body
+    asked = [request.json().get("stream_options") for request in site.upstreams["old"].requests]
+    assert asked == [{"include_usage": True}, {"include_usage": True}, {"include_usage": False}]
+    assert site.ask("m", stream=True).status == 200
+    assert "stream_options" in site.upstreams["old"].requests[3].json(), "a refusal that may have another reason is not kept in mind"
 
 
 def test_a_head_and_comments_of_a_single_provider_wait_for_nothing(make_providers):

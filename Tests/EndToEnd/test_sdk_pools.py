@@ -25,8 +25,9 @@ from test_providers import MESSAGE, messages
 GEMINI_USAGE = {"promptTokenCount": 7, "candidatesTokenCount": 2, "totalTokenCount": 9}
 
 
-def gemini_part(text, **fields):
-    return {"candidates": [{"content": {"role": "model", "parts": [{"text": text}]}}], "modelVersion": "g", **fields}
+def gemini_part(text, finish=None, **fields):
+    candidate = {"content": {"role": "model", "parts": [{"text": text}]}, **({"finishReason": finish} if finish else {})}
+    return {"candidates": [candidate], "modelVersion": "g", **fields}
 
 
 def gemini(exchange):
@@ -35,7 +36,7 @@ def gemini(exchange):
         return exchange.answer(200, json.dumps(gemini_part("Hello", usageMetadata=GEMINI_USAGE)).encode())
     exchange.head(200, EVENT_STREAM)
     exchange.chunk(event(gemini_part("Hel")))
-    exchange.chunk(event(gemini_part("lo", usageMetadata=GEMINI_USAGE)))
+    exchange.chunk(event(gemini_part("lo", "STOP", usageMetadata=GEMINI_USAGE)))
     exchange.last_chunk()
 
 
@@ -298,6 +299,68 @@ def test_no_client_notices_what_another_key_can_mend(pools, api, fault):
     if fault != "refused":
         assert len(met) == 4, "all of them met the fault"
     assert site.balance(made["key_value"])["tokens"]["spent"] == TOKENS[api] * 4
+
+
+STRATEGIES = ["first_available", "round_robin", "random", "weighted", "least_busy", "fastest", "healthiest"]
+# Per provider: which of its keys fail, and how; the others are well.
+CROWDS = {
+    "500": [{"bad": "500", "good": None}],
+    "cut": [{"bad": "cut-before-content", "good": None}],
+    "error": [{"bad": "error-first", "good": None}],
+    "three": [{"bad1": "500", "bad2": "cut-before-content", "bad3": "error-first", "good": None}],
+    "both": [{"bad": "500", "good": None}, {"bad": "503", "good": None}],
+}
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("crowd", CROWDS)
+def test_bad_keys_do_not_keep_a_crowd_from_the_good_one(pools, crowd, strategy):
+    """Twenty requests are under way at once when the first of them meets a bad key: all of them get to the good one."""
+    site, name, count = pools.site, f"crowd-{crowd}-{strategy}", 20
+    all_are_here = threading.Barrier(count)
+    begun, lock = set(), threading.Lock()
+
+    def script(faults):
+        def answer(exchange, api, key):
+            id = exchange.request.header("x-request-id")
+            with lock:
+                is_first = id not in begun
+                begun.add(id)
+            if is_first:
+                all_are_here.wait(30)
+            if faults[key]:
+                return FAULTS[faults[key]][0](exchange, api)
+            HEALTHY[api](exchange)
+        return answer
+
+    for number, faults in enumerate(CROWDS[crowd]):
+        pools.provider(f"{name}-{number}", "openai", name, script(faults), list(faults), key_strategy=strategy)
+    client = openai.OpenAI(api_key=site.key, base_url=base(site, "openai"), max_retries=0)
+
+    def one(number):
+        stream = client.chat.completions.create(
+            model=name, messages=SAY, stream=True, extra_headers={"x-request-id": f"{name}-{number}"})
+        return "".join(chunk.choices[0].delta.content or "" for chunk in stream)
+
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        assert list(pool.map(one, range(count))) == ["Hello"] * count
+    for number in range(len(CROWDS[crowd])):
+        status = site.gateway.admin("GET", f"/admin/providers/{name}-{number}")
+        assert status["health"]["breaker"] == "closed", "its good key was never found wanting"
+
+
+def test_a_provider_all_of_whose_keys_fail_is_shut_out_as_before(pools):
+    """Others serve meanwhile; the failing keys take turns, whatever the strategy, until it is plain that it is the provider."""
+    site = pools.site
+    pools.provider("down", "openai", "m-down", lambda e, api, key: FAULTS["500"][0](e, api), ["a", "b"], priority=1,
+                   key_strategy="first_available")
+    pools.provider("up", "openai", "m-down", lambda e, api, key: HEALTHY[api](e), ["c"], priority=2)
+    client = openai.OpenAI(api_key=site.key, base_url=base(site, "openai"), max_retries=0)
+    for _ in range(8):
+        assert client.chat.completions.create(model="m-down", messages=SAY).choices[0].message.content == "Hello"
+    used = [request.header("authorization")[-1] for request in site.upstreams["down"].requests]
+    assert sorted(set(used)) == ["a", "b"] and len(used) == 5
+    assert site.gateway.admin("GET", "/admin/providers/down")["health"]["breaker"] == "open"
 
 
 def test_hundreds_of_requests_through_a_storm(pools):

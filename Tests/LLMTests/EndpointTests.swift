@@ -33,6 +33,11 @@ struct EndpointTests {
         #expect(withBytes(path) { Endpoint.of(path: $0).endpoint } == endpoint)
     }
 
+    @Test func whichStreamsHaveALastEvent() {
+        #expect(Endpoint.messages.hasLastEvent && Endpoint.responses.hasLastEvent && Endpoint.geminiStream.hasLastEvent)
+        #expect(!Endpoint.chatCompletions.hasLastEvent && !Endpoint.modelInvoke.hasLastEvent)
+    }
+
     @Test(arguments: [
         ("/v1beta/models/gemini-2.5-flash:generateContent", Endpoint.geminiGenerate, "gemini-2.5-flash"),
         ("/v1/models/gemini-2.5-pro:streamGenerateContent", .geminiStream, "gemini-2.5-pro"),

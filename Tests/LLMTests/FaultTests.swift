@@ -184,6 +184,67 @@ struct FaultTests {
         #expect(classify(status, body) == fault)
     }
 
+    @Test(
+        arguments: [
+            (400, #"{"error":{"message":"Unrecognized request argument supplied: stream_options"}}"#, true),
+            (422, #"{"detail":[{"loc":["body","Stream_Options","include_usage"]}]}"#, true),
+            (500, #"{"error":{"message":"stream_options"}}"#, false), (400, #"{"error":{"message":"x"}}"#, false),
+            (400, "", false),
+        ]) func refusalsOfTheUsageOption(status: Int, body: String, isOne: Bool)
+    {
+        #expect(withBytes(body) { FaultClassifier.refusesUsageOption(status: status, body: $0) } == isOne)
+    }
+
+    /// Of whose account a request is to be the fields beside the key tell: keys of another are good ones.
+    @Test(
+        arguments: [
+            (
+                401,
+                #"{"error":{"message":"OpenAI-Organization header should match organization for API key","type":"invalid_request_error","param":null,"code":"mismatched_organization"}}"#,
+                APIType.openai, Fault.modelNotFound
+            ),
+            (
+                401,
+                #"{"error":{"message":"No such organization: org-x.","type":"invalid_request_error","code" : "invalid_organization"}}"#,
+                .openai, .modelNotFound
+            ),
+            (
+                401,
+                #"{"error":{"message":"OpenAI-Project header should match project for API key","type":"invalid_request_error","code":"mismatched_project"}}"#,
+                .openai, .modelNotFound
+            ),
+            (
+                403,
+                #"{"error":{"code":403,"message":"Caller does not have required permission to use project foo.","status":"PERMISSION_DENIED","details":[{"reason":"USER_PROJECT_DENIED"}]}}"#,
+                .gemini, .modelNotFound
+            ),
+            (
+                401,
+                #"{"error":{"message":"Incorrect API key \"code\":\"mismatched_project\"","type":"invalid_request_error","code":"invalid_api_key"}}"#,
+                .openai, .keyInvalid
+            ),
+            (401, #"{"error":{"message":"mismatched_project","type":"invalid_request_error"}}"#, .openai, .keyInvalid),
+            // Google's words are a key's end from Google only, or where more than words says so.
+            (
+                400,
+                #"{"error":{"message":"API key not valid. Please pass a valid API key. is not one of [a,b]","type":"invalid_request_error","param":"x","code":null}}"#,
+                .openai, .callerError
+            ),
+            (
+                400,
+                #"[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}]"#,
+                .openai, .keyInvalid
+            ),
+            (
+                400,
+                #"{"error":{"code":400,"message":"API key expired. Please renew the API key.","status":"INVALID_ARGUMENT"}}"#,
+                .gemini, .keyInvalid
+            ),
+        ] as [(Int, String, APIType, Fault)])
+    func whatSpeaksAgainstNoKey(status: Int, body: String, type: APIType, fault: Fault) {
+        #expect(classify(status, body, type) == fault)
+    }
+
     /// What a caller has written and an error repeats speaks against nobody's key.
     @Test(arguments: [
         "invalid api key", "Incorrect API key provided", "Insufficient Balance", "Your credit balance is too low to",

@@ -61,6 +61,9 @@ enum AttemptOutcome: UInt8, BitwiseCopyable, CaseIterable {
         }
     }
 
+    /// No key could have done better.
+    var isOfHost: Bool { self == .connectFailed || self == .tlsFailed }
+
     /// The same may work in a moment. Not after a timeout: the provider may be at work on it still; nor does a certificate
     /// get better by waiting.
     var mayPass: Bool { isProviderFault && self != .timedOut && self != .tlsFailed }

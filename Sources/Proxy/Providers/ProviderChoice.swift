@@ -46,6 +46,8 @@ struct CandidateSet: BitwiseCopyable {
     var payer: UnsafePointer<CallerPolicy>?
     var tier = ServiceTier.standard
     var isFast = false
+    /// When the exchange began, in the workers' nanoseconds.
+    var startedAt = UInt64.max
 }
 
 /// Chooses provider and key for an exchange's next attempt. Reads and enters the shared cells, and nothing else: the same
@@ -56,21 +58,27 @@ extension ProviderTable {
     static let firstPauseMilliseconds: UInt64 = 200
 
     func next(_ set: CandidateSet, after attempts: AttemptsPointer, now: UInt64, random: UInt64) -> ProviderNext {
-        if attempts.pointee.count >= settings.maxAttempts || attempts.pointee.count >= ProviderAttempts.capacity {
-            return .nothing(retryAfterMilliseconds: 0)
-        }
+        if attempts.pointee.count >= attemptsAllowed { return .nothing(retryAfterMilliseconds: 0) }
         // Where others take what was usable a moment ago there may be another; not for ever.
         var tries = 0
         while tries < 8, let found = pick(set, attempts, now, random) {
             tries += 1
             let load = providers.pointer(Int(set.candidates[found].provider)).pointee.load
             let entry = load.updateBreaker { $0.enter(nowMilliseconds: now) }
-            if entry == .refused { continue }
+            if entry == .refused && !passes(set, load.breaker, attempts) { continue }
             return .attempt(
                 candidate: found, key: pickKey(set, found, attempts, now, random), isProbe: entry == .probe,
                 pauseMilliseconds: 0)
         }
         return again(set, after: attempts, now: now)
+    }
+
+    private var attemptsAllowed: Int { min(settings.maxAttempts, ProviderAttempts.capacity) }
+
+    /// Whether there would be more to try, had the exchange not tried as much as it may.
+    func isOutOfAttempts(_ set: CandidateSet, after attempts: AttemptsPointer, now: UInt64) -> Bool {
+        guard attempts.pointee.count >= attemptsAllowed else { return false }
+        return (0..<set.count).contains { verdict(set, $0, attempts, now: now) == .usable }
     }
 
     /// Of the first group with a usable candidate one by the strategy; candidates whose provider has failed in this
@@ -151,11 +159,13 @@ extension ProviderTable {
         let provider = providers.pointer(Int(set.candidates[index].provider))
         if !provider.pointee.isEnabled { return .providerDisabled }
         let breaker = provider.pointee.load.breaker
+        var shut = CandidateVerdict.usable
         switch breaker.state(nowMilliseconds: now) {
         case .closed: break
-        case .open: return .breakerOpen(untilMilliseconds: breaker.openUntilMilliseconds)
-        case .halfOpen: if breaker.probeIsOut { return .probeIsOut }
+        case .open: shut = .breakerOpen(untilMilliseconds: breaker.openUntilMilliseconds)
+        case .halfOpen: if breaker.probeIsOut { shut = .probeIsOut }
         }
+        if shut != .usable && !passes(set, breaker, attempts) { return shut }
         var hasKey = false
         var isTried = false
         var coolingUntil = UInt64.max
@@ -175,12 +185,19 @@ extension ProviderTable {
             }
             i &+= 1
         }
-        if isTried { return .tried }
+        if isTried { return shut == .usable ? .tried : shut }
         if coolingUntil != .max { return .keysCooling(untilMilliseconds: coolingUntil) }
         return hasKey ? .keysDisabled : .noKey
     }
 
-    /// The candidate is usable: one of its keys by the provider's strategy.
+    /// A breaker that opened while the exchange was under way does not keep it from keys that it has not tried: it was let
+    /// in, and what it has met may have been nothing but bad keys.
+    private func passes(_ set: CandidateSet, _ breaker: Breaker, _ attempts: AttemptsPointer) -> Bool {
+        attempts.pointee.count > 0 && breaker.wasClosed(atMilliseconds: set.startedAt / 1_000_000)
+    }
+
+    /// The candidate is usable: one of its keys by the provider's strategy. Keys that failed since the provider last
+    /// answered well give way to the others: either those serve, or all have failed and it is the provider.
     private func pickKey(
         _ set: CandidateSet, _ index: Int, _ attempts: AttemptsPointer, _ now: UInt64, _ random: UInt64
     ) -> Int {
@@ -189,21 +206,47 @@ extension ProviderTable {
         let count = Int(provider.pointee.keyCount)
         // Keys take turns of their own, in a word that the provider's first key keeps.
         let turn = keys.pointer(first).pointee.load.takeTurn()
-        var choice = BalancingChoice(provider.pointee.keyBalancing, random: random)
-        var i = first
-        while i < first + count {
-            if isOption(key: i, of: index, attempts, now) { choice.add(option(key: i)) }
-            i &+= 1
+        var avoided = provider.pointee.load.breaker.suspects
+        while true {
+            var choice = BalancingChoice(provider.pointee.keyBalancing, random: random)
+            var i = first
+            while i < first + count {
+                if !avoided.contains(i - first), isOption(key: i, of: index, attempts, now) {
+                    choice.add(option(key: i))
+                }
+                i &+= 1
+            }
+            if choice.count == 0 {
+                // Another worker may have used the last one up since: then the first is as good as any.
+                if avoided.isEmpty { return first }
+                avoided = Breaker.Keys()
+                continue
+            }
+            if let decided = choice.decide(turn: turn) { return Int(decided) }
+            i = first
+            while i < first + count {
+                if !avoided.contains(i - first), isOption(key: i, of: index, attempts, now),
+                    choice.offer(option(key: i))
+                {
+                    break
+                }
+                i &+= 1
+            }
+            return Int(choice.chosen)
         }
-        // Another worker may have used the last one up since: then the first is as good as any.
-        if choice.count == 0 { return first }
-        if let decided = choice.decide(turn: turn) { return Int(decided) }
-        i = first
-        while i < first + count {
-            if isOption(key: i, of: index, attempts, now) && choice.offer(option(key: i)) { break }
-            i &+= 1
+    }
+
+    /// Those of a provider's keys that could serve.
+    func usableKeys(_ provider: Int, now: UInt64) -> Breaker.Keys {
+        let first = Int(providers[provider].firstKey)
+        var usable = Breaker.Keys()
+        for position in 0..<Int(providers[provider].keyCount) {
+            let key = keys.pointer(first + position)
+            if key.pointee.isEnabled && key.pointee.load.health.isUsable(nowMilliseconds: now) {
+                usable.insert(position)
+            }
         }
-        return Int(choice.chosen)
+        return usable
     }
 
     private func isOption(key: Int, of candidate: Int, _ attempts: AttemptsPointer, _ now: UInt64) -> Bool {

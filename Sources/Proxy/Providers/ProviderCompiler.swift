@@ -112,8 +112,9 @@ struct ProviderCompiler {
         }
     }
 
-    /// Credentials of the client never go to a provider, whatever `strip_headers` says. Its accept-encoding is written
-    /// anew for each request.
+    /// Credentials of the client never go to a provider, whatever `strip_headers` says, nor does what says on whose account
+    /// the request is: the key is ours, and one that is not of the organization that a caller names would be refused for it.
+    /// Its accept-encoding is written anew for each request.
     func rewrite(
         _ record: ProviderRecord, _ type: APIType, _ secret: ProviderSecret?
     ) throws(RouteFailure) -> HeaderRewrite {
@@ -138,8 +139,10 @@ struct ProviderCompiler {
         }
         return HeaderRewrite.compile(
             strip: settings.headersToStrip,
-            remove: ["authorization", "x-api-key", "api-key", "x-goog-api-key", "accept-encoding"], add: added,
-            in: arena)
+            remove: [
+                "authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "openai-organization",
+                "openai-project", "x-goog-user-project", "accept-encoding",
+            ], add: added, in: arena)
     }
 
     /// The header in which an API takes its key.

@@ -34,8 +34,12 @@ struct ProviderExchange: BitwiseCopyable {
     /// The body is a form, and what it says.
     var isForm = false
     var asksForStream: Bool { request.streams || endpoint.endpoint == .geminiStream }
-    /// The answer is to report usage although the client did not ask for it.
+    /// A stream whose client did not ask for usage.
+    var needsUsage = false
+    /// The answer is to report usage although the client did not ask for it: needed, and this provider does not refuse it.
     var asksForUsage = false
+    /// The provider has refused the request with that, and was asked again without.
+    var hasRefusedUsage = false
 
     // What was taken from the caller's account.
     var reserved = Spending()

@@ -129,6 +129,11 @@ struct LoadCell: BitwiseCopyable, @unchecked Sendable {
         }
     }
 
+    /// Until when a provider is not asked for usage in streams, for it has refused that (monotonic milliseconds).
+    private var unasked: SharedWord { SharedWord(word: words + 5) }
+    func isAskedForUsage(nowMilliseconds now: UInt64) -> Bool { now >= unasked.value }
+    func refusesUsage(untilMilliseconds until: UInt64) { unasked.set(until) }
+
     func option(index: Int, weight: Int32) -> BalancingOption {
         BalancingOption(
             index: Int32(truncatingIfNeeded: index), weight: weight,

@@ -99,6 +99,7 @@ extension Worker {
                 candidates: entry.pointee.candidates.pointer(0), count: entry.pointee.candidates.count,
                 turns: entry.pointee.turns)
         }
+        set.startedAt = c.pointee.exchange.startedAt
         set.endpoint = side.pointee.endpoint.endpoint
         set.tier = side.pointee.request.tier
         set.isFast = side.pointee.request.isFast
@@ -180,6 +181,14 @@ extension Worker {
         }
     }
 
+    /// Whether more keys or providers are left than the exchange may try.
+    func isOutOfAttempts(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>
+    ) -> Bool {
+        let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
+        return providers.isOutOfAttempts(candidates(c, side), after: side.attempts, now: now)
+    }
+
     private mutating func begin(
         _ index: UInt32, _ side: UnsafeMutablePointer<ProviderExchange>, candidate: Int, key: Int, isProbe: Bool
     ) {
@@ -197,10 +206,19 @@ extension Worker {
         side.pointee.firstByteNanoseconds = 0
         side.pointee.status = 0
         resetAnswer(side)
-        providers.providers.pointer(Int(chosen.pointee.provider)).pointee.load.began()
+        let load = providers.providers.pointer(Int(chosen.pointee.provider)).pointee.load
+        load.began()
+        side.pointee.hasRefusedUsage = false
+        side.pointee.asksForUsage = side.pointee.needsUsage && load.isAskedForUsage(nowMilliseconds: now)
         providers.keys.pointer(key).pointee.load.began()
         side.pointee.shape = eventShapes[Int(chosen.pointee.metric)]
         rewriteForProvider(c, side, chosen.pointee)
+    }
+
+    /// The pause before an attempt is over: its time counts from here on.
+    func attemptBegins(_ c: UnsafeMutablePointer<ClientConnection>) {
+        if c.pointee.exchange.provider < 0 { return }
+        providerExchanges.pointer(UInt32(c.pointee.exchange.provider)).pointee.attemptStartedAt = nowNanoseconds
     }
 
     /// An attempt failed before anything of an answer came: the next one, or the end.
@@ -230,6 +248,22 @@ extension Worker {
         continueWithProviders(index)
     }
 
+    /// For so long a provider that has refused `stream_options` is not sent it.
+    static let usageRefusalMilliseconds: UInt64 = 600_000
+
+    /// The provider refuses what only we have asked it for: the same request goes to the same key without that.
+    mutating func askWithoutUsage(_ index: UInt32, _ side: UnsafeMutablePointer<ProviderExchange>) {
+        let c = clients.pointer(index)
+        releaseAttempt(c)
+        resetAnswer(side)
+        side.pointee.hasRefusedUsage = true
+        side.pointee.asksForUsage = false
+        side.pointee.status = 0
+        rewriteForProvider(c, side, candidate(c, side).pointee)
+        metrics.retried(route(c).pointee.metricID)
+        startAttempt(index)
+    }
+
     /// The attempt under way has ended: what it tells of provider and key goes into their cells, and it is written down.
     mutating func endAttempt(
         _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
@@ -247,7 +281,12 @@ extension Worker {
         if outcome == .abandoned {
             provider.pointee.load.updateBreaker { $0.undecided(wasProbe: wasProbe) }
         } else if outcome.isProviderFault {
-            provider.pointee.load.updateBreaker { $0.failed(nowMilliseconds: time, wasProbe: wasProbe) }
+            let position = Int(side.pointee.key - provider.pointee.firstKey)
+            let failed = outcome.isOfHost ? Breaker.Keys.all : Breaker.Keys.one(position)
+            let usable = providers.usableKeys(Int(key.pointee.provider), now: time)
+            provider.pointee.load.updateBreaker {
+                $0.failed(nowMilliseconds: time, wasProbe: wasProbe, keys: failed, usable: usable)
+            }
         } else if !side.pointee.isAnswered {
             provider.pointee.load.updateBreaker { $0.succeeded() }
         }
@@ -287,6 +326,10 @@ extension Worker {
         provider.pointee.load.measured(firstByteMicroseconds: microseconds)
         key.pointee.load.updateHealth { $0.succeeded(nowMilliseconds: time) }
         key.pointee.load.measured(firstByteMicroseconds: microseconds)
+        // Only now is it certain that it was that.
+        if side.pointee.hasRefusedUsage {
+            provider.pointee.load.refusesUsage(untilMilliseconds: time + Self.usageRefusalMilliseconds)
+        }
         side.pointee.isAnswered = true
     }
 }

@@ -321,6 +321,12 @@ extension Worker {
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
         let key = providers.keys.pointer(Int(side.pointee.key))
         let apiType = providers.providers.pointer(Int(key.pointee.provider)).pointee.apiType
+        if side.pointee.asksForUsage, c.pointee.exchange.canReplay,
+            FaultClassifier.refusesUsageOption(status: Int(response.status), body: text)
+        {
+            askWithoutUsage(index, side)
+            return .over
+        }
         let fault = FaultClassifier.classify(apiType, status: Int(response.status), body: text)
         let wait = retryWait(p, response, text)
         if fault.mayBeRetried, failOver(index, side, AttemptOutcome(fault, inAnswer: false), wait) { return .over }
@@ -389,7 +395,7 @@ extension Worker {
         if tryNextProvider(index) { return true }
         // What a provider says about our own key is not the client's to see: nor would it mean to it what it says.
         if outcome.keyReason != nil {
-            refuse(index, .noHealthyKey)
+            refuse(index, isOutOfAttempts(c, side) ? .outOfAttempts : .noHealthyKey)
         } else if outcome == .modelNotFound && (side.pointee.status == 401 || side.pointee.status == 403) {
             refuse(index, .modelNotFound)
         } else {
@@ -425,29 +431,6 @@ extension Worker {
         let rest = side.pointee.headIsOut ? goOn(upstream, p, n, response) : passOn(upstream, p, n, response)
         if rest >= 0 { endUntilClose(upstream) }
         return true
-    }
-
-    /// The provider broke off in the middle of a stream: the client is told, in the stream's own language, before the
-    /// connection's end tells it again. Never does such a stream end as if it were whole. In the middle of an event there
-    /// is no place for another: then the connection's end has to do.
-    ///
-    /// - Returns: false if the client is gone.
-    mutating func tellOfBreak(_ client: UInt32, _ error: ExchangeError) -> Bool {
-        let c = clients.pointer(client)
-        let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
-        let isBetweenEvents =
-            side.pointee.opening == .open
-            || (side.pointee.isReading && !side.pointee.isCompressed && !side.pointee.reader.isFinished
-                && (side.pointee.reader.isAtEventBoundary
-                    || (side.pointee.isFiltering && side.pointee.filter.held > 0)))
-        guard isBetweenEvents, c.pointee.exchange.sendsChunked else { return true }
-        let event = ClosingEvent.bytes(
-            endpoint: side.pointee.endpoint.endpoint,
-            framing: side.pointee.opening == .open ? .sse : side.pointee.framing,
-            reason: error == .readTimeout ? .timedOut : .interrupted)
-        guard let p = event.pointer else { return true }
-        (out + Self.chunkLineRoom).update(from: p, count: event.count)
-        return sendChunk(client, 0, event.count, last: false, trailers: .empty)
     }
 }
 

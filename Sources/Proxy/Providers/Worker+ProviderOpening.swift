@@ -73,7 +73,7 @@ extension Worker {
         case .broken:
             attemptFailed(index, .malformedResponse, .malformedResponse)
             return .over
-        case .ended where hasOther(c, side):
+        case .ended where hasOther(c, side) || hasLastEvent(side):
             attemptFailed(index, .closed(wasReused: false), .cutShort)
             return .over
         case .commit, .ended:
@@ -106,7 +106,7 @@ extension Worker {
                 if side.pointee.bodyLeft != .max { side.pointee.bodyLeft -= UInt64(run.count) }
                 guard relayBody(upstream, p + at, run.count, headBytes) >= 0 else { return -1 }
             case .drop: skip(c, side, p + at, run.count)
-            case .ended where hasOther(c, side):
+            case .ended where hasOther(c, side) || hasLastEvent(side):
                 cutShort(index, .cutShort)
                 return -1
             case .commit, .ended:
@@ -139,7 +139,7 @@ extension Worker {
         let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
         guard side.pointee.opening == .open else { return true }
         let run = bodyEnded(side)
-        if run.kind == .ended, hasOther(c, side) {
+        if run.kind == .ended, hasOther(c, side) || hasLastEvent(side) {
             cutShort(u.pointee.client, .cutShort)
             return false
         }
@@ -227,8 +227,11 @@ extension Worker {
 
     /// The body has ended before any content.
     private func bodyEnded(_ side: UnsafeMutablePointer<ProviderExchange>) -> OpeningRun {
-        let saysNothing = !side.pointee.reader.sawEnd && side.pointee.reader.reported == nil
-        return OpeningRun(kind: saysNothing && side.pointee.endpoint.endpoint.generates ? .ended : .commit)
+        // Usage that is told at the start is no end.
+        let endpoint = side.pointee.endpoint.endpoint
+        let saysNothing =
+            !side.pointee.reader.sawEnd && (endpoint.hasLastEvent || side.pointee.reader.reported == nil)
+        return OpeningRun(kind: saysNothing && endpoint.generates ? .ended : .commit)
     }
 
     /// An event says that the stream has ended, before any content: with an error, after nothing at all, or well.

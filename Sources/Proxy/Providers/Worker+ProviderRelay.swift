@@ -130,17 +130,21 @@ extension Worker {
         let first = takeFiltered(c, side, p, n, decoder: &ahead, at: dataAt)
         if first.isRead { c.pointee.exchange.responseDecoder = ahead }
         if first.isLast && first.used < n { u.pointee.staysOpen = false }
+        // Whether it is the end is to be known before it is told.
+        let isRead = first.isLast && hasLastEvent(side)
+        if isRead { readFiltered(c, side, p, n) }
+        let isCut = isRead && isUnfinished(side)
         if first.count > 0 || first.isLast || headBytes > 0 {
-            guard sendChunk(client, headBytes, first.count, last: first.isLast, trailers: first.trailers) else {
-                return -1
-            }
+            guard
+                sendChunk(client, headBytes, first.count, last: first.isLast && !isCut, trailers: first.trailers)
+            else { return -1 }
         }
         if first.isRead {
             side.pointee.readAhead = 0
             if case .contentLength = c.pointee.exchange.responseFraming {
                 c.pointee.exchange.responseRemaining -= UInt64(first.used)
             }
-        } else {
+        } else if !isRead {
             readFiltered(c, side, p, n)
         }
         if first.count > 0 { observe(c, out + dataAt, first.count) }
@@ -150,10 +154,8 @@ extension Worker {
             cutShort(client, .malformedResponse)
             return -1
         }
-        if first.isLast {
-            responseIsComplete(upstream)
-            return -1
-        }
+        if isCut { cutOff(upstream) } else if first.isLast { responseIsComplete(upstream) }
+        if first.isLast { return -1 }
         keepAuditDescription(client)
         return first.used
     }

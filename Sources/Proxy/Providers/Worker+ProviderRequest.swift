@@ -165,7 +165,7 @@ extension Worker {
             if let p = body.pointer { side.pointee.request.feed(p, body.count) }
             side.pointee.promptEstimate = side.pointee.request.promptEstimate
             if match.endpoint == .speech { side.pointee.characters = side.request.spokenCharacters(in: body) }
-            side.pointee.asksForUsage =
+            side.pointee.needsUsage =
                 side.pointee.request.isWhole && !side.pointee.request.isMalformed
                 && side.pointee.request.needsUsageOption(endpoint: match.endpoint)
             if side.pointee.request.streams { c.pointee.exchange.isStream = true }

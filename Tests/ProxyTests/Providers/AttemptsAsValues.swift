@@ -15,4 +15,8 @@ extension ProviderTable {
     func verdict(_ set: CandidateSet, _ index: Int, _ attempts: ProviderAttempts, now: UInt64) -> CandidateVerdict {
         withUnsafePointer(to: attempts) { verdict(set, index, $0, now: now) }
     }
+
+    func isOutOfAttempts(_ set: CandidateSet, after attempts: ProviderAttempts, now: UInt64) -> Bool {
+        withUnsafePointer(to: attempts) { isOutOfAttempts(set, after: $0, now: now) }
+    }
 }

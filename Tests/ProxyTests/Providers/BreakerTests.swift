@@ -30,6 +30,68 @@ struct BreakerTests {
         #expect(breaker.state(nowMilliseconds: 1) == .closed)
     }
 
+    @Test func aBadKeyAmongUntriedOnesDoesNotOpenIt() {
+        var breaker = Breaker()
+        let usable = Breaker.Keys.one(0).union(.one(1))
+        for _ in 0..<300 { breaker.failed(nowMilliseconds: 1, wasProbe: false, keys: .one(0), usable: usable) }
+        #expect(breaker.state(nowMilliseconds: 1) == .closed)
+        #expect(breaker.suspects == .one(0))
+        breaker.failed(nowMilliseconds: 1, wasProbe: false, keys: .one(1), usable: usable)
+        #expect(breaker.state(nowMilliseconds: 1) == .open)
+        #expect(breaker.suspects.isEmpty, "while it is open it says nothing of keys")
+    }
+
+    @Test func keysThatCannotServeNeedNotHaveFailed() {
+        var breaker = Breaker()
+        for _ in 0..<5 { breaker.failed(nowMilliseconds: 1, wasProbe: false, keys: .one(3), usable: .one(3)) }
+        #expect(breaker.state(nowMilliseconds: 1) == .open)
+    }
+
+    @Test func whatNoKeyCouldMendCountsAtOnce() {
+        var breaker = Breaker()
+        for _ in 0..<5 { breaker.failed(nowMilliseconds: 1, wasProbe: false, keys: .all, usable: .all) }
+        #expect(breaker.state(nowMilliseconds: 1) == .open)
+    }
+
+    @Test func ofACrowdOfKeysSixteenAreEnough() {
+        var breaker = Breaker()
+        for key in 0..<15 { breaker.failed(nowMilliseconds: 1, wasProbe: false, keys: .one(key), usable: .all) }
+        #expect(breaker.state(nowMilliseconds: 1) == .closed)
+        breaker.failed(nowMilliseconds: 1, wasProbe: false, keys: .one(100), usable: .all)
+        #expect(breaker.state(nowMilliseconds: 1) == .closed, "the hundred and first shares its place with the fifth")
+        breaker.failed(nowMilliseconds: 1, wasProbe: false, keys: .one(15), usable: .all)
+        #expect(breaker.state(nowMilliseconds: 1) == .open)
+    }
+
+    @Test func aSuccessOfAnyKeyClearsTheOthersToo() {
+        var breaker = Breaker()
+        breaker.failed(nowMilliseconds: 1, wasProbe: false, keys: .one(0), usable: .all)
+        breaker.succeeded()
+        #expect(breaker == Breaker())
+    }
+
+    @Test func itTellsWhetherItWasClosedWhenAnExchangeBegan() {
+        var breaker = opened(at: 1000)
+        #expect(breaker.wasClosed(atMilliseconds: 1000))
+        #expect(breaker.wasClosed(atMilliseconds: 999))
+        #expect(!breaker.wasClosed(atMilliseconds: 1001))
+        #expect(!breaker.wasClosed(atMilliseconds: .max))
+        _ = breaker.enter(nowMilliseconds: 7000)
+        breaker.failed(nowMilliseconds: 7500, wasProbe: true)
+        #expect(breaker.wasClosed(atMilliseconds: 7400), "the probe's own exchange may go on to the next key")
+        #expect(!breaker.wasClosed(atMilliseconds: 7600))
+        #expect(Breaker().wasClosed(atMilliseconds: .max))
+    }
+
+    @Test func aProbeThatFailsAfterOthersHaveClosedItIsOneFailure() {
+        var breaker = opened()
+        _ = breaker.enter(nowMilliseconds: 6000)
+        breaker.succeeded()
+        breaker.failed(nowMilliseconds: 6100, wasProbe: true)
+        #expect(breaker.state(nowMilliseconds: 6100) == .closed)
+        #expect(breaker.failuresInARow == 1)
+    }
+
     @Test func halfOpenLetsOneProbeThrough() {
         var breaker = opened()
         #expect(breaker.state(nowMilliseconds: 6000) == .halfOpen)

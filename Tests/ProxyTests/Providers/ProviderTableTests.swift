@@ -147,6 +147,60 @@ struct ProviderTableTests {
         }
     }
 
+    @Test func aBreakerThatOpensMeanwhileLeavesKeysThatWereNotTried() throws {
+        let table = table(
+            ProviderSet(providers: [provider("a")], keys: [key("a", "1"), key("a", "2")]))
+        var set = try set(table, "m")
+        set.startedAt = 900_000_000
+        for _ in 0..<5 {
+            table.providers[0].load.updateBreaker { $0.failed(nowMilliseconds: 1000, wasProbe: false) }
+        }
+        var attempts = ProviderAttempts()
+        #expect(
+            table.verdict(set, 0, attempts, now: 1000) == .breakerOpen(untilMilliseconds: 6000),
+            "one that has not been let in yet")
+        attempts.append(attempted(0, 0, .serverError))
+        #expect(
+            table.next(set, after: attempts, now: 1000, random: 0)
+                == .attempt(candidate: 0, key: 1, isProbe: false, pauseMilliseconds: 0))
+        attempts.append(attempted(0, 1, .serverError))
+        #expect(
+            table.next(set, after: attempts, now: 1000, random: 0) == .nothing(retryAfterMilliseconds: 5000),
+            "not the same keys once more")
+        set.startedAt = 1_001_000_000
+        var late = ProviderAttempts()
+        late.append(attempted(0, 0, .serverError))
+        #expect(table.verdict(set, 0, late, now: 1002) == .breakerOpen(untilMilliseconds: 6000))
+    }
+
+    @Test(arguments: Balancing.allCases) func aKeyThatFailsGivesWayUntilTheProviderHasAnswered(_ strategy: Balancing)
+        throws
+    {
+        let table = table(
+            ProviderSet(
+                providers: [provider("a") { $0.keyStrategy = strategy.name }], keys: [key("a", "1"), key("a", "2")]))
+        let set = try set(table, "m")
+        let usable = table.usableKeys(0, now: 1)
+        #expect(usable == Breaker.Keys.one(0).union(.one(1)))
+        for _ in 0..<9 {
+            table.providers[0].load.updateBreaker {
+                $0.failed(nowMilliseconds: 1, wasProbe: false, keys: .one(0), usable: usable)
+            }
+        }
+        for random in 0..<5 as Range<UInt64> {
+            #expect(
+                table.next(set, after: ProviderAttempts(), now: 1, random: random)
+                    == .attempt(candidate: 0, key: 1, isProbe: false, pauseMilliseconds: 0))
+        }
+        var attempts = ProviderAttempts()
+        attempts.append(attempted(0, 1, .serverError))
+        #expect(
+            table.next(set, after: attempts, now: 1, random: 0)
+                == .attempt(candidate: 0, key: 0, isProbe: false, pauseMilliseconds: 0), "better than none")
+        _ = table.keys[1].load.updateHealth { $0.disable(.invalid) }
+        #expect(table.usableKeys(0, now: 1) == .one(0))
+    }
+
     @Test func whatMayPassIsTriedAgainWithGrowingPausesAndNotForEver() throws {
         let table = table(ProviderSet(providers: [provider("only")]))
         let set = try set(table, "m")
@@ -177,6 +231,20 @@ struct ProviderTableTests {
         #expect(
             table.next(try set(table, "m"), after: attempts, now: 1, random: 0)
                 == .nothing(retryAfterMilliseconds: 0))
+    }
+
+    @Test func attemptsAreUsedUpOnlyWhereMoreIsLeft() throws {
+        let table = table(ProviderSet(providers: [provider("a")], keys: (0..<3).map { key("a", "\($0)") })) {
+            $0.providers.maxAttempts = 2
+        }
+        let set = try set(table, "m")
+        var attempts = ProviderAttempts()
+        attempts.append(attempted(0, 0, .keyInvalid))
+        #expect(!table.isOutOfAttempts(set, after: attempts, now: 1))
+        attempts.append(attempted(0, 1, .keyInvalid))
+        #expect(table.isOutOfAttempts(set, after: attempts, now: 1))
+        _ = table.keys[2].load.updateHealth { $0.disable(.invalid) }
+        #expect(!table.isOutOfAttempts(set, after: attempts, now: 1), "there is nothing else")
     }
 
     @Test func coolingKeysAndOpenBreakersAreLeftOutAndSayWhenTheyAreBack() throws {
@@ -326,6 +394,20 @@ struct ProviderTableTests {
                 "api-key: sk-4\r\n",
             ])
         #expect(made.view.pointee.table.routes.count == 0, "no request is matched with them")
+    }
+
+    @Test func whoseAccountItIsOnAClientDoesNotSay() throws {
+        let set = ProviderSet(providers: [
+            provider("a") { $0.headers = .object(JSONObject([("OpenAI-Organization", .string("org-ours"))])) }
+        ])
+        let made = kept(
+            Snapshot(keys: [], routes: [], providers: set, settings: Settings(), version: "1", registry: Registry()))
+        let rewrite = made.view.pointee.table.routes.pointer(Int(made.view.pointee.providers.keys[0].route)).pointee
+            .rewrite
+        #expect(rewrite.dropped.contains(.cookie))
+        let names = (0..<rewrite.droppedOthers.count).map { rewrite.droppedOthers[$0].string }
+        #expect(Set(names).isSuperset(of: ["openai-organization", "openai-project", "x-goog-user-project"]))
+        #expect(rewrite.added.string == "OpenAI-Organization: org-ours\r\n")
     }
 
     @Test func aBrokenProviderIsReportedAndTheOthersServe() throws {
