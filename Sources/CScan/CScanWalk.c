@@ -121,7 +121,7 @@ value:
     }
 
     // A string.
-    wanted = FG_WANT_STRING | FG_WANT_COUNT;
+    wanted = FG_WANT_STRING | FG_WANT_COUNT | FG_WANT_SIZE;
     if ((wants & (FG_WANT_COUNT | FG_WANT_EDGES | FG_WANT_STRING)) == (FG_WANT_COUNT | FG_WANT_EDGES)) {
         i++;
         walk->hole = (uintptr_t)(p + i);
@@ -148,7 +148,11 @@ value:
             if (state != CSCAN_JSON_OUTSIDE) { goto caller; }
             end--;
         }
-        if (wants & FG_WANT_COUNT) { walk->counted += end - start; }
+        if (wants & FG_WANT_COUNT) {
+            walk->counted += end - start;
+        } else if (wants & FG_WANT_SIZE) {
+            walk->other += end - start;
+        }
         if (walk->draft) {
             fg_walk_note_hole(
                 walk, (uintptr_t)(p + start), (uintptr_t)(p + end),
@@ -175,6 +179,8 @@ container: {
     }
     if ((wants & (FG_WANT_RAW | FG_WANT_EDGES)) == (FG_WANT_RAW | FG_WANT_EDGES)) { goto caller; }
     wanted = FG_WANT_DESCEND | FG_WANT_RAW;
+    // Too deep to be looked into.
+    if (wants & FG_WANT_SIZE) { goto caller; }
     cscan_json_nest nest;
     cscan_json_nest_open(&nest, is_object);
     const size_t used = cscan_json_nest_skip(&nest, p + i + 1, n - i - 1);

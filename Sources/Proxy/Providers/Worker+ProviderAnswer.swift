@@ -168,12 +168,12 @@ extension Worker {
     private mutating func setCoding(_ side: UnsafeMutablePointer<ProviderExchange>, _ value: Bytes) {
         side.pointee.isCompressed = false
         if value.isEmpty || MediaType.isIdentity(value) { return }
+        side.pointee.isCompressed = true
         guard let coding = Inflater.Coding(contentEncoding: value) else {
-            // Nobody asked for that; it goes through unread.
-            side.pointee.isReading = false
+            // Nobody asked for that; it goes through, and its size is all that is known of it.
+            side.pointee.reader.cannotRead()
             return
         }
-        side.pointee.isCompressed = true
         if !side.pointee.workspace.isAllocated {
             side.pointee.workspace = pool.take(atLeast: StreamInflater.workspaceSize)
         }
@@ -288,13 +288,9 @@ extension Worker {
             }
             return side.pointee.reader.feed(p, n)
         }
-        var consumed = 0
-        while true {
-            let made = side.pointee.inflater.next(
-                p, n, consumed: &consumed, into: patternScratch, room: PathPattern.scratchBytes)
-            if made == 0 { return }
-            side.pointee.reader.feed(patternScratch, made)
-        }
+        if side.pointee.reader.framing == .unreadable { return side.pointee.reader.feed(p, n) }
+        side.pointee.reader.feed(
+            p, n, through: &side.pointee.inflater, scratch: patternScratch, room: PathPattern.scratchBytes)
     }
 
     /// Body bytes that went to the client, or would have but for the filter.
@@ -360,7 +356,9 @@ extension Worker {
         case .untilClose: break
         default: isWhole = true
         }
-        guard side.pointee.isCompressed, let p = plain.pointer else { return (plain, isWhole) }
+        guard side.pointee.isCompressed, side.pointee.reader.framing != .unreadable, let p = plain.pointer else {
+            return (plain, isWhole)
+        }
         let start = out + Self.maxHeldBytes * 2
         // A copy that begins anew each time: an error is short, and read as a whole.
         var inflater = side.pointee.inflater
@@ -428,26 +426,28 @@ extension Worker {
     }
 
     /// The provider broke off in the middle of a stream: the client is told, in the stream's own language, before the
-    /// connection's end tells it again. Never does such a stream end as if it were whole. In the middle of an event there
-    /// is no place for another: then the connection's end has to do.
+    /// connection's end tells it again. Never does such a stream end as if it were whole. An event that lacks only its end
+    /// is given that; in the middle of its text there is no place for another: then the connection's end has to do.
     ///
     /// - Returns: false if the client is gone.
     mutating func tellOfBreak(_ client: UInt32, _ error: ExchangeError) -> Bool {
         let c = clients.pointer(client)
         let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
-        let isBetweenEvents =
-            side.pointee.opening == .open
-            || (side.pointee.isReading && !side.pointee.isCompressed && !side.pointee.reader.isFinished
-                && (side.pointee.reader.isAtEventBoundary
-                    || (side.pointee.isFiltering && side.pointee.filter.held > 0)))
-        guard isBetweenEvents, c.pointee.exchange.sendsChunked else { return true }
+        let isOpen = side.pointee.opening == .open
+        let isRead = side.pointee.isReading && !side.pointee.isCompressed && !side.pointee.reader.sawLastEvent
+        // What is held has not gone out.
+        let holds = isOpen || (side.pointee.isFiltering && side.pointee.filter.held > 0)
+        guard isOpen || isRead, c.pointee.exchange.sendsChunked,
+            let missing = holds ? 0 : side.pointee.reader.lineFeedsToBoundary
+        else { return true }
         let event = ClosingEvent.bytes(
             endpoint: side.pointee.endpoint.endpoint,
             framing: side.pointee.opening == .open ? .sse : side.pointee.framing,
             reason: error == .readTimeout ? .timedOut : .interrupted)
         guard let p = event.pointer else { return true }
-        (out + Self.chunkLineRoom).update(from: p, count: event.count)
-        return sendChunk(client, 0, event.count, last: false, trailers: .empty)
+        (out + Self.chunkLineRoom).update(repeating: UInt8(ascii: "\n"), count: missing)
+        (out + Self.chunkLineRoom + missing).update(from: p, count: event.count)
+        return sendChunk(client, 0, missing + event.count, last: false, trailers: .empty)
     }
 }
 

@@ -18,10 +18,12 @@ extension Worker {
         }
         let error = c.pointee.exchange.error
         if side.pointee.isUnderWay { endAttempt(c, side, outcome(error), retryAfter: nil) }
-        // A stream that its client left was the provider's work as soon as it had begun.
+        // Whoever leaves pays for what the provider had been asked in full, whether it had begun to answer or not.
         let wasLeft = error == .clientGone || error == .sendTimeout
-        let hadBegun = wasLeft && side.pointee.status / 100 == 2 && side.pointee.framing == .sse
-        if !side.pointee.isReading || !(side.pointee.isAnswered || hadBegun) {
+        let hadBegun = side.pointee.status / 100 == 2 && (side.pointee.wasSentWhole || side.pointee.framing == .sse)
+        let isOwed = wasLeft && (hadBegun || (side.pointee.status == 0 && side.pointee.wasSentWhole))
+        if isOwed, side.pointee.status == 0 { readNothing(side) }
+        if !side.pointee.isReading || !(side.pointee.isAnswered || isOwed) {
             (side.pointee.hasUsage, side.pointee.cost) = (false, nil)
         } else if error != .none || !side.pointee.isSettled {
             settle(c, side, isWhole: error == .none, wasLeft: wasLeft)
@@ -32,6 +34,26 @@ extension Worker {
         pool.give(&side.pointee.workspace)
         pool.give(&side.pointee.hold)
         providerExchanges.release(slot)
+    }
+
+    /// The exchange is being ended from outside, and its upstream connection is still there.
+    func noteSent(_ c: UnsafeMutablePointer<ClientConnection>) {
+        let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
+        let upstream = c.pointee.exchange.upstream
+        guard upstream != Exchange.noUpstream else { return }
+        switch c.pointee.exchange.phase {
+        case .awaitingResponse, .relaying:
+            let u = upstreams.pointer(upstream)
+            side.pointee.wasSentWhole = u.pointee.outbound.isEmpty && !u.pointee.sendFailed && hasSentRequest(c)
+        default: break
+        }
+    }
+
+    /// Nothing of an answer has come: the reader is as it was made, whatever it has read of an earlier attempt's.
+    private func readNothing(_ side: UnsafeMutablePointer<ProviderExchange>) {
+        if side.pointee.hasRead { side.reader.renew(as: freshProviderExchange.reader) }
+        side.pointee.reader.begin(endpoint: side.pointee.endpoint.endpoint, apiType: .openai, framing: .json)
+        side.pointee.isReading = true
     }
 
     /// What the end of an exchange says about the provider that was at work.
