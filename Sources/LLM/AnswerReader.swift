@@ -11,14 +11,14 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     public private(set) var apiType: APIType
     /// As told, until the first byte tells better.
     public internal(set) var framing: Framing
+    /// A last event was seen: nothing may follow it.
+    public internal(set) var sawLastEvent = false
     /// Whole JSON objects seen: events of a stream, or the one answer.
     public internal(set) var documents: UInt32 = 0
     /// An error came, in a stream or instead of an answer. What kind; `.none` while there is none.
     public internal(set) var fault: Fault = .none
     /// A last event, a reason to finish or the end of the JSON text was seen.
     public internal(set) var sawEnd = false
-    /// A last event was seen: nothing may follow it.
-    public internal(set) var sawLastEvent = false
 
     /// What the error calls itself; `.none` if that says nothing.
     private(set) var namedFault = Fault.none
@@ -57,8 +57,8 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     private var tier = ServiceTier.standard
     private var isFast = false
     private var isRegional = false
-    private var isPartial = false
-    private var hasOwnKey = false
+    /// What had been counted when the event's type was read, modulo 2³².
+    private var countedBefore: UInt32 = 0
     // Of a body that is a row of frames: see AnswerReader+Frames.
     var frame = EventFrame()
     /// What the answer's head says.
@@ -68,9 +68,9 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     var reportIsBeginning = false
     /// The report is Anthropic's last.
     var reportIsDelta = false
+    private var isPartial = false
+    private var hasOwnKey = false
     @usableFromInline var modelLength: UInt8 = 0
-    /// What had been counted when the event's type was read.
-    private var countedBefore: UInt64 = 0
 
     // From the walk's text on nothing is made anew: see ReaderPointers.
     @usableFromInline var walk = JSONWalk(root: FG_LLM_ROOT)
@@ -217,8 +217,12 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         let answers = endpoint.generates || endpoint.embeds
         // Events of a stream that say nothing and lead to no end are no answer; but whoever leaves pays for what was asked.
         let isAnswer = fault == .none && (wasLeft || (documents > 0 && (framing != .sse || sawEnd)))
-        guard answers, contentSeen || isAnswer else { return false }
+        // Of pictures and sound by themselves, which have no tokens to guess, only what was seen of them counts.
+        let wasGiven = contentSeen && (answers || framing != .unreadable)
+        guard wasGiven || (answers && isAnswer) else { return false }
         (usage.prompt, usage.completion, usage.estimated) = (promptEstimate, written, true)
+        if endpoint == .images { usage.outputImage = written }
+        if endpoint == .speech { usage.outputAudio = written }
         usage.total = promptEstimate &+ written
         return true
     }
@@ -367,7 +371,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
             if n > 0 { setModel(p, n) }
         case FG_LLM_TYPE:
             event = EventType.named(p, n)
-            if event == .sound { countedBefore = walk.countedBytes }
+            if event == .sound { countedBefore = UInt32(truncatingIfNeeded: walk.countedBytes) }
         case FG_LLM_FINISH:
             eventFinishes = n > 0
             let failed = FaultNames.fault(finish: p, n)
@@ -430,8 +434,9 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         if event == .last || event == .failed { sawLastEvent = true }
         if eventFinishes || event == .last { sawEnd = true }
         if event == .sound {
-            walk.otherBytes &+= walk.countedBytes &- countedBefore
-            walk.countedBytes = countedBefore
+            let sound = UInt64(UInt32(truncatingIfNeeded: walk.countedBytes) &- countedBefore)
+            walk.otherBytes &+= sound
+            walk.countedBytes &-= sound
         }
         guard fields.isReport || (fields.hasUnits && report.isEmpty) else { return }
         if fieldsAreAside {

@@ -28,7 +28,7 @@ import Testing
         ]
         #expect(rare.allSatisfy { $0 > form })
         let needed = try #require(MemoryLayout<ProviderExchange>.offset(of: \.workspace))
-        #expect(needed < form && form <= 2432)
+        #expect(needed < form && form <= 2448)
     }
 
     @Test func aRouteTakesFourLines() { #expect(MemoryLayout<CompiledRoute>.stride == 256) }
