@@ -72,7 +72,8 @@ struct CompressedAnswerTests {
                 let (reader, state) = read(body, framing: .json, piece: piece)
                 let written = body.count == 401 ? 101 : size
                 #expect(state == .failed && reader.contentSeen)
-                #expect(reader.settled(promptEstimate: 3) == TokenUsage(prompt: 3, completion: written, estimated: true))
+                let wanted = TokenUsage(prompt: 3, completion: written, estimated: true)
+                #expect(reader.settled(promptEstimate: 3) == wanted)
             }
         }
     }

@@ -29,7 +29,10 @@ struct ContentTests {
             .chatCompletions,
             #"{"choices":[{"index":0,"delta":{"content":""},"content_filter_results":{"hate":{"severity":"safe"}}}]}"#
         ),
-        (.messages, #"{"type":"message_start","message":{"id":"m","role":"assistant","content":[],"stop_reason":null}}"#),
+        (
+            .messages,
+            #"{"type":"message_start","message":{"id":"m","role":"assistant","content":[],"stop_reason":null}}"#
+        ),
         (.messages, block(#"{"type":"text","text":"","citations":null}"#)),
         (.messages, block(#"{"type":"thinking","thinking":"","signature":""}"#)),
         (.messages, #"{"type":"ping"}"#),
@@ -166,7 +169,8 @@ struct ContentTests {
             guard let missing else { continue }
             // Nothing comes of it but what is whole, and another event is read after it.
             let reader = reading(text + String(repeating: "\n", count: missing) + "data: {\"error\":{}}\n\n")
-            #expect(reader.fault != .none && reader.documents == (text.contains("a\"}}]}") ? 2 : 1), "\(text.debugDescription)")
+            let documents: UInt32 = text.contains("a\"}}]}") ? 2 : 1
+            #expect(reader.fault != .none && reader.documents == documents, "\(text.debugDescription)")
         }
         #expect(reading("{\"choices\":[]}", framing: .json).lineFeedsToBoundary == nil)
     }
