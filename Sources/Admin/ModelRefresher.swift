@@ -43,36 +43,56 @@ final class ModelRefresher: Sendable {
     private func run() {
         guard let reader = try? ReadConnection(path: databasePath, timeZoneOffsetMinutes: 0) else { return }
         let context = HandlerContext(shared: shared, reader: reader)
-        var failedAt: [String: (record: ProviderRecord, milliseconds: Int64)] = [:]
+        var failures: [String: Attempt] = [:]
         while true {
-            refresh(context, &failedAt)
+            refresh(context, &failures)
             var waiting = pollfd(fd: mailbox.fd, events: Int16(POLLIN), revents: 0)
             _ = poll(&waiting, 1, 30_000)
             if mailbox.drain().contains(true) { return }
         }
     }
 
-    private func refresh(
-        _ context: HandlerContext, _ failedAt: inout [String: (record: ProviderRecord, milliseconds: Int64)]
-    ) {
+    /// Whom was asked in vain, and with what: as long as both are the same nobody is in a hurry to ask again.
+    private struct Attempt {
+        var provider: ProviderRecord
+        var keys: [Key]
+        var milliseconds: Int64
+
+        /// What an operator can change about a key, and what its provider says of it.
+        struct Key: Equatable {
+            var id: String
+            var isEnabled: Bool
+            var state: ProviderKeyState
+            var updatedAt: Int64
+        }
+
+        func isSame(_ provider: ProviderRecord, _ keys: [Key]) -> Bool {
+            self.provider == provider && self.keys == keys
+        }
+    }
+
+    private func refresh(_ context: HandlerContext, _ failures: inout [String: Attempt]) {
         guard let providers = try? context.reader.providers().items else { return }
         for provider in providers where provider.isEnabled && provider.models.isEmpty {
             let now = HandlerContext.nowMilliseconds()
-            if let failure = failedAt[provider.name], failure.record == provider,
-                now - failure.milliseconds < Self.retryMilliseconds
-            {
-                continue
-            }
             guard isDue(provider, now) else { continue }
-            if let problem = ask(provider, context) {
-                if failedAt[provider.name]?.record != provider {
+            let records = (try? context.reader.providerKeys(of: provider.name)) ?? []
+            let keys = records.map {
+                Attempt.Key(
+                    id: $0.keyID, isEnabled: $0.isEnabled, state: $0.state, updatedAt: $0.updatedAtMilliseconds)
+            }
+            let last = failures[provider.name]
+            let isSame = last?.isSame(provider, keys) ?? false
+            if let last, isSame, now - last.milliseconds < Self.retryMilliseconds { continue }
+            if let problem = ask(provider, records, context) {
+                if !isSame {
                     Logger.shared.warn(
                         "the models of a provider could not be read: \(problem)", [("provider", .string(provider.name))]
                     )
                 }
-                failedAt[provider.name] = (provider, now)
+                failures[provider.name] = Attempt(provider: provider, keys: keys, milliseconds: now)
             } else {
-                failedAt[provider.name] = nil
+                failures[provider.name] = nil
             }
         }
     }
@@ -111,8 +131,9 @@ final class ModelRefresher: Sendable {
     }
 
     /// - Returns: what went wrong; nil if nothing did.
-    private func ask(_ provider: ProviderRecord, _ context: HandlerContext) -> String? {
-        let keys = (try? context.reader.providerKeys(of: provider.name)) ?? []
+    private func ask(
+        _ provider: ProviderRecord, _ keys: [ProviderKeyRecord], _ context: HandlerContext
+    ) -> String? {
         let status = shared.gateway.providerStatus().first { $0.name == provider.name }
         var problem = "it has no usable key"
         var names: [String] = []

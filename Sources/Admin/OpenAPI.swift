@@ -283,7 +283,7 @@ enum OpenAPISchemas {
         {"type":"object","required":["added","changed","unchanged","kept","skipped"],"properties":{\
         "added":{"type":"integer"},"changed":{"type":"integer"},"unchanged":{"type":"integer"},\
         "kept":{"type":"integer","description":"Set by hand and left alone."},\
-        "skipped":{"type":"integer","description":"Without a price by the token."}}}
+        "skipped":{"type":"integer","description":"Without a price that can be reckoned with."}}}
         """
 
     static let error = """

@@ -140,9 +140,10 @@ enum RouteJSON {
         case .absent, .null: return nil
         case .value(let id):
             let isValid = (1...64).contains(id.utf8.count) && id.utf8.allSatisfy(isIDByte)
-            guard isValid, id != "match" else {
+            guard isValid, id != "match", id != ".", id != ".." else {
                 throw .badField(
-                    "route_id", "must be 1 to 64 letters, digits, dots, hyphens or underscores, not \"match\"")
+                    "route_id",
+                    "must be 1 to 64 letters, digits, dots, hyphens or underscores, not \"match\", \".\" or \"..\"")
             }
             return id
         }

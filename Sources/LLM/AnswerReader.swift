@@ -51,6 +51,14 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     /// Of `[DONE]`, bytes seen.
     var doneMatched: UInt8 = 0
     private(set) var images: Int64 = 0
+    /// Searches that the answer shows.
+    private var searches: UInt32 = 0
+    /// How often it spoke of any.
+    private(set) var searchMentions: UInt32 = 0
+    /// Of `queries`.
+    private var queryCount: UInt8 = 0
+    /// Of the item of an output that is being read.
+    private var item = OutputItem()
     /// Of a list that tells a number in parts: the part that is being read.
     private var partCount: Int64 = -1
     private var partKind = PartKind.other
@@ -79,6 +87,8 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     /// Of all so far.
     var report = UsageFields()
     @usableFromInline var model: InlineArray<64, UInt8> = .init(repeating: 0)
+    /// Of Gemini's searches, so that one that is told twice counts once.
+    private var queries: InlineArray<8, UInt32> = .init(repeating: 0)
 
     /// - Parameter framing: by the Content-Type; see `Framing.of`.
     public init(endpoint: Endpoint, apiType: APIType, framing: Framing) {
@@ -94,7 +104,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         self.framing = framing
     }
 
-    // What is asked often is inlined: a call would get a copy of the reader's 900 bytes.
+    // What is asked often is inlined: a call would get a copy of the reader's 980 bytes.
 
     /// Something generated has begun: text, reasoning, a tool call, a picture, sound, or what nobody here knows. An event
     /// says nothing only as far as it consists of empty values and of members that are known to say nothing
@@ -172,6 +182,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         (usage.tier, usage.isFast, usage.isRegional, usage.isPartial) = (tier, isFast, isRegional, isPartial)
         // With a key of the caller's own at the provider behind it, that is not all of it.
         if hasOwnKey { usage.statedMicros = -1 }
+        if usage.searches == 0 { usage.searches = Int64(searches) }
         if endpoint == .images {
             usage.images = images
             if !report.hasOutputParts { usage.outputImage = usage.completion }
@@ -223,6 +234,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         (usage.prompt, usage.completion, usage.estimated) = (promptEstimate, written, true)
         if endpoint == .images { usage.outputImage = written }
         if endpoint == .speech { usage.outputAudio = written }
+        usage.searches = Int64(searches)
         usage.total = promptEstimate &+ written
         return true
     }
@@ -255,7 +267,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
                 if found.place == UInt8(FG_LLM_OWN_KEY) { hasOwnKey = found.value == 1 }
             case .begin: begin(found.place)
             case .end: end(found.place)
-            case .array: break
+            case .array: beginArray(found.place)
             case .cleared: clear(found.place)
             case .document:
                 commit()
@@ -334,8 +346,29 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         case FG_LLM_PROMPT_PARTS, FG_LLM_CACHED_PARTS, FG_LLM_ANSWER_PARTS, FG_LLM_WRITE_PARTS:
             (partKind, partCount) = (.other, -1)
         case FG_LLM_PICTURE: images = min(images &+ 1, 1_000_000)
+        case FG_LLM_OUTPUT, FG_LLM_ITEMS: item = OutputItem()
         default: break
         }
+    }
+
+    private mutating func beginArray(_ place: UInt8) {
+        // Of outputs that are there twice the last counts.
+        if place == UInt8(FG_LLM_ITEMS) || place == UInt8(FG_LLM_OUTPUT) { searches = 0 }
+    }
+
+    /// Gemini bills each search once, and none that is empty.
+    private mutating func takeQuery(_ p: UnsafePointer<UInt8>, _ n: Int) {
+        guard n > 0 else { return }
+        searchMentions &+= 1
+        // FNV-1a; of what is cut between two pieces no more is known.
+        var hash: UInt32 = 0x811C_9DC5
+        for i in 0..<min(n, JSONWalk.tokenCapacity) { hash = (hash ^ UInt32(p[i])) &* 0x0100_0193 }
+        for i in 0..<Int(queryCount) where queries[i] == hash { return }
+        if Int(queryCount) < queries.count {
+            queries[Int(queryCount)] = hash
+            queryCount &+= 1
+        }
+        searches = min(searches &+ 1, 1_000_000)
     }
 
     private mutating func end(_ place: UInt8) {
@@ -349,6 +382,10 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
             if partKind == .audio { fields.add(FG_USAGE_OUTPUT_AUDIO, partCount) }
             if partKind == .image { fields.add(FG_USAGE_OUTPUT_IMAGE, partCount) }
         case FG_LLM_WRITE_PARTS: if partKind == .hour { fields.add(FG_USAGE_CACHE_WRITE_LONG, partCount) }
+        case FG_LLM_OUTPUT, FG_LLM_ITEMS:
+            guard item.isSearch else { return }
+            searches = min(searches &+ 1, 1_000_000)
+            searchMentions &+= 1
         default: break
         }
     }
@@ -360,6 +397,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         case FG_LLM_USAGE, FG_LLM_GEMINI_USAGE: if !fieldsAreAside { fields.removeAll() }
         case FG_LLM_ERROR: eventHasError = false
         case FG_LLM_TYPE: event = .other
+        case FG_LLM_ITEMS: searches = 0
         default: break
         }
     }
@@ -385,6 +423,10 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         case FG_LLM_GEO: isRegional = PartKind.isName("us", p, n)
         case FG_LLM_ITERATION_TYPE: if !PartKind.isName("message", p, n) { isPartial = true }
         case FG_LLM_ROLE: eventHasRole = true
+        case FG_LLM_ITEM_TYPE: item.isCall = PartKind.isName("web_search_call", p, n)
+        case FG_LLM_ITEM_STATUS: item.isDone = PartKind.isName("completed", p, n)
+        case FG_LLM_ACTION_TYPE: item.isOther = !PartKind.isName("search", p, n)
+        case FG_LLM_QUERIES: takeQuery(p, n)
         case FG_LLM_ERROR: if n > 0 { eventHasError = true }
         case FG_LLM_ERROR_CODE, FG_LLM_ERROR_REASON:
             if let status = Self.status(p, n) {

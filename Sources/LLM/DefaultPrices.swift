@@ -128,6 +128,8 @@ public enum DefaultPrices {
           gpt-4o-transcribe  mode audio_transcription  input 2.5  output 10  input_audio 2.5  limits 16000/2000
           gpt-4o-mini-transcribe  mode audio_transcription  input 1.25  output 5  input_audio 1.25  limits 16000/2000
           whisper-1  mode audio_transcription  second 0.0001
+          tts-1  mode audio_speech  character 0.000015
+          tts-1-hd  mode audio_speech  character 0.00003
           gpt-image-1  mode image_generation  input 5  output 40  cached_input 1.25  input_image 10  output_image 40
           gpt-image-1-mini  mode image_generation  input 2  output 8  cached_input 0.2  input_image 2.5  output_image 8
           gpt-image-2  mode image_generation  input 5  output 30  cached_input 1.25  input_image 8  output_image 30
@@ -153,15 +155,15 @@ public enum DefaultPrices {
           claude-mythos-5-1  input 10  output 50  cached_input 0.25  cache_write 12.5  cache_write_1h 20  search 0.01  regional 1.1  limits 1000000/128000
 
         gemini
-          gemini-2.5-pro  input 1.25  output 10  cached_input 0.125  search 0.035  limits 1048576/65536
+          gemini-2.5-pro  input 1.25  output 10  cached_input 0.125  search_prompt 0.035  limits 1048576/65536
             flex  input 0.625  output 5
             priority  input 2.25  output 18  cached_input 0.225
             above 200000  input 2.5  output 15  cached_input 0.25
             priority above 200000  input 4.5  output 27  cached_input 0.45
-          gemini-2.5-flash  input 0.3  output 2.5  cached_input 0.03  reasoning 2.5  input_audio 1  cached_audio 0.1  search 0.035  limits 1048576/65536
+          gemini-2.5-flash  input 0.3  output 2.5  cached_input 0.03  reasoning 2.5  input_audio 1  cached_audio 0.1  search_prompt 0.035  limits 1048576/65536
             flex  input 0.15  output 1.25
             priority  input 0.54  output 4.5  cached_input 0.054  input_audio 1.8
-          gemini-2.5-flash-lite  input 0.1  output 0.4  cached_input 0.01  reasoning 0.4  input_audio 0.3  cached_audio 0.03  search 0.035  limits 1048576/65536
+          gemini-2.5-flash-lite  input 0.1  output 0.4  cached_input 0.01  reasoning 0.4  input_audio 0.3  cached_audio 0.03  search_prompt 0.035  limits 1048576/65536
             flex  input 0.05  output 0.2
             priority  input 0.18  output 0.72  cached_input 0.018  input_audio 0.54
           gemini-3-flash-preview  input 0.5  output 3  cached_input 0.05  reasoning 3  input_audio 1  cached_audio 0.1  search 0.014  limits 1048576/65536
@@ -199,6 +201,7 @@ public enum DefaultPrices {
           mistral-medium-latest  input 1.5  output 7.5  cached_input 0.15  limits 262144/262144
           mistral-small-latest  input 0.15  output 0.6  cached_input 0.015  limits 262144/262144
           codestral-latest  input 0.3  output 0.9  cached_input 0.03  limits 128000/128000
+          mistral-ocr-latest  mode ocr  page 0.004  annotated_page 0.005
 
         deepseek
           deepseek-chat  input 0.28  output 0.42  cached_input 0.028  cache_write 0  limits 131072/8192

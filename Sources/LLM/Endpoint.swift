@@ -12,6 +12,8 @@ import Reactor
     /// Cohere's and Ollama's own `embed`.
     case nativeEmbed
     case rerank
+    /// Mistral's reading of documents.
+    case ocr
     /// Bedrock's `invoke` and `converse`, with or without a stream; Vertex's `rawPredict` and `streamRawPredict`.
     case modelInvoke
     case models
@@ -37,7 +39,8 @@ import Reactor
     /// The format that requests to it are written in; nil where several APIs share the path.
     public var apiType: APIType? {
         switch self {
-        case .chatCompletions, .completions, .embeddings, .responses, .images, .audio, .moderations, .speech: .openai
+        case .chatCompletions, .completions, .embeddings, .responses, .images, .audio, .moderations, .speech, .ocr:
+            .openai
         case .messages, .countTokens: .anthropic
         case .geminiGenerate, .geminiStream, .geminiEmbed, .geminiCountTokens: .gemini
         case .models, .other, .nativeChat, .nativeEmbed, .rerank, .modelInvoke: nil
@@ -157,6 +160,7 @@ import Reactor
         if Endpoint.equals(p, first, "moderations") { return Self(endpoint: .moderations) }
         if Endpoint.equals(p, first, "generate") { return Self(endpoint: isLast ? .nativeChat : .other) }
         if Endpoint.equals(p, first, "embed") { return Self(endpoint: isLast ? .nativeEmbed : .other) }
+        if Endpoint.equals(p, first, "ocr") { return Self(endpoint: isLast ? .ocr : .other) }
         if Endpoint.equals(p, first, "rerank") { return Self(endpoint: isLast ? .rerank : .other) }
         if Endpoint.equals(p, first, "fim") {
             // Mistral's.

@@ -23,6 +23,14 @@
     public var search: Int64?
     public var image: Int64?
     public var second: Int64?
+    /// Of an answer that something was searched for, however often.
+    public var searchPrompt: Int64?
+    /// Of characters that are spoken and pages that are read, where no tokens are told that have a price; nil: that is not
+    /// known.
+    public var character: Int64?
+    public var page: Int64?
+    /// Of annotating a page, beside reading it.
+    public var annotatedPage: Int64?
 
     @inlinable
     public init(
@@ -88,8 +96,14 @@
         sum.add(spoken, price.pointee.outputAudio ?? output)
         sum.add(painted, price.pointee.outputImage ?? output)
         sum.add(usage.pointee.searches, price.pointee.search ?? 0)
+        sum.add(min(usage.pointee.searches, 1), price.pointee.searchPrompt ?? 0)
         sum.add(usage.pointee.images, price.pointee.image ?? 0)
         if let second = price.pointee.second { sum.add(milliseconds: usage.pointee.milliseconds, second) }
+        if hasPieces(usage), !countsTokens(price, of: usage) {
+            sum.add(usage.pointee.characters, price.pointee.character ?? 0)
+            sum.add(usage.pointee.pages, price.pointee.page ?? 0)
+            sum.add(usage.pointee.annotatedPages, price.pointee.annotatedPage ?? 0)
+        }
         return sum.micros(thousandths: thousandths)
     }
 
@@ -101,6 +115,37 @@
                 | usage.pointee.outputAudio | usage.pointee.outputImage | usage.pointee.reasoning
                 | usage.pointee.toolPrompt | usage.pointee.searches | usage.pointee.images
                 | usage.pointee.milliseconds == 0
+            && !hasPieces(usage)
+    }
+
+    /// Characters were spoken, or pages read.
+    @inline(__always)
+    static func hasPieces(_ usage: UnsafePointer<TokenUsage>) -> Bool {
+        usage.pointee.characters | usage.pointee.pages | usage.pointee.annotatedPages != 0
+    }
+
+    /// Tokens are told, and they have a price: characters and pages are paid for with them.
+    private static func countsTokens(
+        _ price: UnsafePointer<ModelPrice>, of usage: UnsafePointer<TokenUsage>
+    ) -> Bool {
+        usage.pointee.prompt | usage.pointee.completion != 0 && hasTokenPrice(price)
+    }
+
+    private static func hasTokenPrice(_ price: UnsafePointer<ModelPrice>) -> Bool {
+        price.pointee.input | price.pointee.output | (price.pointee.inputAudio ?? 0)
+            | (price.pointee.outputAudio ?? 0) != 0
+    }
+
+    /// What was spoken or read has a price: one of its own, that of the tokens that tell of it, or nothing costs anything.
+    static func knowsPieces(_ price: UnsafePointer<ModelPrice>, of usage: UnsafePointer<TokenUsage>) -> Bool {
+        if countsTokens(price, of: usage) { return true }
+        let isFree =
+            !hasTokenPrice(price) && (price.pointee.second ?? 0) | (price.pointee.image ?? 0) == 0
+            && price.pointee.character == nil && price.pointee.page == nil
+        if isFree { return true }
+        return (usage.pointee.characters == 0 || price.pointee.character != nil)
+            && (usage.pointee.pages == 0 || price.pointee.page != nil)
+            && (usage.pointee.annotatedPages == 0 || price.pointee.annotatedPage != nil)
     }
 
     /// Of an input token at most, whatever it is and becomes of it.
@@ -125,6 +170,9 @@
 /// Counts times prices for a million, added up without rounding.
 struct MoneySum: BitwiseCopyable {
     private var sum = UInt128(0)
+
+    @inline(__always)
+    static func < (a: MoneySum, b: MoneySum) -> Bool { a.sum < b.sum }
 
     /// Nothing where either is negative.
     @inline(__always)

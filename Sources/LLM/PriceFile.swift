@@ -16,7 +16,7 @@ public enum PriceFile {
         public var maxOutputTokens: Int64?
     }
 
-    /// What a file holds: prices, and how many entries have none that can be reckoned with (by the page, the pixel, …).
+    /// What a file holds: prices, and how many entries have none that can be reckoned with (by the pixel, the film's second, …).
     public struct Contents: Equatable, Sendable {
         public var entries: [Entry]
         public var skipped: Int

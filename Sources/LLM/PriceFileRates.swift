@@ -27,7 +27,16 @@ struct PriceFileRates {
         base.cachedInput = try base.cachedInput ?? price("input_cost_per_token_cache_hit")
         // What comes out of such a model is nothing else.
         if output == nil { base.output = base.outputImage ?? base.outputAudio ?? 0 }
-        base.search = try Self.search(fields, price)
+        base.search = try price("input_cost_per_query")
+        if base.search == nil {
+            let search = Self.search(fields)
+            if Self.searchesByPrompt(fields) { base.searchPrompt = search } else { base.search = search }
+        }
+        if mode == "audio_speech" { base.character = try price("input_cost_per_character") }
+        if mode == "ocr" {
+            base.page = try price("ocr_cost_per_page")
+            base.annotatedPage = try price("annotation_cost_per_page")
+        }
         let hasTokens = input != nil || output != nil || base.outputImage != nil
         if !hasTokens || (input ?? 0 == 0 && base.output == 0) {
             if mode == "audio_transcription" {
@@ -36,16 +45,14 @@ struct PriceFileRates {
             if mode == "image_generation" { base.image = try price("output_cost_per_image") }
         }
         let tiered = fields["tiered_pricing"]?.arrayValue ?? []
-        guard hasTokens || base.search != nil || base.second != nil || base.image != nil || !tiered.isEmpty else {
-            return
-        }
+        let hasPieces =
+            base.search != nil || base.searchPrompt != nil || base.second != nil || base.image != nil
+            || base.character != nil || base.page != nil
+        guard hasTokens || hasPieces || !tiered.isEmpty else { return }
         var result = PriceRates(base: base)
         try Self.addVariants(&result, fields, price)
         try Self.addSteps(&result, tiered, hasBase: input != nil || output != nil)
-        guard
-            hasTokens || base.search != nil || base.second != nil || base.image != nil || !result.variants.isEmpty
-                || result.base.input > 0
-        else { return }
+        guard hasTokens || hasPieces || !result.variants.isEmpty || result.base.input > 0 else { return }
         if let special = fields["provider_specific_entry"]?.objectValue {
             result.regionalThousandths = Self.thousandths(special["us"])
             result.fastThousandths = Self.thousandths(special["fast"])
@@ -96,7 +103,7 @@ struct PriceFileRates {
             }
             var rates = ModelPrice(input: input, output: output)
             for field in Self.fields { rates[keyPath: field.rate] = price(field.name) }
-            rates.search = result.base.search
+            (rates.search, rates.searchPrompt) = (result.base.search, result.base.searchPrompt)
             if from == 0 {
                 if !hasBase { result.base = rates }
             } else {
@@ -106,11 +113,19 @@ struct PriceFileRates {
     }
 
     /// What a search costs, if that is the same for all.
-    private static func search(_ fields: JSONObject, _ price: (String) throws -> Int64?) throws -> Int64? {
-        if let query = try price("input_cost_per_query") { return query }
+    private static func search(_ fields: JSONObject) -> Int64? {
         guard let sizes = fields["search_context_cost_per_query"]?.objectValue else { return nil }
         let costs = Set(sizes.members.map { $0.value.numberValue.flatMap { PriceFile.pricePerMillion($0.literal) } })
         return costs.count == 1 ? costs.first! : nil
+    }
+
+    /// Gemini's models before the third are paid for the answer that something was searched for, not for each search.
+    private static func searchesByPrompt(_ fields: JSONObject) -> Bool {
+        if let unit = fields["web_search_billing_unit"]?.stringValue { return unit == "per_prompt" }
+        switch fields["litellm_provider"]?.stringValue {
+        case "gemini", "vertex_ai", "vertex_ai-language-models": return true
+        default: return false
+        }
     }
 
     private static func thousandths(_ value: JSONValue?) -> Int64 {

@@ -7,7 +7,7 @@
 ///
 /// Lines are set in by two blanks a level: a provider as LiteLLM calls it, its models, and under a model what it costs at
 /// another tier or with longer prompts. Rates are called as in the admin API. They are in US dollars for a million tokens,
-/// or for one search, image and second, with at most six and twelve decimals. `input` and `output` are 0 unless given, other
+/// or for one search, image, second, character and page, with at most six and twelve decimals. `input` and `output` are 0 unless given, other
 /// rates unknown. `regional` and `fast` are factors; `limits` are the most tokens in and out, `-` where that is not
 /// known; `mode` is `chat` unless given. A tier, and a step, have what they leave out from the line of the model, but for
 /// `reasoning` that costs as `output` there: it does here, too.
@@ -131,7 +131,9 @@ struct PriceTable {
     }
 
     /// Counted by the piece, not by the token.
-    private static let pieces: Set<Substring> = ["search", "image", "second"]
+    private static let pieces: Set<Substring> = [
+        "search", "search_prompt", "image", "second", "character", "page", "annotated_page",
+    ]
 
     private static func set(_ name: Substring, _ value: Substring, of price: inout ModelPrice) throws(Problem) {
         // Millionths for a million: 10⁶ of a dollar for a million, 10¹² of a dollar for one.

@@ -13,6 +13,21 @@
     }
 }
 
+/// What a request may come to that is not counted in tokens.
+@frozen public struct PricedPieces: BitwiseCopyable, Sendable {
+    /// Pictures to be made.
+    public var images: Int64 = 0
+    /// Of sound to be listened to.
+    public var milliseconds: Int64 = 0
+    /// To be spoken.
+    public var characters: Int64 = 0
+    /// To be read, and of these to be annotated.
+    public var pages: Int64 = 0
+    public var annotatedPages: Int64 = 0
+
+    @inlinable public init() {}
+}
+
 /// All that is known of what a model costs; the memory of `variants` belongs to somebody else.
 @frozen public struct PriceSheet: BitwiseCopyable, @unchecked Sendable {
     public var base: ModelPrice
@@ -42,14 +57,12 @@
 
     /// What so many tokens cost at most, whatever kind they are of, with a prompt of up to so many; nil if the tier or mode
     /// that is asked for has no price.
-    /// - Parameter images, milliseconds: to be made, and listened to, at most.
+    /// - Parameter pieces: what comes to it that is not counted in tokens, at most.
     public func worstCost(
-        tier: ServiceTier, isFast: Bool, prompt: Int64, completion: Int64, images: Int64 = 0, milliseconds: Int64 = 0
+        tier: ServiceTier, isFast: Bool, prompt: Int64, completion: Int64, pieces: PricedPieces = PricedPieces()
     ) -> Int64? {
         withUnsafePointer(to: self) {
-            $0.worstCost(
-                tier: tier, isFast: isFast, prompt: prompt, completion: completion, images: images,
-                milliseconds: milliseconds)
+            $0.worstCost(tier: tier, isFast: isFast, prompt: prompt, completion: completion, pieces: pieces)
         }
     }
 }
@@ -68,9 +81,11 @@ extension UnsafePointer<PriceSheet> {
         // Most have one price for everything.
         if pointee.variantCount == 0, usage.pointee.tier == .standard, !usage.pointee.isRegional, !usage.pointee.isFast
         {
+            if ModelPrice.hasPieces(usage), !ModelPrice.knowsPieces(base, of: usage) { return nil }
             return ModelPrice.cost(base, of: usage, thousandths: 1000)
         }
         guard let price = price(tier: usage.pointee.tier, prompt: usage.pointee.prompt) else { return nil }
+        if ModelPrice.hasPieces(usage), !ModelPrice.knowsPieces(price, of: usage) { return nil }
         var thousandths: Int64 = 1000
         if usage.pointee.isRegional, pointee.regionalThousandths > 0 { thousandths = pointee.regionalThousandths }
         if usage.pointee.isFast {
@@ -104,7 +119,7 @@ extension UnsafePointer<PriceSheet> {
 
     /// `PriceSheet.worstCost`.
     public func worstCost(
-        tier: ServiceTier, isFast: Bool, prompt: Int64, completion: Int64, images: Int64 = 0, milliseconds: Int64 = 0
+        tier: ServiceTier, isFast: Bool, prompt: Int64, completion: Int64, pieces: PricedPieces = PricedPieces()
     ) -> Int64? {
         guard price(tier: tier, prompt: 0) != nil, !isFast || pointee.fastThousandths > 0 else { return nil }
         // What is asked to be served otherwise may be served as usual.
@@ -122,9 +137,29 @@ extension UnsafePointer<PriceSheet> {
         var sum = MoneySum()
         sum.add(prompt, input)
         sum.add(completion, output)
-        sum.add(images, base.pointee.image ?? 0)
-        if let second = base.pointee.second { sum.add(milliseconds: milliseconds, second) }
+        sum.add(pieces.images, base.pointee.image ?? 0)
+        if let second = base.pointee.second { sum.add(milliseconds: pieces.milliseconds, second) }
         let regional = max(pointee.regionalThousandths, 1000)
-        return sum.micros(thousandths: isFast ? regional &* pointee.fastThousandths / 1000 : regional)
+        let thousandths = isFast ? regional &* pointee.fastThousandths / 1000 : regional
+        let worst = sum.micros(thousandths: thousandths)
+        if pieces.characters | pieces.pages | pieces.annotatedPages == 0 { return worst }
+        // Paid for by these or by tokens.
+        var apart = worstPieces(base, pieces)
+        for i in 0..<pointee.variantCount {
+            guard let variant = variant(i), variant.pointee.tier == tier || variant.pointee.tier == .standard else {
+                continue
+            }
+            let other = worstPieces(price(of: variant), pieces)
+            if apart < other { apart = other }
+        }
+        return max(worst, apart.micros(thousandths: thousandths))
+    }
+
+    private func worstPieces(_ price: UnsafePointer<ModelPrice>, _ pieces: PricedPieces) -> MoneySum {
+        var sum = MoneySum()
+        sum.add(pieces.characters, price.pointee.character ?? 0)
+        sum.add(pieces.pages, price.pointee.page ?? 0)
+        sum.add(pieces.annotatedPages, price.pointee.annotatedPage ?? 0)
+        return sum
     }
 }

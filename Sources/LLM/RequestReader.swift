@@ -26,6 +26,8 @@ public struct RequestReader: BitwiseCopyable, Sendable {
     public private(set) var modelCount: UInt32 = 0
     /// It is there more than once with different values. To be refused: whoever reads on may take another one.
     public private(set) var modelsDisagree = false
+    /// There is a list of models to be asked if the named one fails: OpenRouter's `models`, LiteLLM's `fallbacks`.
+    public private(set) var namesOtherModels = false
     /// The name is longer than `modelCapacity`, so no model's.
     public private(set) var modelIsTooLong = false
     /// Where the last model's name stands, quotes included; nil if `model` is missing or no string.
@@ -41,6 +43,11 @@ public struct RequestReader: BitwiseCopyable, Sendable {
     private(set) var optionsOpening: UInt64?
     private(set) var optionsValue: UInt64?
     private(set) var includeUsageSpan: Span?
+
+    /// Where `input` begins that is a text, at its quote; 0 if it is none.
+    fileprivate var inputStart: UInt64 = 0
+
+    private var documents = DocumentPages()
 
     /// What it asks to be served as; `.standard` unless it asks for another.
     public private(set) var tier = ServiceTier.standard
@@ -117,6 +124,9 @@ public struct RequestReader: BitwiseCopyable, Sendable {
         return Int64(min((text &+ 3) / 4, UInt64(TokenUsage.limit))) &+ mediaCount &* 1000 &+ Int64(media / 1000)
     }
 
+    /// The most pages of a document that are to be read, and whether they are to be annotated.
+    @inline(__always) public var pages: (count: Int64, areAnnotated: Bool) { (documents.most, documents.areAnnotated) }
+
     /// The model's name, unescaped; empty if there is none.
     @inlinable
     public func withModel<Result>(_ body: (Bytes) -> Result) -> Result {
@@ -177,7 +187,10 @@ public struct RequestReader: BitwiseCopyable, Sendable {
             case .cleared: clear(found.place)
             case .array:
                 if found.place == UInt8(FG_LLM_TEXTS) { textLists &+= 1 }
+                if found.place == UInt8(FG_LLM_REQUEST_INPUT) { inputStart = 0 }
+                if found.place == UInt8(FG_LLM_PAGES) { documents.beginList(isNested: walk.depth > 2) }
                 if found.place == UInt8(FG_LLM_TOOLS) { hasTools = true }
+                if found.place == UInt8(FG_LLM_OTHER_MODELS) { namesOtherModels = true }
             case .end: break
             }
         }
@@ -191,6 +204,10 @@ public struct RequestReader: BitwiseCopyable, Sendable {
         case FG_LLM_STREAM_OPTIONS:
             optionsOpening = end
             (optionsValue, includeUsage, includeUsageSpan) = (nil, nil, nil)
+        case FG_LLM_REQUEST_INPUT: inputStart = 0
+        case FG_LLM_DOCUMENT: documents.isPicture = false
+        case FG_LLM_ANNOTATION: documents.areAnnotated = true
+        case FG_LLM_PAGES: documents.listed = -1
         case FG_LLM_MEDIA: beginMedia(.file)
         case FG_LLM_IMAGE: beginMedia(.picture)
         case FG_LLM_SOUND: beginMedia(.sound)
@@ -211,6 +228,7 @@ public struct RequestReader: BitwiseCopyable, Sendable {
         case FG_LLM_ELSEWHERE: if n > 0 { media.isElsewhere = true }
         case FG_LLM_PROMPT_TYPE: media.nextIsPicture = PartKind.isName("image", p, n)
         case FG_LLM_SOURCE_TYPE: media.setType(p, n)
+        case FG_LLM_DOCUMENT_TYPE: documents.isPicture = PartKind.isName("image_url", p, n)
         case FG_LLM_REQUEST_TIER: tier = ServiceTier.named(p, n)
         case FG_LLM_REQUEST_SPEED: isFast = PartKind.isName("fast", p, n)
         default: break
@@ -226,6 +244,7 @@ public struct RequestReader: BitwiseCopyable, Sendable {
         case FG_LLM_MAX_NESTED_TOKENS: maxNested = value
         case FG_LLM_COUNT: count = value ?? 1
         case FG_LLM_BEST_OF: bestOf = value ?? 1
+        case FG_LLM_PAGES: documents.add()
         default: break
         }
     }
@@ -237,6 +256,7 @@ public struct RequestReader: BitwiseCopyable, Sendable {
             modelsDisagree = modelsDisagree || modelCount > 0
             modelCount &+= 1
             (modelSpan, modelLength) = (nil, 0)
+        case FG_LLM_REQUEST_INPUT: inputStart = walk.depth == 1 ? walk.valueStart : 0
         case FG_LLM_REQUEST_STREAM: streams = false
         case FG_LLM_STREAM_OPTIONS:
             (optionsOpening, includeUsage, includeUsageSpan) = (nil, nil, nil)
@@ -252,6 +272,7 @@ public struct RequestReader: BitwiseCopyable, Sendable {
         case FG_LLM_REQUEST_SPEED: isFast = false
         case FG_LLM_COUNT: count = 1
         case FG_LLM_BEST_OF: bestOf = 1
+        case FG_LLM_PAGES: documents.listed = -1
         default: break
         }
     }
@@ -276,6 +297,17 @@ public struct RequestReader: BitwiseCopyable, Sendable {
 }
 
 extension UnsafeMutablePointer<RequestReader> {
+    /// The characters (Unicode code points) of a text that is to be spoken: `input`.
+    /// - Parameter body: all that was fed.
+    /// - Returns: 0 if there is no text, or the body is not one JSON object.
+    public func spokenCharacters(in body: Bytes) -> Int64 {
+        let start = pointee.inputStart
+        guard pointee.isWhole, !pointee.isMalformed, start > 0, start < UInt64(body.count), let p = body.pointer else {
+            return 0
+        }
+        return SpokenText.characters(p, body.count, from: Int(start))
+    }
+
     /// `RequestReader.promptBound` of a reader where it stands: a call on the value would get a copy of it.
     public func promptBound(pictureTokens: Int64, context: Int64) -> Int64 {
         let counted = pointee.walk.countedBytes

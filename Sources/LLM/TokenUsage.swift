@@ -35,6 +35,11 @@
     public var images: Int64 = 0
     /// Of sound that was listened to.
     public var milliseconds: Int64 = 0
+    /// Of a text that was spoken (Unicode code points).
+    public var characters: Int64 = 0
+    /// Of documents that were read, and of these with annotations.
+    public var pages: Int64 = 0
+    public var annotatedPages: Int64 = 0
     public var tier = ServiceTier.standard
     /// Anthropic's fast mode.
     public var isFast = false

@@ -2,7 +2,7 @@ import CScan
 
 /// The numbers of a usage report as the provider gave them, and what they mean together.
 struct UsageFields: BitwiseCopyable, Sendable {
-    private var values: InlineArray<27, Int64> = .init(repeating: 0)
+    private var values: InlineArray<29, Int64> = .init(repeating: 0)
     /// A bit for each of `values` that is there.
     private(set) var present: UInt32 = 0
 
@@ -18,7 +18,7 @@ struct UsageFields: BitwiseCopyable, Sendable {
         bit(FG_USAGE_CACHE_WRITE_LONG) | bit(FG_USAGE_INPUT_AUDIO) | bit(FG_USAGE_INPUT_IMAGE)
             | bit(FG_USAGE_CACHED_AUDIO) | bit(FG_USAGE_OUTPUT_AUDIO) | bit(FG_USAGE_OUTPUT_IMAGE)
             | bit(FG_USAGE_TOOL_PROMPT) | bit(FG_USAGE_SEARCHES) | bit(FG_USAGE_SECONDS) | bit(FG_USAGE_DURATION)
-            | bit(FG_USAGE_COST)
+            | bit(FG_USAGE_COST) | bit(FG_USAGE_PAGES) | bit(FG_USAGE_ANNOTATED_PAGES)
     }
 
     @inline(__always)
@@ -28,7 +28,9 @@ struct UsageFields: BitwiseCopyable, Sendable {
     var isEmpty: Bool { present == 0 }
     /// There is no count of tokens, but one of something else that has a price.
     var hasUnits: Bool {
-        present & (Self.bit(FG_USAGE_SEARCHES) | Self.bit(FG_USAGE_SECONDS) | Self.bit(FG_USAGE_DURATION)) != 0
+        present
+            & (Self.bit(FG_USAGE_SEARCHES) | Self.bit(FG_USAGE_SECONDS) | Self.bit(FG_USAGE_DURATION)
+                | Self.bit(FG_USAGE_PAGES)) != 0
     }
 
     var hasTotal: Bool { present & Self.bit(FG_USAGE_TOTAL) != 0 }
@@ -138,6 +140,8 @@ struct UsageFields: BitwiseCopyable, Sendable {
         usage.toolPrompt = isPriced ? get(FG_USAGE_TOOL_PROMPT) ?? 0 : 0
         usage.searches = get(FG_USAGE_SEARCHES) ?? 0
         usage.milliseconds = get(FG_USAGE_SECONDS) ?? get(FG_USAGE_DURATION) ?? 0
+        usage.pages = get(FG_USAGE_PAGES) ?? 0
+        usage.annotatedPages = get(FG_USAGE_ANNOTATED_PAGES) ?? 0
         usage.statedMicros = get(FG_USAGE_COST) ?? -1
     }
 

@@ -32,7 +32,9 @@ final class Arena: @unchecked Sendable {
         }
         if rounded > left {
             let size = max(rounded, Self.blockBytes)
-            next = .allocate(byteCount: size, alignment: Self.lineBytes)
+            next =
+                size < LargeMemory.pageBytes
+                ? .allocate(byteCount: size, alignment: Self.lineBytes) : LargeMemory.allocate(size)
             left = size
             blocks.append(next)
         }

@@ -182,4 +182,6 @@ struct RequestView: BitwiseCopyable {
     var bodyIsNoObject: Bool
     /// Nobody has looked into the body, since no route asks about it.
     var isUnread = false
+    /// What was found for the path already.
+    var search: UnsafePointer<RouteSearch>?
 }

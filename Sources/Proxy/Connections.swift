@@ -43,6 +43,8 @@ struct ClientConnection: BitwiseCopyable {
     var exchange = Exchange()
     /// The kernel acknowledges the first request with its answer; see `Worker.acknowledgeAtOnce`.
     var acksLater = true
+    /// How often `unsentMark` is still looked at before the client counts as stuck.
+    var unsentLooks: UInt8 = 0
     /// How many bytes have to be there before the poller says so; 0 = any number. See `Worker+BodyWait`.
     var lowWater: Int32 = 0
     /// When the side that is waited for has been slower than it may be for too long: it moves on with what comes.

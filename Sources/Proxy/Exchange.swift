@@ -81,7 +81,7 @@ struct Exchange: BitwiseCopyable {
     var snapshot: UnsafePointer<SnapshotView>?
     /// One of the worker's `requests`; nil once an exchange goes on without it.
     var request: UnsafeMutablePointer<RequestState>?
-    /// -1 = none.
+    /// The key's place in the snapshot's table; -1 = none.
     var keyIndex: Int32 = -1
     var routeIndex: Int32 = -1
     /// The worker's slot for what an exchange with a provider needs besides; -1 = a route takes it.

@@ -77,10 +77,9 @@ enum Explanation {
         else { return RouteExplanation(error: "\(ExchangeError.ambiguousPath.message)") }
         var caller: UnsafePointer<CallerPolicy>?
         if let keyID {
-            let keys = view.pointee.keys.keys
-            guard let index = (0..<keys.count).first(where: { keys[$0].keyID.string == keyID }), keys[index].isActive
+            guard let key = view.pointee.keys.key(withID: keyID), key.pointee.isActive
             else { return RouteExplanation(error: "\(ExchangeError.inactiveKey.message)") }
-            let found = view.pointee.providers.callers.pointer(index)
+            let found = view.pointee.providers.callers.pointer(Int(key.pointee.ordinal))
             if let limit = found.pointee.maxConcurrent, found.pointee.budget.concurrency.openCount >= limit {
                 return RouteExplanation(error: "\(ExchangeError.tooManyOpen.message) (\(limit))")
             }

@@ -58,10 +58,14 @@ package final class LookUpProbe {
         return sum
     }
 
-    /// Looks a presented key up as often as asked, hashing included. Returns the sum of the indices; -1 is unknown.
+    /// Looks a presented key up as often as asked, hashing included. Returns the sum of the keys' numbers; -1 is unknown.
     package func findKey(_ key: Bytes, _ iterations: Int) -> Int {
         var sum = 0
-        for _ in 0..<iterations { sum &+= Int(snapshot.view.pointee.keys.find(KeyHash(of: key))) }
+        let keys = snapshot.view.pointee.keys
+        for _ in 0..<iterations {
+            let place = keys.find(KeyHash(of: key))
+            sum &+= place < 0 ? -1 : Int(keys.pointer(place).pointee.ordinal)
+        }
         return sum
     }
 

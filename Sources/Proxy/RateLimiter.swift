@@ -54,27 +54,28 @@ final class RateLimiter: Sendable {
         var limit: Int
     }
 
-    private let cells = Mutex<[String: Entry]>([:])
-
-    deinit {
-        cells.withLock { cells in
-            for entry in cells.values { entry.cell.theoreticalArrival.deallocate() }
-        }
+    private struct State {
+        var entries: [String: Entry] = [:]
+        // A line for each: workers that serve different keys do not take it from each other.
+        var cells = SharedCells()
     }
+
+    private let state = Mutex(State())
+
+    deinit { state.withLock { $0.cells.deallocate() } }
 
     /// The cell of a key; made on first use and kept. Another limit begins with a full budget.
     func cell(for keyID: String, limit: Int) -> RateCell {
-        cells.withLock { cells in
-            if let entry = cells[keyID] {
+        state.withLock { state in
+            if let entry = state.entries[keyID] {
                 if entry.limit != limit {
                     entry.cell.theoreticalArrival.pointee.store(0, ordering: .relaxed)
-                    cells[keyID]?.limit = limit
+                    state.entries[keyID]?.limit = limit
                 }
                 return entry.cell
             }
-            // A line of its own: workers that serve different keys do not take it from each other.
-            let cell = RateCell(theoreticalArrival: SharedCell.make())
-            cells[keyID] = Entry(cell: cell, limit: limit)
+            let cell = RateCell(theoreticalArrival: state.cells.make())
+            state.entries[keyID] = Entry(cell: cell, limit: limit)
             return cell
         }
     }

@@ -29,6 +29,10 @@ struct RouteIndex: BitwiseCopyable, @unchecked Sendable {
 
     var isUsed: Bool { !slots.isEmpty }
 
+    /// It can be asked as soon as the path is known.
+    @inline(__always)
+    var needsPathOnly: Bool { isUsed && members.isEmpty }
+
     /// A list of candidates, ascending.
     struct Cursor: BitwiseCopyable {
         var next: Int32
@@ -39,6 +43,10 @@ struct RouteIndex: BitwiseCopyable, @unchecked Sendable {
     /// are; -1 if only looking at every route can tell: the body is not here yet, or a string in it is escaped.
     func lookUp(_ request: RequestView, _ lists: UnsafeMutablePointer<Cursor>) -> Int {
         guard let path = request.path.pointer else { return -1 }
+        if let search = request.search, search.pointee.isDone(for: request.path) {
+            lists.update(from: search.pointee.lists, count: search.pointee.listCount)
+            return search.pointee.listCount
+        }
         var values: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
         var known = 0
         if !members.isEmpty {
@@ -58,6 +66,45 @@ struct RouteIndex: BitwiseCopyable, @unchecked Sendable {
         return count
     }
 
+    /// Begins a search by the path alone, for an index that `needsPathOnly`: has the slots that will be looked at come
+    /// into the caches, without waiting for them.
+    @inline(__always)
+    func begin(_ search: inout RouteSearch, _ path: Bytes) {
+        search.begin(path)
+        let p = path.pointer.unsafelyUnwrapped
+        note(&search, Self.hash(p, path.count, seed: Self.exactSeed))
+        var i = 0
+        while i < lengths.count {
+            let length = Int(lengths[i])
+            if length > path.count { break }
+            note(&search, Self.hash(p, length, seed: Self.prefixSeed))
+            i &+= 1
+        }
+    }
+
+    @inline(__always)
+    private func note(_ search: inout RouteSearch, _ key: UInt64) {
+        Prefetch.read(slots.pointer(home(key)))
+        search.keys[search.keyCount] = key
+        search.keyCount &+= 1
+    }
+
+    /// Finds the lists of a search that has begun, for `lookUp` to take.
+    @inline(__always)
+    func finish(_ search: inout RouteSearch) {
+        var count = 0
+        var i = 0
+        while i < search.keyCount {
+            count = find(search.keys[i], search.lists, count)
+            i &+= 1
+        }
+        search.listCount = count
+    }
+
+    /// The first route of a list.
+    @inline(__always)
+    func first(_ list: Cursor) -> Int { Int(postings[Int(list.next)]) }
+
     private func probe(
         _ base: UInt64, _ known: Int, _ values: (UInt64, UInt64, UInt64, UInt64),
         _ lists: UnsafeMutablePointer<Cursor>, _ count: Int
@@ -71,8 +118,11 @@ struct RouteIndex: BitwiseCopyable, @unchecked Sendable {
     }
 
     @inline(__always)
+    private func home(_ key: UInt64) -> Int { Int(truncatingIfNeeded: key >> 20) & (slots.count - 1) }
+
+    @inline(__always)
     private func find(_ key: UInt64, _ lists: UnsafeMutablePointer<Cursor>, _ count: Int) -> Int {
-        var slot = Int(truncatingIfNeeded: key >> 20) & (slots.count - 1)
+        var slot = home(key)
         while slots[slot].key != 0 {
             if slots[slot].key == key {
                 lists[count] = Cursor(next: slots[slot].start, end: slots[slot].end)

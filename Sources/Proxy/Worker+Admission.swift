@@ -12,8 +12,9 @@ extension Worker {
         guard hasRoomForAudit(headBytes: Int(head.headLength)) else { return waitForAudit(index) }
         let presented = presentedKey(UnsafePointer(c.pointee.inbound.readPointer))
         let hash = KeyHash(of: presented?.key ?? .empty)
-        // With many keys each line of the table is a miss; both are awaited while the exchange is written.
-        if presented != nil { current.pointee.keys.fetchSlot(hash) }
+        // With many keys each line of the table is a miss; they come while the exchange is written.
+        if presented != nil { current.pointee.keys.fetch(hash) }
+        if current.pointee.table.index.needsPathOnly { beginSearch(c) }
         c.pointee.state = .exchanging
         c.pointee.headHasBegun = false
         c.pointee.deadline = noDeadline
@@ -24,7 +25,6 @@ extension Worker {
         c.pointee.exchange.snapshot = current
         c.pointee.exchange.snapshotHolder = currentHolder
         holders.pointer(currentHolder).pointee.openCount += 1
-        if presented != nil { current.pointee.keys.fetchKey(hash) }
         c.pointee.exchange.method = head.method
         c.pointee.exchange.clientMinorVersion = head.versionMinor
         c.pointee.exchange.keepsAlive = head.keepAlive && !isDraining
@@ -105,10 +105,15 @@ extension Worker {
         let base = UnsafePointer(c.pointee.inbound.readPointer)
         let path = Bytes(base + Int(head.pathOffset), Int(head.pathLength))
         if path.count == 7 && isHealthPath(path) { return answerHealth(index) }
+        // In this order, for each step needs lines that the one before has asked for, and time to pass until they are here:
+        // the key's, those of the routes' index and of what the key has left, the route's.
+        let recorded = current.pointee.policy.audits ? recordHead(c) : RecordedHead()
         var refusal = authenticate(c, path, presented, hash)
-        if current.pointee.policy.audits { audit(accepted: index) }
-        // After the record: what the key has left is a miss of its own.
+        let isSearched = refusal == .none && current.pointee.table.index.needsPathOnly
+        if isSearched { current.pointee.table.finish(&search.pointee) }
+        if current.pointee.policy.audits { audit(accepted: index, recorded) }
         if refusal == .none { refusal = takeShare(c, path) }
+        if isSearched { current.pointee.table.fetchPrefixes(search.pointee) }
         if refusal != .none { return refuse(index, refusal) }
         if head.method == .options && head.known.contains(.accessControlRequestMethod) && head.known.contains(.origin) {
             return answerPreflight(index)
@@ -117,6 +122,14 @@ extension Worker {
             return refuse(index, .bodyTooLarge)
         }
         beginBody(index)
+    }
+
+    /// With many routes their index is a miss as well, and what it leads to. The route is chosen later, once all is known
+    /// that can speak against the request.
+    @inline(__always)
+    private mutating func beginSearch(_ c: UnsafeMutablePointer<ClientConnection>) {
+        let path = UnsafePointer(c.pointee.inbound.readPointer) + Int(head.pathOffset)
+        current.pointee.table.index.begin(&search.pointee, Bytes(path, Int(head.pathLength)))
     }
 
     /// Who asks, and whether it may.
@@ -137,7 +150,7 @@ extension Worker {
         if presented.isFromQuery || policy.requiresKey { c.pointee.exchange.hidesQueryKey = head.queryLength > 0 }
         let found = current.pointee.keys.find(hash)
         guard found >= 0 else { return policy.requiresKey ? .invalidKey : .none }
-        let key = current.pointee.keys.keys.pointer(Int(found))
+        let key = current.pointee.keys.pointer(found)
         c.pointee.exchange.keyIndex = found
         if !key.pointee.isActive { return .inactiveKey }
         if key.pointee.expiresAtMilliseconds <= Int64(realtime / 1_000_000) { return .expiredKey }
@@ -151,7 +164,7 @@ extension Worker {
     private mutating func takeShare(_ c: UnsafeMutablePointer<ClientConnection>, _ path: Bytes) -> ExchangeError {
         let index = c.pointee.exchange.keyIndex
         if index < 0 { return .none }
-        let key = current.pointee.keys.keys.pointer(Int(index))
+        let key = current.pointee.keys.pointer(index)
         if current.pointee.policy.limitsRates && key.pointee.requestsPerMinute > 0 {
             let refusal = takeRate(c, key)
             if refusal != .none { return refusal }

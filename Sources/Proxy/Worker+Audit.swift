@@ -50,25 +50,41 @@ extension Worker {
             i &+= 1
             guard let c = clients.resolve(token), c.pointee.state == .waitingForAudit else { continue }
             c.pointee.state = .readingHead
-            readRequest(token.index)
+            clientReady(token.index)
         }
         nextAuditWaiters.removeAll()
     }
 
     // MARK: Records
 
-    /// The request's head is accepted.
+    /// A request's path and head lines as they are recorded, partly in `auditScratch`.
+    struct RecordedHead: BitwiseCopyable {
+        var path = Bytes.empty
+        var lines = Bytes.empty
+    }
+
+    /// The part of the accepted record that has nothing to do with who asks.
     @inline(__always)
-    mutating func audit(accepted index: UInt32) {
-        let c = clients.pointer(index)
+    mutating func recordHead(_ c: UnsafeMutablePointer<ClientConnection>) -> RecordedHead {
         let base = UnsafePointer(c.pointee.inbound.readPointer)
-        let snapshot = c.pointee.exchange.snapshot.unsafelyUnwrapped
         auditScratchOwner = Token(rawValue: 0)
         var lines = HeadWriter(auditScratch, capacity: Self.auditScratchBytes)
         let path = recordedPath(c, base, &lines)
         let linesStart = lines.count
-        if snapshot.pointee.policy.auditsHeaders { writeMasked(base, fields, Int(head.fieldCount), &lines) }
+        if UnsafePointer(current).pointee.policy.auditsHeaders {
+            writeMasked(base, fields, Int(head.fieldCount), &lines)
+        }
         if c.pointee.subject.isAllocated { writeSubject(c, &lines) }
+        return RecordedHead(
+            path: path, lines: Bytes(UnsafePointer(auditScratch) + linesStart, lines.count - linesStart))
+    }
+
+    /// The request's head is accepted.
+    @inline(__always)
+    mutating func audit(accepted index: UInt32, _ recorded: RecordedHead) {
+        let c = clients.pointer(index)
+        let base = UnsafePointer(c.pointee.inbound.readPointer)
+        let snapshot = c.pointee.exchange.snapshot.unsafelyUnwrapped
         var ip: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0)
         withUnsafeMutableBytes(of: &ip) { raw in
             let p = raw.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: UInt8.self)
@@ -76,7 +92,7 @@ extension Worker {
             var keyID = Bytes.empty
             var sourcePath = Bytes.empty
             if c.pointee.exchange.keyIndex >= 0 {
-                let key = snapshot.pointee.keys.keys.pointer(Int(c.pointee.exchange.keyIndex))
+                let key = snapshot.pointee.keys.pointer(c.pointee.exchange.keyIndex)
                 keyID = key.pointee.keyID
                 sourcePath = key.pointee.sourcePath
             }
@@ -85,8 +101,8 @@ extension Worker {
             let record = AcceptedFields(
                 requestTimeNanoseconds: c.pointee.exchange.requestTime, requestID: requestID(c), keyID: keyID,
                 sourcePath: sourcePath, method: Bytes(base + Int(head.methodOffset), Int(head.methodLength)),
-                userAgent: userAgent, ip: Bytes(UnsafePointer(p), ipLength), path: path,
-                requestHeaders: Bytes(UnsafePointer(auditScratch) + linesStart, lines.count - linesStart))
+                userAgent: userAgent, ip: Bytes(UnsafePointer(p), ipLength), path: recorded.path,
+                requestHeaders: recorded.lines)
             let size = AuditEncoder.acceptedSize(record)
             if let room = producer.reserve(size) {
                 AuditEncoder.encodeAccepted(c.pointee.exchange.auditID, record, into: room)

@@ -284,7 +284,7 @@ extension Worker {
             path: Bytes(base + Int(head.pathOffset), Int(head.pathLength)),
             query: Bytes(base + Int(head.queryOffset), Int(head.queryLength)), body: body,
             bodyIsComplete: c.pointee.exchange.requestIsComplete, captures: nil,
-            bodyIsNoObject: c.pointee.exchange.bodyIsNoObject)
+            bodyIsNoObject: c.pointee.exchange.bodyIsNoObject, search: UnsafePointer(search))
         if body.count == 0 || request.bodyIsNoObject { return request }
         let snapshot = c.pointee.exchange.snapshot.unsafelyUnwrapped
         // No route asks about the body: what a provider has to know of it is read there.

@@ -11,8 +11,9 @@ extension Worker {
         _ c: UnsafeMutablePointer<ClientConnection>, _ key: UnsafePointer<CompiledKey>, _ path: Bytes
     ) -> ExchangeError {
         // Who has no place left may ask for the balance, which says so.
-        guard key.pointee.maxConcurrent > 0, !Self.asksForAccount(path) else { return .none }
-        guard caller(c).pointee.budget.concurrency.acquire(limit: key.pointee.maxConcurrent) else {
+        let limit = key.pointee.rest.pointee.maxConcurrent
+        guard limit > 0, !Self.asksForAccount(path) else { return .none }
+        guard caller(c).pointee.budget.concurrency.acquire(limit: limit) else {
             // When one of them ends nobody knows; a second is what clients wait by themselves.
             c.pointee.exchange.retryAfterMilliseconds = 1000
             return .tooManyOpen
@@ -34,15 +35,16 @@ extension Worker {
     /// The key may not use every model.
     @inline(__always)
     func restrictsModels(_ c: UnsafeMutablePointer<ClientConnection>) -> Bool {
-        let index = Int(c.pointee.exchange.keyIndex)
+        let index = c.pointee.exchange.keyIndex
         return index >= 0
-            && c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.keys.keys.pointer(index).pointee.restrictsModels
+            && c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.keys.pointer(index).pointee.restrictsModels
     }
 
     /// What providers know of the key that the exchange came with.
     func caller(_ c: UnsafeMutablePointer<ClientConnection>) -> UnsafePointer<CallerPolicy> {
-        c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers.callers.pointer(
-            Int(c.pointee.exchange.keyIndex))
+        let snapshot = c.pointee.exchange.snapshot.unsafelyUnwrapped
+        let key = snapshot.pointee.keys.pointer(c.pointee.exchange.keyIndex)
+        return snapshot.pointee.providers.callers.pointer(Int(key.pointee.ordinal))
     }
 
     /// Whether the model that the body names has still to come: a key that may not use every model waits for it.

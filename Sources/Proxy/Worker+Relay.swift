@@ -236,27 +236,43 @@ extension Worker {
         return true
     }
 
+    /// How often a client that takes nothing is looked at within the send timeout.
+    private static let unsentLooks: UInt8 = 4
+
     /// A client took `count` of the bytes that wait for it; 0: it begins to be waited for.
     mutating func moveSendDeadline(_ client: UInt32, _ count: Int) {
         let policy = UnsafePointer(current)
         let c = clients.pointer(client)
         let timeout = policy.pointee.policy.sendTimeoutMilliseconds
         keepPace(c, count, policy.pointee.policy.minSendRate, timeout)
-        c.pointee.unsentMark = Socket.unsent(c.pointee.fd)
-        setDeadline(client: client, min(now + timeout, c.pointee.paceDeadline))
+        c.pointee.unsentLooks = Self.unsentLooks
+        lookAtUnsentLater(client)
     }
 
-    /// The socket has taken nothing for long: its buffer may be so large that a slow reader has not made enough room yet.
-    /// True if the client did take something of it meanwhile.
+    private mutating func lookAtUnsentLater(_ client: UInt32) {
+        let c = clients.pointer(client)
+        c.pointee.unsentMark = Socket.unsent(c.pointee.fd)
+        let wait = current.pointee.policy.sendTimeoutMilliseconds / UInt64(Self.unsentLooks)
+        setDeadline(client: client, min(now + max(wait, 1), c.pointee.paceDeadline))
+    }
+
+    /// Whether a client for which bytes wait is still given time. The socket's buffer may be so large that a slow reader does
+    /// not make room in it for long; and right after a send, what the client's own kernel takes looks like a reader's work.
+    /// So what the socket holds is looked at some times within the timeout.
     @inline(never)
-    mutating func tookFromKernel(_ client: UInt32) -> Bool {
+    mutating func isStillSending(_ client: UInt32) -> Bool {
         let c = clients.pointer(client)
         let taken = Int(c.pointee.unsentMark) - Int(Socket.unsent(c.pointee.fd))
-        guard taken > 0 else { return false }
         let pace = c.pointee.paceDeadline
-        moveSendDeadline(client, taken)
-        // Bytes that came too slowly are not good for any more time.
-        return pace == noDeadline || c.pointee.paceDeadline > now
+        if taken > 0 {
+            moveSendDeadline(client, taken)
+            // Bytes that came too slowly are not good for any more time.
+            return pace == noDeadline || c.pointee.paceDeadline > now
+        }
+        c.pointee.unsentLooks &-= 1
+        guard c.pointee.unsentLooks > 0, pace > now else { return false }
+        lookAtUnsentLater(client)
+        return true
     }
 
     mutating func watchWritable(_ client: UInt32) {

@@ -22,6 +22,21 @@ extension Worker {
 
     /// Does whatever a client's state allows now.
     mutating func clientReady(_ index: UInt32) {
+        if clients.pointer(index).pointee.hasHungUp { return lastReady(index) }
+        goOn(index)
+    }
+
+    /// One event may tell of a request, or of the rest of its body, and that the client has left: no other will follow, so what
+    /// has come to be of it is looked at once more.
+    @inline(never)
+    private mutating func lastReady(_ index: UInt32) {
+        let token = clients.token(kind: Kind.client, index)
+        goOn(index)
+        if let c = clients.resolve(token), c.pointee.state == .exchanging { exchangingClientReady(index) }
+    }
+
+    @inline(__always)
+    private mutating func goOn(_ index: UInt32) {
         let c = clients.pointer(index)
         switch c.pointee.state {
         case .readingHead: readRequest(index)
@@ -134,6 +149,7 @@ extension Worker {
         let c = clients.pointer(index)
         // Even a head that is not whole, or not valid, leaves its traces in `fields` and `head`.
         fieldsOwner = Token(rawValue: 0)
+        search.pointee.clear()
         let outcome = RequestParser.parse(
             c.pointee.inbound.readPointer, c.pointee.inbound.count, scan: &c.pointee.scan,
             limits: current.pointee.policy.messageLimits, fields: fields, head: &head)
@@ -161,6 +177,7 @@ extension Worker {
     mutating func refreshHead(_ index: UInt32) {
         let token = clients.token(kind: Kind.client, index)
         if fieldsOwner == token { return }
+        search.pointee.clear()
         let c = clients.pointer(index)
         var scan = HeadScan()
         let snapshot = c.pointee.exchange.snapshot ?? current

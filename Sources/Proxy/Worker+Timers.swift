@@ -72,7 +72,7 @@ extension Worker {
     private mutating func exchangeTimedOut(_ index: UInt32, _ due: UInt64) {
         let c = clients.pointer(index)
         if !c.pointee.outbound.isEmpty {
-            if tookFromKernel(index) { return }
+            if isStillSending(index) { return }
             return abortClient(index, .sendTimeout)
         }
         if c.pointee.lowWater > 0 && c.pointee.exchange.phase != .backingOff {

@@ -128,6 +128,8 @@ struct Worker: ~Copyable {
     /// Whose request `fields` holds, with its parsed head: parsed again if another came between.
     var fieldsOwner = Token(rawValue: 0)
     var head = RequestHead()
+    /// For the path of `head`; empty once that was parsed again.
+    let search: UnsafeMutablePointer<RouteSearch>
     /// The response's masked head lines and target URL, until they are in the ring or in a buffer of the exchange.
     let auditScratch: UnsafeMutablePointer<UInt8>
     var auditScratchOwner = Token(rawValue: 0)
@@ -201,6 +203,8 @@ struct Worker: ~Copyable {
         scratch = Self.region(Self.scratchBytes)
         out = Self.region(Self.outBytes)
         patternScratch = Self.region(PathPattern.scratchBytes)
+        search = .allocate(capacity: 1)
+        search.initialize(to: RouteSearch())
         auditScratch = Self.region(Self.auditScratchBytes)
         pathCaptures = .allocate(capacity: PathPattern.maxParts)
         pathCaptures.initialize(repeating: .empty, count: PathPattern.maxParts)
@@ -232,6 +236,8 @@ struct Worker: ~Copyable {
         scratch.deallocate()
         out.deallocate()
         patternScratch.deallocate()
+        search.pointee.deallocate()
+        search.deallocate()
         auditScratch.deallocate()
         pathCaptures.deallocate()
         fields.deallocate()

@@ -3,7 +3,17 @@ import CSQLite
 /// Brings a database of an earlier schema version up to date, one version after the other. Runs inside one transaction.
 enum Migration {
     static func run(from version: Int, in connection: Connection) throws(StoreError) {
-        if version < 2 { try addProviders(connection) } else if version < 3 { try addPriceParts(connection) }
+        // Tables that a version makes are those of today.
+        if version < 2 { return try addProviders(connection) }
+        if version < 3 { try addPriceParts(connection) }
+        if version < 4 { try addPieces(connection) }
+    }
+
+    /// Version 4: usage that is counted in characters and pages.
+    private static func addPieces(_ connection: Connection) throws(StoreError) {
+        for column in Schema.usagePieceColumns {
+            try connection.execute("ALTER TABLE usage_records ADD COLUMN \(column)")
+        }
     }
 
     /// Version 3: prices by tier, length and kind of token, and the parts of usage that they are for.

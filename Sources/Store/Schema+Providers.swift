@@ -103,7 +103,7 @@ extension Schema {
                 estimated INTEGER NOT NULL,
                 outcome TEXT NOT NULL,
                 created_at TEXT NOT NULL,
-                \(usageRecordColumns.joined(separator: ",\n    "))
+                \((usageRecordColumns + usagePieceColumns).joined(separator: ",\n    "))
             )
             """)
 
@@ -112,7 +112,12 @@ extension Schema {
     /// What version 3 has added: what may have had a price of its own.
     static let usageRecordColumns =
         ["service_tier TEXT NOT NULL DEFAULT 'standard'"]
-        + UsageParts.columns.map { "\($0.name) INTEGER NOT NULL DEFAULT 0" }
+        + UsageParts.columns.prefix(UsageParts.firstColumns).map { "\($0.name) INTEGER NOT NULL DEFAULT 0" }
+
+    /// What version 4 has added: characters and pages.
+    static let usagePieceColumns = UsageParts.columns.dropFirst(UsageParts.firstColumns).map {
+        "\($0.name) INTEGER NOT NULL DEFAULT 0"
+    }
 
     /// Attempts that failed, in their order.
     static let usageAttempts = Table(

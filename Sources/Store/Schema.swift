@@ -1,7 +1,7 @@
 /// The tables of this version.
 enum Schema {
     /// Counted in `PRAGMA user_version`. 0 is an empty file, or a database from before there was a count.
-    static let version = 3
+    static let version = 4
     /// "FGAT" in `PRAGMA application_id`.
     static let applicationID = 0x4647_4154
 

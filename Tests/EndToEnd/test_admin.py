@@ -191,6 +191,7 @@ def test_route_life(site):
         ({"route_name": "x", "match_path": "*", "target_host": "a:1", "match_method": "G ET"}, "match_method"),
         ({"route_name": "x", "match_path": "*", "target_host": "a:1", "target_path": "/{nope}"}, "target_path"),
         ({"route_name": "x", "match_path": "*", "target_host": "a:1", "unknown_field": 1}, "unknown_field"),
+        ({"route_id": "..", "route_name": "x", "match_path": "*", "target_host": "a:1"}, "route_id"),
     ],
 )
 def test_bad_routes_name_the_field(gateway, fields, param):

@@ -174,9 +174,9 @@ def test_a_new_provider_is_asked_for_its_models(site):
     admin = site.gateway.admin
     site.upstreams["one"].handler = models
     admin("POST", "/admin/providers", {"name": "lister", "base_url": f"http://{site.upstreams['one'].host}"}, expect=201)
+    wait_until(lambda: site.upstreams["one"].requests, "it is asked, though it has no key")
+    # Its answer was no; a key makes it be asked anew, at once.
     admin("POST", "/admin/providers/lister/keys", {"key": SECRET}, expect=201)
-    # Before it had a key its answer was no; a change makes it be asked anew.
-    admin("PATCH", "/admin/providers/lister", {"weight": 2})
     found = wait_until(lambda: admin("GET", "/admin/providers/lister")["discovered_models"], "models are known")
     assert found == ["m-1", "m-2"]
     assert {one["model"]: one["discovered"] for one in admin("GET", "/admin/models", provider="lister")["items"]} == {

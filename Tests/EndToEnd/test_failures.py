@@ -59,6 +59,25 @@ def test_client_that_leaves_before_the_answer_cancels_it(site):
     assert row["status_code"] == 499 and row["error_message"]
 
 
+@pytest.mark.parametrize("last", ["request", "body"])
+def test_client_that_leaves_with_its_last_bytes(site, last):
+    """One event tells of the request's last bytes and of the FIN behind them; no other follows."""
+    site.route()
+    site.upstream.handler = lambda e: e.answer(200, b"ok") if e.request.target == "/first" else e.wait_gone()
+    connection = site.connect()
+    connection.send(site.bytes("GET", "/first"))
+    assert connection.read_response().status == 200
+    request_id = site.new_id()
+    request = site.bytes("POST", "/", [("x-request-id", request_id)], body=b"{}")
+    if last == "body":
+        connection.send(request[:-2])
+        site.upstream.wait(lambda u: len(u.requests) == 2)
+        request = request[-2:]
+    connection.socket.send(request, socket.MSG_MORE)
+    connection.close()
+    assert site.gateway.audit(request_id)["status_code"] == 499
+
+
 def test_client_that_leaves_in_its_upload(site):
     site.route()
     request_id = site.new_id()

@@ -105,7 +105,7 @@ def test_a_database_of_version_1_is_migrated(tmp_path):
     site.start()
     try:
         assert site.ask("m").status == 200
-        assert site.gateway.query("PRAGMA user_version")[0]["user_version"] == 3
+        assert site.gateway.query("PRAGMA user_version")[0]["user_version"] == 4
         backups = list(file.parent.glob("*.v1-*.backup"))
         assert len(backups) == 1 and backups[0].stat().st_mode & 0o777 == 0o600
         backup = sqlite3.connect(backups[0])

@@ -347,6 +347,17 @@ def test_errors_on_anthropics_paths_have_its_shape(site):
 # Permissions
 
 
+@pytest.mark.parametrize("member", ["models", "fallbacks"])
+def test_a_list_of_other_models_is_refused_where_models_are_limited(site, member):
+    """OpenRouter's and LiteLLM's ways of naming who is to answer instead."""
+    key = site.new_key(allowed_models=json.dumps(["gpt-4o*"]))["key_value"]
+    body = {"model": "gpt-4o", "messages": [], member: ["shared"]}
+    refused = site.call(body, "/v1/chat/completions", key=key)
+    assert refused.status == 403 and refused.json()["error"]["code"] == "model_not_allowed"
+    assert site.call(body, "/v1/chat/completions").status == 200
+    assert site.call({**body, member: None}, "/v1/chat/completions", key=key).status == 200
+
+
 def test_allowed_models_are_enforced_and_listed(site):
     key = site.new_key(allowed_models=json.dumps(["gpt-4o*", "claude/*"]))["key_value"]
     assert site.ask("gpt-4o", key=key).status == 200

@@ -127,6 +127,9 @@ func fuzzLLMRequest(_ input: Input) {
         check((try? JSONValue(parsing: body))?.objectValue == nil, "an object is refused")
         return
     }
+    let spoken = withUnsafeMutablePointer(to: &reader) {
+        $0.spokenCharacters(in: Bytes(GuardedMemory.shared.place(body), body.count))
+    }
     let model = Array("n\"\\\u{1}é".utf8)
     let asksForUsage = reader.needsUsageOption(endpoint: .chatCompletions)
     let capacity = RequestEdit.capacity(bodyCount: body.count, modelCount: model.count)
@@ -139,6 +142,8 @@ func fuzzLLMRequest(_ input: Input) {
     }
     check(count <= capacity, "more was written than there was room for")
     guard let object = (try? JSONValue(parsing: body))?.objectValue else { return }
+    let text = object["input"]?.stringValue ?? ""
+    check(spoken == Int64(text.unicodeScalars.count), "\(spoken) characters of \(text.debugDescription)")
     let edited = (try? JSONValue(parsing: Array(UnsafeBufferPointer(start: out, count: count))))?.objectValue
     guard let edited else {
         fatalError("spoilt: \(String(decoding: UnsafeBufferPointer(start: out, count: count), as: UTF8.self))")

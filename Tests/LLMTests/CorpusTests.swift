@@ -1,3 +1,4 @@
+import JSON
 import Reactor
 import Testing
 
@@ -18,6 +19,38 @@ struct CorpusTests {
             let reader = read(exchange, exchange.body) { min($0, 1 + Int(random.next() % UInt64(longest))) }
             check(exchange, reader, "cut")
         }
+    }
+
+    /// Searches are those that a look at the whole of the output, or of the grounding, tells of.
+    @Test func searchesAreCounted() throws {
+        var total: Int64 = 0
+        // xAI's and DeepSeek's outputs look like OpenAI's.
+        let providers: Set = ["openai", "gemini", "vertex", "xai", "deepseek"]
+        for exchange in Corpus.exchanges where exchange.status == 200 && providers.contains(exchange.provider) {
+            guard let usage = read(exchange, exchange.body, { $0 }).settled(promptEstimate: 1) else { continue }
+            let lines =
+                exchange.isStream
+                ? exchange.body.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }) : [exchange.body[...]]
+            var calls: Int64 = 0
+            var queries: Set<String> = []
+            for line in lines {
+                let text = exchange.isStream ? line.drop { $0 != 0x7B } : line
+                guard let json = text.withUnsafeBytes({ try? JSONValue(parsing: $0) }) else { continue }
+                for item in (json["response"]?["output"] ?? json["output"])?.arrayValue ?? []
+                where item["type"] == "web_search_call" {
+                    calls += item["action"]?["type"] == "search" && item["status"] == "completed" ? 1 : 0
+                }
+                for candidate in json["candidates"]?.arrayValue ?? [] {
+                    for query in candidate["groundingMetadata"]?["webSearchQueries"]?.arrayValue ?? [] {
+                        if let text = query.stringValue, !text.isEmpty { queries.insert(text) }
+                    }
+                }
+            }
+            #expect(usage.searches == calls + Int64(queries.count), "\(exchange.id)")
+            total += usage.searches
+        }
+        print("\(total) searches in the recordings")
+        #expect(Corpus.exchanges.isEmpty || total > 40)
     }
 
     /// Generated text is counted wherever it stands, since estimates live on it.

@@ -30,6 +30,10 @@ struct DefaultPricesTests {
         #expect(gpt.rates.variants.map(\.tier) == [.flex, .priority, .standard, .flex, .priority])
         #expect(gpt.rates.variants.map(\.above) == [0, 0, 272_000, 272_000, 272_000])
         #expect(try entry("openai", "whisper-1").rates.base.second == 100_000_000)
+        #expect(try entry("openai", "tts-1").rates.base.character == 15_000_000)
+        #expect(try entry("mistral", "mistral-ocr-latest").rates.base.page == 4_000_000_000)
+        let gemini = try entry("gemini", "gemini-2.5-pro").rates.base
+        #expect(gemini.searchPrompt == 35_000_000_000 && gemini.search == nil)
         let claude = try entry("anthropic", "claude-opus-5").rates
         #expect(claude.base.cacheWriteLong == 10_000_000)
         #expect(claude.regionalThousandths == 1100 && claude.fastThousandths == 2000)

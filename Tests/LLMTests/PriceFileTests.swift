@@ -98,6 +98,31 @@ struct PriceFileTests {
         #expect(q.base.input == 1_000_000 && q.variants.map(\.above) == [32_000])
     }
 
+    @Test func charactersPagesAndSearchesByThePrompt() throws {
+        let contents = try read(
+            """
+            {"tts-1": {"litellm_provider": "openai", "mode": "audio_speech", "input_cost_per_character": 1.5e-05},
+             "both": {"litellm_provider": "p", "mode": "audio_speech", "input_cost_per_character": 1e-6,
+                      "input_cost_per_token": 2e-6, "output_cost_per_audio_token": 1.2e-5},
+             "old": {"litellm_provider": "p", "mode": "chat", "input_cost_per_character": 1e-6},
+             "p/ocr": {"litellm_provider": "p", "mode": "ocr", "ocr_cost_per_page": 0.004, "annotation_cost_per_page": 0.005},
+             "pixels": {"litellm_provider": "p", "mode": "image_generation", "input_cost_per_pixel": 4e-8},
+             "gemini/g2": {"litellm_provider": "gemini", "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6,
+                      "search_context_cost_per_query": {"search_context_size_low": 0.035}},
+             "gemini/g3": {"litellm_provider": "gemini", "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6,
+                      "search_context_cost_per_query": {"search_context_size_low": 0.014}, "web_search_billing_unit": "per_query"},
+             "v": {"litellm_provider": "vertex_ai", "mode": "rerank", "input_cost_per_query": 0.001}}
+            """)
+        #expect(contents.skipped == 2)
+        let rates = Dictionary(contents.entries.map { ($0.model, $0.rates.base) }, uniquingKeysWith: { a, _ in a })
+        #expect(rates["tts-1"]?.character == 15_000_000 && rates["tts-1"]?.input == 0)
+        #expect(rates["both"]?.character == 1_000_000 && rates["both"]?.output == 12_000_000)
+        #expect(rates["ocr"]?.page == 4_000_000_000 && rates["ocr"]?.annotatedPage == 5_000_000_000)
+        #expect(rates["g2"]?.searchPrompt == 35_000_000_000 && rates["g2"]?.search == nil)
+        #expect(rates["g3"]?.search == 14_000_000_000 && rates["g3"]?.searchPrompt == nil)
+        #expect(rates["v"]?.search == 1_000_000_000)
+    }
+
     @Test(arguments: [
         (#"[]"#, ""), (#"{"x":1}"#, "x"), (#"{"search":-1}"#, "search"), (#"{"search":"1"}"#, "search"),
         (#"{"regional":0}"#, "regional"), (#"{"variants":{}}"#, "variants"), (#"{"variants":[1]}"#, "variants[0]"),
@@ -167,6 +192,76 @@ struct PriceSheetTests {
         #expect(cost(rates, TokenUsage()) { $0.searches = 3 } == 30_000)
         #expect(cost(rates, TokenUsage()) { $0.milliseconds = 9500 } == 950)
         #expect(cost(rates, TokenUsage(prompt: 10)) { $0.toolPrompt = 10 } == 60)
+    }
+
+    @Test func charactersArePaidForWhereTokensAreNot() {
+        var speech = PriceRates(base: ModelPrice(input: 0, output: 0))
+        speech.base.character = 15_000_000
+        #expect(cost(speech, TokenUsage()) { $0.characters = 1 } == 15)
+        #expect(cost(speech, TokenUsage()) { $0.characters = 4096 } == 61_440)
+        speech.base.character = 15_000_500
+        #expect(cost(speech, TokenUsage()) { $0.characters = 1 } == 15)
+        #expect(cost(speech, TokenUsage()) { $0.characters = 1000 } == 15_001)
+        // Tokens that cost nothing do not make it free.
+        #expect(cost(speech, TokenUsage(prompt: 9, completion: 9)) { $0.characters = 1000 } == 15_001)
+        var both = speech
+        (both.base.input, both.base.outputAudio) = (1_000_000, 10_000_000)
+        #expect(cost(both, TokenUsage()) { $0.characters = 1000 } == 15_001)
+        #expect(
+            cost(both, TokenUsage(prompt: 9, completion: 9)) { ($0.characters, $0.outputAudio) = (1000, 9) } == 99)
+        // Without a price of its own it is known only where nothing has one, or tokens are told.
+        var tokens = both
+        tokens.base.character = nil
+        #expect(cost(tokens, TokenUsage()) { $0.characters = 1000 } == nil)
+        #expect(
+            cost(tokens, TokenUsage(prompt: 9, completion: 9)) { ($0.characters, $0.outputAudio) = (1000, 9) } == 99)
+        #expect(cost(PriceRates(base: ModelPrice(input: 0, output: 0)), TokenUsage()) { $0.characters = 5 } == 0)
+        var seconds = PriceRates(base: ModelPrice(input: 0, output: 0))
+        seconds.base.second = 1
+        #expect(cost(seconds, TokenUsage()) { $0.characters = 5 } == nil)
+        #expect(cost(speech, TokenUsage()) { ($0.characters, $0.tier) = (5, .flex) } == nil)
+        #expect(cost(speech, TokenUsage()) { $0.characters = .max } == .max)
+    }
+
+    @Test func pages() {
+        var ocr = PriceRates(base: ModelPrice(input: 0, output: 0))
+        ocr.base.page = 4_000_000_000
+        #expect(cost(ocr, TokenUsage()) { $0.pages = 3 } == 12_000)
+        #expect(cost(ocr, TokenUsage()) { ($0.pages, $0.annotatedPages) = (3, 2) } == nil)
+        ocr.base.annotatedPage = 5_000_000_000
+        #expect(cost(ocr, TokenUsage()) { ($0.pages, $0.annotatedPages) = (3, 2) } == 22_000)
+        #expect(cost(ocr, TokenUsage()) { $0.characters = 1 } == nil)
+    }
+
+    @Test func searchesByThePrompt() {
+        var rates = PriceRates(base: ModelPrice(input: 1_000_000, output: 0))
+        rates.base.searchPrompt = 35_000_000_000
+        #expect(cost(rates, TokenUsage(prompt: 10)) { $0.searches = 0 } == 10)
+        #expect(cost(rates, TokenUsage(prompt: 10)) { $0.searches = 1 } == 35_010)
+        #expect(cost(rates, TokenUsage(prompt: 10)) { $0.searches = 4 } == 35_010)
+    }
+
+    @Test func piecesAreReservedExactly() {
+        var price = ModelPrice(input: 0, output: 0)
+        (price.character, price.page, price.annotatedPage) = (15_000_000, 4_000_000_000, 5_000_000_000)
+        var dear = price
+        dear.character = 30_000_000
+        func worst(_ tier: ServiceTier, _ price: ModelPrice, _ change: (inout PricedPieces) -> Void) -> Int64? {
+            var pieces = PricedPieces()
+            change(&pieces)
+            return [PriceVariant(tier: .flex, above: 0, price: dear)].withUnsafeBufferPointer {
+                PriceSheet(base: price, variants: $0.baseAddress, variantCount: 1).worstCost(
+                    tier: tier, isFast: false, prompt: 100, completion: 100, pieces: pieces)
+            }
+        }
+        #expect(worst(.standard, price) { $0.characters = 4096 } == 61_440)
+        #expect(worst(.flex, price) { $0.characters = 4096 } == 122_880)
+        #expect(worst(.standard, price) { ($0.pages, $0.annotatedPages) = (3, 3) } == 27_000)
+        // By tokens or by characters, never both.
+        var both = price
+        both.input = 1_000_000
+        #expect(worst(.standard, both) { $0.characters = 1 } == 100)
+        #expect(worst(.standard, both) { $0.characters = 10 } == 150)
     }
 
     @Test func multipliersApplyToAll() {

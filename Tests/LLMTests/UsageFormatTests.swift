@@ -65,6 +65,78 @@ struct UsageFormatTests {
             usage(speech, .speech, .sse) == changed(TokenUsage(prompt: 14, completion: 101)) { $0.outputAudio = 101 })
     }
 
+    private func call(_ more: String) -> String { #"{"id":"ws_1","type":"web_search_call",\#(more)}"# }
+
+    @Test func searchesThatTheOutputShows() {
+        let searched = call(#""status":"completed","action":{"type":"search","query":"q","sources":[{"type":"url"}]}"#)
+        let items = [
+            searched, #"{"type":"reasoning","summary":[{"type":"web_search_call","status":"completed"}]}"#,
+            call(#""action":{"query":"q","type":"search"},"status":"completed""#),
+            // Before actions were told.
+            call(#""status":"completed""#),
+            // These cost nothing.
+            call(#""status":"completed","action":{"type":"open_page","url":"u"}"#),
+            call(#""status":"completed","action":{"type":"find_in_page","pattern":"p"}"#),
+            call(#""status":"failed","action":{"type":"search"}"#),
+            #"{"type":"message","content":[{"type":"output_text","text":"web_search_call"}],"status":"completed"}"#,
+            #"{"type":"file_search_call","status":"completed","action":{"type":"search"}}"#,
+        ].joined(separator: ",")
+        let report = #""usage":{"input_tokens":20,"output_tokens":5,"total_tokens":25}"#
+        let wanted = changed(TokenUsage(prompt: 20, completion: 5)) { $0.searches = 3 }
+        #expect(usage(#"{"object":"response","output":[\#(items)],\#(report)}"#, .responses) == wanted)
+        // The last of two counts, whatever it is.
+        #expect(
+            usage(#"{"output":[\#(items)],\#(report),"output":[\#(searched)]}"#, .responses)?.searches == 1)
+        func event(_ type: String, _ response: String) -> String {
+            "event: \(type)\ndata: {\"type\":\"\(type)\",\"response\":{\(response)}}\n\n"
+        }
+        let stream =
+            event("response.created", #""output":[]"#)
+            + "data: {\"type\":\"response.output_item.done\",\"item\":\(searched)}\n\n"
+            + "data: {\"type\":\"response.output_text.delta\",\"delta\":\"Hi\"}\n\n"
+        #expect(
+            usage(stream + event("response.completed", #""output":[\#(items)],\#(report)"#), .responses, .sse) == wanted
+        )
+        #expect(
+            usage(
+                stream + event("response.completed", #""output":[\#(items)],"output":null,\#(report)"#), .responses,
+                .sse)?
+                .searches == 0)
+        // What was generated counts once, where it came.
+        let reader = reading(stream + event("response.completed", #""output":[\#(items)]"#), endpoint: .responses)
+        #expect(reader.contentBytes == 2)
+    }
+
+    @Test func searchesThatGeminiShows() {
+        let usageMetadata = #""usageMetadata":{"promptTokenCount":8,"candidatesTokenCount":2,"totalTokenCount":10}"#
+        func answer(_ queries: String) -> String {
+            #"{"candidates":[{"content":{"parts":[{"text":"x"}]},"groundingMetadata":{"searchEntryPoint":{"renderedContent":"<a>"},"webSearchQueries":\#(queries)}}],\#(usageMetadata)}"#
+        }
+        for (queries, count) in [
+            (#"["a"]"#, 1), (#"["","a"]"#, 1), (#"["a","b","a","\u0061"]"#, 2), ("[]", 0), (#"[""]"#, 0), ("null", 0),
+            (#"["a",1,null,{"x":"y"}]"#, 1), (#"["\#(String(repeating: "a", count: 500))","b"]"#, 2),
+        ] as [(String, Int64)] {
+            let wanted = changed(TokenUsage(prompt: 8, completion: 2)) { $0.searches = count }
+            #expect(usage(answer(queries), .geminiGenerate) == wanted, "\(queries)")
+        }
+        // A stream may tell them as they come, or all of them again.
+        let stream = [#"["a"]"#, #"["a","b"]"#, #"["c"]"#].map { "data: \(answer($0))\n\n" }.joined()
+        #expect(usage(stream, .geminiStream, .sse)?.searches == 3)
+        #expect(usage(#"{"candidates":[{"groundingMetadata":{}}],\#(usageMetadata)}"#, .geminiGenerate)?.searches == 0)
+    }
+
+    @Test func pagesOfMistral() {
+        let text = """
+            {"pages":[{"index":0,"markdown":"pages_processed"}],"model":"mistral-ocr-latest","document_annotation":null,
+            "usage_info":{"pages_processed":2,"doc_size_bytes":18810}}
+            """
+        #expect(usage(text, .ocr) == changed(TokenUsage()) { $0.pages = 2 })
+        let annotated = #"{"pages":[],"usage_info":{"pages_processed":3,"pages_processed_annotation":2}}"#
+        #expect(usage(annotated, .ocr) == changed(TokenUsage()) { ($0.pages, $0.annotatedPages) = (3, 2) })
+        #expect(usage(#"{"pages":[],"usage_info":{"pages_processed":-1}}"#, .ocr) == nil)
+        #expect(usage(#"{"pages":[],"usage_info":null}"#, .ocr) == nil)
+    }
+
     @Test func soundInAChat() {
         let text = """
             {"choices":[{"message":{"content":null,"audio":{"data":"AAAA"}},"finish_reason":"stop"}],"service_tier":"default",

@@ -14,9 +14,10 @@ import Testing
     }
 
     @Test func aKeysFirstLineHasWhatAdmissionAsks() throws {
-        let last = try #require(MemoryLayout<CompiledKey>.offset(of: \.families))
-        #expect(last + MemoryLayout<EndpointFamilies>.size <= 64)
+        let last = try #require(MemoryLayout<CompiledKey>.offset(of: \.restrictsModels))
+        #expect(last + MemoryLayout<Bool>.size <= 64)
         #expect(MemoryLayout<CompiledKey>.stride == 128)
+        #expect(MemoryLayout<CompiledKey.ShortText>.size >= "key_0123456789abcdef/team/app".utf8.count)
     }
 
     /// `begin` copies what stands before the parts that few exchanges need.
@@ -28,7 +29,7 @@ import Testing
         ]
         #expect(rare.allSatisfy { $0 > form })
         let needed = try #require(MemoryLayout<ProviderExchange>.offset(of: \.workspace))
-        #expect(needed < form && form <= 2448)
+        #expect(needed < form && form <= 2576)
     }
 
     @Test func aRouteTakesFourLines() { #expect(MemoryLayout<CompiledRoute>.stride == 256) }
@@ -53,15 +54,17 @@ import Testing
         }
     }
 
-    @Test func aKeysTextsLieTogether() {
+    @Test func aKeyWithItsTextsIsTwoLines() throws {
         let arena = Arena()
-        let records = ["a", "b"].map { KeyRecord.make($0) }
+        let records = ["a", "b", String(repeating: "long", count: 20)].map { KeyRecord.make($0) }
         let table = KeyTable.compile(records, defaultRequestsPerMinute: 0, limiter: kept(RateLimiter()), in: arena)
-        for i in 0..<2 {
-            let key = table.keys[i]
-            #expect(key.keyID.string == records[i].keyID && key.sourcePath.string == records[i].sourcePath)
-            #expect(key.keyID.pointer.map { $0 + key.keyID.count } == key.sourcePath.pointer)
-            #expect(Int(bitPattern: table.keys.pointer(i)) & 63 == 0)
+        for (i, record) in records.enumerated() {
+            let key = try #require(table.key(withID: record.keyID))
+            #expect(key.pointee.sourcePath.string == record.sourcePath)
+            #expect(key.pointee.keyID.pointer.map { $0 + key.pointee.keyID.count } == key.pointee.sourcePath.pointer)
+            #expect(Int(bitPattern: key) & 63 == 0)
+            let offset = Int(bitPattern: key.pointee.text) - Int(bitPattern: key)
+            #expect((64..<128).contains(offset) == (i < 2))
         }
         withExtendedLifetime(arena) {}
     }

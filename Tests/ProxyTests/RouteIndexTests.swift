@@ -61,6 +61,63 @@ import Testing
         }
     }
 
+    /// A table that asks for nothing in the body can be searched by the path, step by step.
+    @Test func aSearchInStepsFindsTheSame() {
+        let scratch = UnsafeMutablePointer<UInt8>.allocate(capacity: PathPattern.scratchBytes)
+        defer { scratch.deallocate() }
+        var g = Generator(state: 7)
+        for count in [12, 50, 400] {
+            var records = (0..<count).map { Self.record(&g, $0) }
+            for i in records.indices { records[i].matchBodySchema = nil }
+            // More beginnings than are told apart, and some that are paths as well.
+            for i in 0..<count / 2 { records[i].matchPath = "/" + String(repeating: "p", count: i % 30) + "*" }
+            let snapshot = Snapshot(
+                keys: [], routes: records, settings: Settings(), version: "test", registry: Registry())
+            let table = snapshot.view.pointee.table
+            #expect(table.index.needsPathOnly)
+            let plain = RouteTable(
+                routes: table.routes, bodyRouteCount: table.bodyRouteCount, index: RouteIndex.compile([], in: Arena()))
+            for path in Self.requests + (0..<40).map({ "/" + String(repeating: "p", count: $0) }) {
+                check(snapshot, table, plain, path, "", 1, scratch)
+            }
+        }
+    }
+
+    /// What was found for a path is not taken for another reading of it, nor for what is parsed later.
+    @Test func aSearchIsForOnePath() {
+        var search = RouteSearch()
+        defer { search.deallocate() }
+        let (path, other) = (kept("/v1/a"), kept("/v1/a"))
+        #expect(!search.isDone(for: path) && !search.isDone(for: .empty))
+        let records = (0..<20).map { RouteRecord.make("r\($0)", path: "/v1/\($0)") }
+        let table = snapshot(records).view.pointee.table
+        table.index.begin(&search, path)
+        #expect(!search.isDone(for: path))
+        table.finish(&search)
+        table.fetchPrefixes(search)
+        #expect(search.isDone(for: path))
+        #expect(!search.isDone(for: other) && !search.isDone(for: path.from(0, to: 4)))
+        search.clear()
+        #expect(!search.isDone(for: path))
+    }
+
+    private func checkSearch(_ table: RouteTable, _ request: RequestView, _ scratch: UnsafeMutablePointer<UInt8>) {
+        var search = RouteSearch()
+        defer { search.deallocate() }
+        table.index.begin(&search, request.path)
+        table.finish(&search)
+        let tried = TriedRoutes()
+        let found = withUnsafePointer(to: search) { search in
+            var searched = request
+            searched.search = search
+            // Twice: what was found is there to be taken again.
+            let first = table.firstMatch(from: 0, searched, tried: tried, scratch: scratch)
+            return [first, table.firstMatch(from: 0, searched, tried: tried, scratch: scratch)]
+        }
+        let plain = table.firstMatch(from: 0, request, tried: tried, scratch: scratch)
+        #expect(found == [plain, plain])
+    }
+
     private func check(
         _ snapshot: Snapshot, _ table: RouteTable, _ plain: RouteTable, _ path: String, _ body: String,
         _ random: UInt64,
@@ -91,6 +148,7 @@ import Testing
                     request.captures = captures
                 }
                 let tried = TriedRoutes()
+                if table.index.needsPathOnly { checkSearch(table, request, scratch) }
                 #expect(
                     table.firstMatch(from: 0, request, tried: tried, scratch: scratch)
                         == plain.firstMatch(from: 0, request, tried: tried, scratch: scratch))

@@ -143,7 +143,7 @@ struct MigrationTests {
     private func version2() throws -> Connection {
         _ = try folder.open()
         let connection = try folder.raw()
-        for column in Schema.modelPriceColumns + Schema.usageRecordColumns {
+        for column in Schema.modelPriceColumns + Schema.usageRecordColumns + Schema.usagePieceColumns {
             let table = Schema.modelPriceColumns.contains(column) ? "model_prices" : "usage_records"
             try connection.execute("ALTER TABLE \(table) DROP COLUMN \(column.prefix { $0 != " " })")
         }
@@ -170,6 +170,33 @@ struct MigrationTests {
         let raw = try folder.raw()
         #expect(try raw.int("PRAGMA user_version") == Schema.version)
         #expect(try raw.text("PRAGMA integrity_check") == "ok")
+        let other = TestFolder()
+        _ = try other.open()
+        let migrated = try SchemaCheck(raw).tables.mapValues { $0.map(\.name) }
+        #expect(try migrated == SchemaCheck(other.raw()).tables.mapValues { $0.map(\.name) })
+        #expect(try Database.open(path: folder.database).migratedFromVersion == nil)
+    }
+
+    /// What version 4 has added is taken off again.
+    @Test func version3ComesAlongWhole() throws {
+        _ = try folder.open()
+        let connection = try folder.raw()
+        for column in Schema.usagePieceColumns {
+            try connection.execute("ALTER TABLE usage_records DROP COLUMN \(column.prefix { $0 != " " })")
+        }
+        try connection.execute(
+            """
+            INSERT INTO usage_records VALUES ('0123456789abcdef0123456789abcdef', 'req_1', 'key_1', '/a', 'openai', 'pk_1',
+                'whisper-1', 'whisper-1', 0, 0, 0, 0, 0, 0, 900, 'USD', 0, 'completed', '2026-06-06T11:26:55.123+08:00',
+                'flex', 1, 2, 3, 4, 5, 6, 7, 8, 9, 9000);
+            PRAGMA user_version = 3;
+            """)
+        #expect(try Database.open(path: folder.database).migratedFromVersion == 3)
+        let record = try #require(try folder.reader().usageRecord("0123456789abcdef0123456789abcdef"))
+        #expect(record.parts.milliseconds == 9000 && record.parts.searches == 8 && record.parts.tier == .flex)
+        #expect(record.parts.characters == 0 && record.parts.pages == 0 && record.costMicros == 900)
+        let raw = try folder.raw()
+        #expect(try raw.int("PRAGMA user_version") == Schema.version)
         let other = TestFolder()
         _ = try other.open()
         let migrated = try SchemaCheck(raw).tables.mapValues { $0.map(\.name) }

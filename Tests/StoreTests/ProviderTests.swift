@@ -54,6 +54,7 @@ struct ProviderTests {
     @Test func wrongValuesAreNamed() throws {
         let cases: [(String, (inout ProviderRecord) -> Void)] = [
             ("name", { $0.name = "" }), ("name", { $0.name = "open/ai" }), ("name", { $0.name = "a b" }),
+            ("name", { $0.name = ".." }),
             ("name", { $0.name = String(repeating: "n", count: 65) }), ("api_type", { $0.apiType = "bard" }),
             ("base_url", { $0.baseURL = "ftp://x" }), ("base_url", { $0.baseURL = "https://" }),
             ("base_url", { $0.baseURL = "https://:80/v1" }), ("base_url", { $0.baseURL = "https://u:p@h/" }),

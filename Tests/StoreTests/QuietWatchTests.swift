@@ -35,16 +35,4 @@ import Testing
         let due = [5000, 5999, 6000].map { watch.isDue(nowMilliseconds: $0, events: 10_000) }
         #expect(due == [false, false, true])
     }
-
-    /// Ids that are numbered differ in their last digits only, and must not crowd one part of a table.
-    @Test func numberedKeysSpread() {
-        let mask = (1 << 15) - 1
-        var filled = Set<Int>()
-        for n in 0..<10_000 {
-            let id = Array("key_bench\(1_000_000 + n)".utf8)
-            id.withUnsafeBytes { _ = filled.insert(KeyUsage.hash(Bytes($0)) & mask) }
-        }
-        // As many as chance fills of 32,768 places with 10,000: 8,600.
-        #expect(filled.count > 8000)
-    }
 }

@@ -46,6 +46,20 @@ struct UsageEventTests {
         #expect(isRead)
     }
 
+    @Test func piecesComeBackAndTakeRoomOnlyWhereThereAreSome() {
+        var sample = UsageSample(4)
+        let size = sample.encoded.count
+        sample.budgetPeriod = 1_800_000_000_000
+        (sample.parts.characters, sample.parts.pages, sample.parts.annotatedPages) = (4096, 3, 2)
+        #expect(sample.encoded.count == size + 8 + 24)
+        let parts = sample.parts
+        let isRead = decoded(sample.encoded) { _, fields in
+            #expect(fields.parts == parts && fields.budgetPeriod == 1_800_000_000_000)
+        }
+        #expect(isRead)
+        #expect(!decoded(Array(sample.encoded.dropLast())) { _, _ in })
+    }
+
     @Test func aLaterPeriodComesBackAndTakesRoomOnlyWhereThereIsOne() {
         var sample = UsageSample(4)
         let size = sample.encoded.count

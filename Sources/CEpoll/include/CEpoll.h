@@ -491,6 +491,11 @@ static inline void fg_prefetch_to_write(const void *address) { __builtin_prefetc
 /// Gives free pages of malloc's arenas back, wherever they lie; each arena is locked in turn.
 static inline void fg_trim_heap(void) { (void)malloc_trim(0); }
 
+/// Asks for pages of 2 MiB, where the kernel has them.
+static inline int fg_prefer_huge_pages(void *base, size_t count) {
+    return FG_RESULT(madvise(base, count, MADV_HUGEPAGE));
+}
+
 /// Gives the pages back to the kernel; they read as zero afterwards.
 static inline int fg_discard_memory(void *base, size_t count) {
     return FG_RESULT(madvise(base, count, MADV_DONTNEED));

@@ -65,10 +65,20 @@ enum {
     FG_LLM_COST_TICKS,
     FG_LLM_OWN_KEY,       ///< OpenRouter's `is_byok`
     FG_LLM_PICTURE,       ///< one of OpenAI's images
+    FG_LLM_OUTPUT,        ///< `output` of a plain answer: content, and OpenAI's items
+    FG_LLM_ITEMS,         ///< the same at a stream's end: what is in it was counted when it came
+    FG_LLM_ITEM_TYPE,
+    FG_LLM_ITEM_STATUS,
+    FG_LLM_ACTION,        ///< what a call of a tool has done
+    FG_LLM_ACTION_TYPE,
+    FG_LLM_GROUNDING,     ///< Gemini's `groundingMetadata`
+    FG_LLM_QUERIES,       ///< what it searched for
+    FG_LLM_PAGE_USAGE,    ///< `usage_info`
 
     // Requests.
     FG_LLM_REQUEST,
     FG_LLM_REQUEST_MODEL,
+    FG_LLM_REQUEST_INPUT,  ///< `input`: what the model will read, or speak
     FG_LLM_REQUEST_STREAM,
     FG_LLM_STREAM_OPTIONS,
     FG_LLM_INCLUDE_USAGE,
@@ -88,10 +98,15 @@ enum {
     FG_LLM_ELSEWHERE,     ///< names something that the model reads and that is not here
     FG_LLM_TEXTS,         ///< `prompt`: one text or several
     FG_LLM_TOOLS,
+    FG_LLM_OTHER_MODELS,  ///< models to be asked instead if the one that is named fails
     FG_LLM_MAX_OUTPUT_TOKENS,
     FG_LLM_MAX_NESTED_TOKENS,
     FG_LLM_REQUEST_TIER,
     FG_LLM_REQUEST_SPEED,
+    FG_LLM_DOCUMENT,       ///< to be read page by page
+    FG_LLM_DOCUMENT_TYPE,
+    FG_LLM_PAGES,          ///< which of its pages
+    FG_LLM_ANNOTATION,     ///< how they are to be annotated
 
     FG_LLM_FIELD,         ///< numbers: FG_LLM_FIELD + one of the below
 };
@@ -122,12 +137,15 @@ enum {
     FG_USAGE_OUTPUT_IMAGE,
     FG_USAGE_TOOL_PROMPT,     ///< input beside the prompt, that tools put in
     FG_USAGE_SEARCHES,
+    FG_USAGE_PAGES,           ///< that were read
+    FG_USAGE_ANNOTATED_PAGES, ///< of these, in a way that costs more
     FG_USAGE_SECONDS,         ///< milliseconds of sound, as the usage has it
     FG_USAGE_DURATION,        ///< the same, as the answer has it
     FG_USAGE_COST,            ///< micro-units
     FG_USAGE_FIELDS,
     FG_LLM_PLACES = FG_LLM_FIELD + FG_USAGE_FIELDS,
 };
+_Static_assert(FG_LLM_PLACES <= 128, "a place is seven bits in a walk's stack");
 
 /// What is wanted of the value in a place.
 enum {
@@ -198,8 +216,18 @@ static inline uint8_t fg_llm_wants(uint8_t place) {
         [FG_LLM_COST_TICKS] = FG_WANT_NUMBER,
         [FG_LLM_OWN_KEY] = FG_WANT_LITERAL,
         [FG_LLM_PICTURE] = FG_WANT_DESCEND | FG_WANT_EDGES,
+        [FG_LLM_OUTPUT] = FG_WANT_DESCEND | FG_WANT_COUNT | FG_WANT_EDGES,
+        [FG_LLM_ITEMS] = FG_WANT_DESCEND | FG_WANT_EDGES,
+        [FG_LLM_ITEM_TYPE] = FG_WANT_STRING,
+        [FG_LLM_ITEM_STATUS] = FG_WANT_STRING,
+        [FG_LLM_ACTION] = FG_WANT_DESCEND,
+        [FG_LLM_ACTION_TYPE] = FG_WANT_STRING,
+        [FG_LLM_GROUNDING] = FG_WANT_DESCEND,
+        [FG_LLM_QUERIES] = FG_WANT_DESCEND | FG_WANT_STRING,
+        [FG_LLM_PAGE_USAGE] = FG_WANT_DESCEND,
         [FG_LLM_REQUEST] = FG_WANT_DESCEND | FG_WANT_EDGES,
         [FG_LLM_REQUEST_MODEL] = FG_WANT_STRING,
+        [FG_LLM_REQUEST_INPUT] = FG_WANT_DESCEND | FG_WANT_EDGES,
         [FG_LLM_REQUEST_STREAM] = FG_WANT_LITERAL,
         [FG_LLM_STREAM_OPTIONS] = FG_WANT_DESCEND | FG_WANT_EDGES,
         [FG_LLM_INCLUDE_USAGE] = FG_WANT_LITERAL,
@@ -219,10 +247,15 @@ static inline uint8_t fg_llm_wants(uint8_t place) {
         [FG_LLM_ELSEWHERE] = FG_WANT_STRING | FG_WANT_DESCEND | FG_WANT_EDGES,
         [FG_LLM_TEXTS] = FG_WANT_STRING | FG_WANT_DESCEND | FG_WANT_EDGES,
         [FG_LLM_TOOLS] = FG_WANT_DESCEND | FG_WANT_EDGES,
+        [FG_LLM_OTHER_MODELS] = FG_WANT_DESCEND | FG_WANT_EDGES,
         [FG_LLM_MAX_OUTPUT_TOKENS] = FG_WANT_NUMBER,
         [FG_LLM_MAX_NESTED_TOKENS] = FG_WANT_NUMBER,
         [FG_LLM_REQUEST_TIER] = FG_WANT_STRING,
         [FG_LLM_REQUEST_SPEED] = FG_WANT_STRING,
+        [FG_LLM_DOCUMENT] = FG_WANT_DESCEND | FG_WANT_EDGES,
+        [FG_LLM_DOCUMENT_TYPE] = FG_WANT_STRING,
+        [FG_LLM_PAGES] = FG_WANT_DESCEND | FG_WANT_NUMBER | FG_WANT_EDGES,
+        [FG_LLM_ANNOTATION] = FG_WANT_DESCEND | FG_WANT_EDGES,
     };
     return place < FG_LLM_FIELD ? wants[place] : FG_WANT_NUMBER;
 }

@@ -221,7 +221,7 @@ static inline uint8_t fg_llm_root_member(const uint8_t *p, size_t n) {
         FG_LLM_NAME("audio", FG_LLM_OTHER)
         return 0;
     case 6:
-        FG_LLM_NAME("output", FG_LLM_PART)
+        FG_LLM_NAME("output", FG_LLM_OUTPUT)
         FG_LLM_NAME("status", FG_LLM_STATUS)
         FG_LLM_NAME("x_groq", FG_LLM_X_GROQ)
         return 0;
@@ -243,6 +243,7 @@ static inline uint8_t fg_llm_root_member(const uint8_t *p, size_t n) {
         FG_LLM_NAME("base_resp", FG_LLM_BASE)
         return 0;
     case 10:
+        FG_LLM_NAME("usage_info", FG_LLM_PAGE_USAGE)
         FG_LLM_NAME("candidates", FG_LLM_CANDIDATE)
         FG_LLM_NAME("event_type", FG_LLM_TYPE)
         FG_LLM_NUMBER("eval_count", FG_USAGE_COMPLETION)
@@ -333,14 +334,16 @@ static inline uint8_t fg_llm_request_member(const uint8_t *p, size_t n) {
         return 0;
     case 5:
         FG_LLM_NAME("model", FG_LLM_REQUEST_MODEL)
-        FG_LLM_NAME("input", FG_LLM_PROMPT)
+        FG_LLM_NAME("input", FG_LLM_REQUEST_INPUT)
         FG_LLM_NAME("tools", FG_LLM_TOOLS)
         FG_LLM_NAME("speed", FG_LLM_REQUEST_SPEED)
+        FG_LLM_NAME("pages", FG_LLM_PAGES)
         return 0;
     case 6:
         FG_LLM_NAME("stream", FG_LLM_REQUEST_STREAM)
         FG_LLM_NAME("system", FG_LLM_PROMPT)
         FG_LLM_NAME("prompt", FG_LLM_TEXTS)
+        FG_LLM_NAME("models", FG_LLM_OTHER_MODELS)
         return 0;
     case 7:
         FG_LLM_NAME("best_of", FG_LLM_BEST_OF)
@@ -349,6 +352,10 @@ static inline uint8_t fg_llm_request_member(const uint8_t *p, size_t n) {
     case 8:
         FG_LLM_NAME("messages", FG_LLM_PROMPT)
         FG_LLM_NAME("contents", FG_LLM_PROMPT)
+        FG_LLM_NAME("document", FG_LLM_DOCUMENT)
+        return 0;
+    case 9:
+        FG_LLM_NAME("fallbacks", FG_LLM_OTHER_MODELS)
         return 0;
     case 10:
         FG_LLM_NAME("max_tokens", FG_LLM_MAX_TOKENS)
@@ -386,6 +393,12 @@ static inline uint8_t fg_llm_request_member(const uint8_t *p, size_t n) {
         return 0;
     case 21:
         FG_LLM_NAME("max_completion_tokens", FG_LLM_MAX_COMPLETION_TOKENS)
+        return 0;
+    case 22:
+        FG_LLM_NAME("bbox_annotation_format", FG_LLM_ANNOTATION)
+        return 0;
+    case 26:
+        FG_LLM_NAME("document_annotation_format", FG_LLM_ANNOTATION)
         return 0;
     default: return 0;
     }
@@ -540,6 +553,16 @@ static inline uint8_t fg_llm_member(uint8_t place, const uint8_t *p, size_t n) {
         FG_LLM_NAME("status", FG_LLM_STATUS)
         FG_LLM_NAME("meta", FG_LLM_COHERE_USAGE)
         FG_LLM_NAME("service_tier", FG_LLM_TIER)
+        FG_LLM_NAME("output", FG_LLM_ITEMS)
+        return 0;
+    case FG_LLM_OUTPUT:
+    case FG_LLM_ITEMS:
+        FG_LLM_NAME("type", FG_LLM_ITEM_TYPE)
+        FG_LLM_NAME("status", FG_LLM_ITEM_STATUS)
+        FG_LLM_NAME("action", FG_LLM_ACTION)
+        return place == FG_LLM_OUTPUT ? fg_llm_generated_member(p, n) : 0;
+    case FG_LLM_ACTION:
+        FG_LLM_NAME("type", FG_LLM_ACTION_TYPE)
         return 0;
     case FG_LLM_INTERACTION:
         FG_LLM_NAME("usage", FG_LLM_USAGE)
@@ -557,6 +580,14 @@ static inline uint8_t fg_llm_member(uint8_t place, const uint8_t *p, size_t n) {
         FG_LLM_NAME("content", FG_LLM_PART)
         FG_LLM_NAME("finishReason", FG_LLM_FINISH)
         FG_LLM_NAME("blockReason", FG_LLM_FINISH)
+        FG_LLM_NAME("groundingMetadata", FG_LLM_GROUNDING)
+        return 0;
+    case FG_LLM_PAGE_USAGE:
+        FG_LLM_NUMBER("pages_processed", FG_USAGE_PAGES)
+        FG_LLM_NUMBER("pages_processed_annotation", FG_USAGE_ANNOTATED_PAGES)
+        return 0;
+    case FG_LLM_GROUNDING:
+        FG_LLM_NAME("webSearchQueries", FG_LLM_QUERIES)
         return 0;
     case FG_LLM_ERROR: return fg_llm_error_member(p, n);
     case FG_LLM_BASE:
@@ -577,6 +608,10 @@ static inline uint8_t fg_llm_member(uint8_t place, const uint8_t *p, size_t n) {
         FG_LLM_NAME("num_predict", FG_LLM_MAX_NESTED_TOKENS)
         FG_LLM_NAME("candidateCount", FG_LLM_COUNT)
         return 0;
+    case FG_LLM_DOCUMENT:
+        FG_LLM_NAME("type", FG_LLM_DOCUMENT_TYPE)
+        return 0;
+    case FG_LLM_REQUEST_INPUT:
     case FG_LLM_PROMPT: return fg_llm_prompt_member(p, n);
     case FG_LLM_SOURCE: return fg_llm_source_member(p, n);
     default: return 0;

@@ -39,7 +39,8 @@ enum PricesCommands {
             OptionSpec("reasoning", nil, "AMOUNT", help: "of reasoning tokens; as --output unless given"),
             OptionSpec("currency", nil, "CODE", help: "three letters; USD unless given"),
             OptionSpec(
-                "rates", nil, "JSON", help: "what else has a price: tiers, long prompts, sound, as in the admin API"),
+                "rates", nil, "JSON",
+                help: "what else has a price: tiers, long prompts, sound, characters, as in the admin API"),
             provider,
         ] + CommonOptions.quiet,
         examples: ["fastgate prices set gpt-4o --provider openai --input 2.5 --output 10"],
@@ -97,6 +98,7 @@ enum PricesCommands {
             func count(_ name: String) -> Int { done[name]?.intValue ?? 0 }
             call.console.print(
                 "\(count("added")) added, \(count("changed")) changed, \(count("unchanged")) unchanged, "
-                    + "\(count("kept")) set by hand and kept, \(count("skipped")) without a price by the token")
+                    + "\(count("kept")) set by hand and kept, \(count("skipped")) without a price that can be reckoned with"
+            )
         })
 }

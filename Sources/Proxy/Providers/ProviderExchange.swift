@@ -31,6 +31,8 @@ struct ProviderExchange: BitwiseCopyable {
     // The request.
     /// Tokens, see `RequestReader.promptEstimate`.
     var promptEstimate: Int64 = 0
+    /// Of a text to be spoken.
+    var characters: Int64 = 0
     /// The body is a form, and what it says.
     var isForm = false
     var asksForStream: Bool { request.streams || endpoint.endpoint == .geminiStream }

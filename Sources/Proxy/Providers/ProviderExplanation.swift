@@ -6,6 +6,7 @@ struct ProviderExplanation {
     let table: ProviderTable
     let endpoint: Endpoint
     let request: UnsafeMutablePointer<RequestReader>
+    let body: Bytes
     /// The key that the request is said to come with.
     let caller: UnsafePointer<CallerPolicy>?
     /// Monotonic, and Unix.
@@ -24,7 +25,7 @@ struct ProviderExplanation {
         var reader = read(request)
         return withUnsafeMutablePointer(to: &reader) { reader in
             let explanation = ProviderExplanation(
-                table: table, endpoint: match.endpoint, request: reader, caller: caller)
+                table: table, endpoint: match.endpoint, request: reader, body: request.body, caller: caller)
             return Array(name.utf8).withUnsafeBufferPointer {
                 explanation.explain(name, Bytes($0.baseAddress, $0.count))
             }
@@ -189,7 +190,9 @@ struct ProviderExplanation {
     private func overdraft(_ set: CandidateSet, _ caller: UnsafePointer<CallerPolicy>) -> String? {
         let limits = caller.pointee.limits
         if limits.isUnlimited { return nil }
-        let worst = table.worstCase(set, RequestBounds(request, endpoint), currency: caller.pointee.currency)
+        let characters = endpoint == .speech ? request.spokenCharacters(in: body) : 0
+        let worst = table.worstCase(
+            set, RequestBounds(request, endpoint, characters: characters), currency: caller.pointee.currency)
         let (spent, reserved) = caller.pointee.budget.balance(periodStart: limits.periodStart(today))
         if let most = limits.maxTokens {
             let left = max(most - spent.tokens - reserved.tokens, 0)

@@ -28,11 +28,37 @@ struct SharedWord: BitwiseCopyable, @unchecked Sendable {
 enum SharedCell {
     static let words = 8
 
-    static func make() -> UnsafeMutablePointer<Atomic<UInt64>> {
-        let raw = UnsafeMutableRawPointer.allocate(byteCount: words * 8, alignment: 64)
-        let p = raw.bindMemory(to: Atomic<UInt64>.self, capacity: words)
-        for i in 0..<words { (p + i).initialize(to: Atomic(0)) }
+    /// So many cells in one piece.
+    static func make(_ count: Int = 1) -> UnsafeMutablePointer<Atomic<UInt64>> {
+        let raw = UnsafeMutableRawPointer.allocate(byteCount: count * words * 8, alignment: 64)
+        let p = raw.bindMemory(to: Atomic<UInt64>.self, capacity: count * words)
+        for i in 0..<count * words { (p + i).initialize(to: Atomic(0)) }
         return p
+    }
+}
+
+/// Cells that are made one by one and given back all at once. They lie close together: the fewer pages many of them are
+/// on, the more often the processor knows where a page is.
+struct SharedCells {
+    private static let maxBlockCells = 16_384
+
+    private var blocks: [UnsafeMutablePointer<Atomic<UInt64>>] = []
+    /// Of the last block.
+    private var count = 0
+    private var used = 0
+
+    mutating func make() -> UnsafeMutablePointer<Atomic<UInt64>> {
+        if used == count {
+            count = min(max(count * 2, 16), Self.maxBlockCells)
+            used = 0
+            blocks.append(SharedCell.make(count))
+        }
+        defer { used += 1 }
+        return blocks[blocks.count - 1] + used * SharedCell.words
+    }
+
+    func deallocate() {
+        for block in blocks { block.deallocate() }
     }
 }
 

@@ -32,8 +32,8 @@ extension Worker {
     private func account(_ c: UnsafeMutablePointer<ClientConnection>) -> Account? {
         guard c.pointee.exchange.keyIndex >= 0 else { return nil }
         let snapshot = c.pointee.exchange.snapshot.unsafelyUnwrapped
-        let key = snapshot.pointee.keys.keys.pointer(Int(c.pointee.exchange.keyIndex))
-        let caller = snapshot.pointee.providers.callers.pointer(Int(c.pointee.exchange.keyIndex))
+        let key = snapshot.pointee.keys.pointer(c.pointee.exchange.keyIndex)
+        let caller = caller(c)
         let start = caller.pointee.limits.periodStart(Int64(realtime / 1_000_000))
         let (spent, reserved) = caller.pointee.budget.balance(periodStart: start)
         return Account(

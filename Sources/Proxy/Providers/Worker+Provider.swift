@@ -63,6 +63,7 @@ extension Worker {
     ) -> ExchangeError {
         let fault = readFacts(c, side, request)
         if fault != .none { return fault }
+        if side.request.pointee.namesOtherModels && restrictsModels(c) { return .modelNotAllowed }
         let providers = UnsafePointer(c.pointee.exchange.snapshot.unsafelyUnwrapped).pointee.providers
         let name = Bytes(side.pointee.name.readPointer, side.pointee.name.count)
         guard let resolution = providers.resolve(name) else { return .modelNotFound }

@@ -23,7 +23,9 @@ extension Worker {
         let hadBegun = side.pointee.status / 100 == 2 && (side.pointee.wasSentWhole || side.pointee.framing == .sse)
         let isOwed = wasLeft && (hadBegun || (side.pointee.status == 0 && side.pointee.wasSentWhole))
         if isOwed, side.pointee.status == 0 { readNothing(side) }
-        if !side.pointee.isReading || !(side.pointee.isAnswered || isOwed) {
+        // Sound is not read, but what it is paid for by is known.
+        let isBilled = side.pointee.isReading || side.pointee.characters > 0
+        if !isBilled || !(side.pointee.isAnswered || isOwed) {
             (side.pointee.hasUsage, side.pointee.cost) = (false, nil)
         } else if error != .none || !side.pointee.isSettled {
             settle(c, side, isWhole: error == .none, wasLeft: wasLeft)
@@ -83,7 +85,22 @@ extension Worker {
         side.usage.pointee = TokenUsage()
         side.pointee.hasUsage = side.reader.pointee.settle(
             promptEstimate: side.pointee.promptEstimate, isWhole: isWhole, wasLeft: wasLeft, into: &side.usage.pointee)
+        if side.pointee.characters > 0 { settleSpeech(c, side, isWhole: isWhole) }
         side.pointee.cost = side.pointee.hasUsage ? cost(c, side) : nil
+    }
+
+    /// A text that was spoken, or that was asked for by a client who left, comes to all its characters, unless the answer is
+    /// an error. Of sound that was cut it is not known whether the provider asks for them: they are estimated.
+    @inline(never)
+    private func settleSpeech(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>, isWhole: Bool
+    ) {
+        guard side.pointee.reader.fault == .none,
+            c.pointee.exchange.responseBytes > 0 || side.pointee.reader.documents > 0 || side.pointee.wasSentWhole
+        else { return }
+        side.usage.pointee.characters = side.pointee.characters
+        if !isWhole && !side.pointee.reader.isFinished { side.usage.pointee.estimated = true }
+        side.pointee.hasUsage = true
     }
 
     /// What the usage costs: by a price that an operator has set, else as the answer itself says, else by the price file's;
@@ -136,7 +153,7 @@ extension Worker {
             modelRequested: Bytes(side.pointee.name.readPointer, side.pointee.name.count),
             modelServed: hasUsage ? side.reader.servedModel : .empty)
         if c.pointee.exchange.keyIndex >= 0 {
-            let own = snapshot.pointee.keys.keys.pointer(Int(c.pointee.exchange.keyIndex))
+            let own = snapshot.pointee.keys.pointer(c.pointee.exchange.keyIndex)
             fields.keyID = own.pointee.keyID
             fields.sourcePath = own.pointee.sourcePath
         }
@@ -259,6 +276,9 @@ extension UsageFields {
         parts.searches = usage.pointee.searches
         parts.images = usage.pointee.images
         parts.milliseconds = usage.pointee.milliseconds
+        parts.characters = usage.pointee.characters
+        parts.pages = usage.pointee.pages
+        parts.annotatedPages = usage.pointee.annotatedPages
         parts.tier = ServiceLevel(rawValue: usage.pointee.tier.rawValue) ?? .other
     }
 }

@@ -164,6 +164,7 @@ extension Worker {
         if type.isEmpty {
             if let p = body.pointer { side.pointee.request.feed(p, body.count) }
             side.pointee.promptEstimate = side.pointee.request.promptEstimate
+            if match.endpoint == .speech { side.pointee.characters = side.request.spokenCharacters(in: body) }
             side.pointee.asksForUsage =
                 side.pointee.request.isWhole && !side.pointee.request.isMalformed
                 && side.pointee.request.needsUsageOption(endpoint: match.endpoint)
@@ -216,8 +217,7 @@ extension Worker {
             !request.pointee.modelIsTooLong, request.pointee.modelSpan != nil, providers.resolve(deployment) == nil
         else { return .none }
         if c.pointee.exchange.keyIndex >= 0 {
-            let caller = providers.callers.pointer(Int(c.pointee.exchange.keyIndex))
-            guard caller.pointee.allows(asked: deployment, model: deployment, provider: .empty) else {
+            guard caller(c).pointee.allows(asked: deployment, model: deployment, provider: .empty) else {
                 return .modelNotAllowed
             }
         }

@@ -10,9 +10,12 @@ struct RequestBounds {
     var form: UnsafeMutablePointer<FormReader>?
     /// Bytes of the body.
     var size: Int64
+    /// Of a text to be spoken.
+    var characters: Int64
 
-    init(_ request: UnsafeMutablePointer<RequestReader>, _ endpoint: Endpoint) {
+    init(_ request: UnsafeMutablePointer<RequestReader>, _ endpoint: Endpoint, characters: Int64) {
         (self.request, self.endpoint, size) = (request, endpoint, Int64(clamping: request.pointee.bytesSeen))
+        self.characters = characters
     }
 
     init(
@@ -22,12 +25,15 @@ struct RequestBounds {
         endpoint = side.pointee.endpoint.endpoint
         form = side.pointee.isForm ? side.form : nil
         self.size = Int64(size)
+        characters = side.pointee.characters
     }
 
     var choices: Int64 { min(form?.pointee.count ?? request.pointee.choices, 1000) }
 
     /// The most tokens of its prompt.
     func prompt(model: Bytes, context: Int64) -> Int64 {
+        // Counted in pages.
+        if endpoint == .ocr { return 0 }
         let picture = PictureTokens.most(model: model)
         guard let form else { return request.promptBound(pictureTokens: picture, context: context) }
         // Sound or pictures, and some text.
@@ -51,8 +57,22 @@ struct RequestBounds {
         }
     }
 
-    /// Of sound that is sent: coded at 4 kbit/s at least.
-    var milliseconds: Int64 { form == nil ? 0 : size &* 2 }
+    /// What is not counted in tokens.
+    var pieces: PricedPieces {
+        var pieces = PricedPieces()
+        // Sound that is sent is coded at 4 kbit/s at least.
+        if form != nil { pieces.milliseconds = size &* 2 }
+        switch endpoint {
+        case .images: pieces.images = choices
+        case .speech: pieces.characters = characters
+        case .ocr:
+            let pages = request.pointee.pages
+            pieces.pages = pages.count
+            if pages.areAnnotated { pieces.annotatedPages = pages.count }
+        default: break
+        }
+        return pieces
+    }
 }
 
 /// What a request may come to at most, before it is sent.
@@ -65,6 +85,7 @@ extension ProviderTable {
     /// - Parameter currency: in which the amount counts; candidates with other prices have none.
     func worstCase(_ set: CandidateSet, _ bounds: RequestBounds, currency: Bytes) -> Spending {
         var worst = Spending()
+        let pieces = bounds.pieces
         var i = 0
         while i < set.count {
             if admission(set, i) == .usable {
@@ -78,8 +99,7 @@ extension ProviderTable {
                 if index >= 0, prices.pointer(index).pointee.currency.elementsEqual(currency) {
                     let amount = prices.pointer(index).sheet.worstCost(
                         tier: bounds.request.pointee.tier, isFast: bounds.request.pointee.isFast, prompt: prompt,
-                        completion: completion, images: bounds.endpoint == .images ? bounds.choices : 0,
-                        milliseconds: bounds.milliseconds)
+                        completion: completion, pieces: pieces)
                     worst.amount = max(worst.amount, amount ?? 0)
                 }
             }

@@ -123,6 +123,7 @@ struct AuditTransaction: ~Copyable {
             let parameters = statement.parameters
             binder.beginStatement()
             binder.bindTime(Clock.realtimeNanoseconds(), statement.handle, 1)
+            for n in 0..<size { usage.batch.fetch(batch.rows[Int(indexes[position + n])].accepted.keyID) }
             for n in 0..<size {
                 let row = batch.rows[Int(indexes[position + n])]
                 bind(row, shape, parameters, 2 + Int32(n) * shape.columnCount)

@@ -1,63 +1,89 @@
-import Glibc
 import Reactor
 
-/// Counts how often keys were used, on the way into `api_keys`.
+/// Counts how often keys were used, on the way into `api_keys`. With many keys nearly each use is of one whose count has
+/// left the caches, so what is asked of it lies in one line, found by the hash alone.
 struct KeyUsage: ~Copyable {
-    private struct Entry: BitwiseCopyable {
-        var key: Bytes
-        /// Of `key`: found again, and told from others, without another look at the bytes.
-        var hash: Int
-        var count: Int
+    /// One cache line.
+    struct Entry: BitwiseCopyable {
+        var key: KeyName
+        var hash: UInt64
         var lastUsedNanoseconds: UInt64
+        var count: UInt32
+        /// The table's, or this place is free.
+        var generation: UInt32
     }
 
-    /// How many different keys were counted.
-    var count: Int { entries.count }
-    var isEmpty: Bool { entries.isEmpty }
+    /// So many entries stay in the caches by themselves.
+    private static let fewEntries = 64
 
-    private var entries: [Entry] = []
-    /// Index + 1 into `entries`; a power of two at least twice their number.
-    private var table = [Int32](repeating: 0, count: 64)
+    /// How many different keys were counted.
+    var count: Int { used.count }
+    var isEmpty: Bool { used.isEmpty }
+
+    /// Open addressing; a power of two at least twice `count`.
+    private var places: UnsafeMutablePointer<Entry>
+    private var capacity = 2 * fewEntries
+    /// The places in use, in the order in which they were taken.
+    private var used: [Int32] = []
+    private var generation: UInt32 = 1
     private var last = -1
 
+    init() { places = Self.free(capacity) }
+
+    deinit { places.deallocate() }
+
     mutating func removeAll() {
-        entries.removeAll(keepingCapacity: true)
-        table.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
+        used.removeAll(keepingCapacity: true)
         last = -1
+        generation &+= 1
+        guard generation == 0 else { return }
+        // After four billion batches; what they left would seem to be of a coming one.
+        places.deallocate()
+        places = Self.free(capacity)
+        generation = 1
+    }
+
+    /// Has the count that `add` will look for come into the caches, without waiting for it.
+    func fetch(_ key: Bytes) {
+        guard used.count >= Self.fewEntries, key.count > 0 else { return }
+        Prefetch.write(places + home(KeyName(key).hash))
     }
 
     /// - Parameter key: must stay where it is until `write`.
     mutating func add(_ key: Bytes, timeNanoseconds: UInt64) {
         guard key.count > 0 else { return }
-        if last < 0 || !entries[last].key.elementsEqual(key) { last = position(of: key, hash: Self.hash(key)) }
-        entries[last].count += 1
-        entries[last].lastUsedNanoseconds = max(entries[last].lastUsedNanoseconds, timeNanoseconds)
+        let key = KeyName(key)
+        if last < 0 || !places[last].key.equals(key) { last = place(of: key, hash: key.hash) }
+        places[last].count += 1
+        places[last].lastUsedNanoseconds = max(places[last].lastUsedNanoseconds, timeNanoseconds)
     }
 
     /// Takes in what another has counted.
     ///
     /// - Parameter arena: keeps the keys, which may go where they came from.
     mutating func add(_ other: borrowing KeyUsage, keepingKeysIn arena: inout Arena) {
-        for entry in other.entries {
-            let known = entries.count
-            let position = position(of: entry.key, hash: entry.hash)
-            if position == known {
-                let copy = arena.copy(entry.key.buffer)
-                entries[position].key = Bytes(copy.pointer, copy.count)
+        let ahead = 8
+        for i in 0..<other.used.count {
+            if i + ahead < other.used.count {
+                Prefetch.write(places + home(other.places[Int(other.used[i + ahead])].hash))
             }
-            entries[position].count += entry.count
-            entries[position].lastUsedNanoseconds = max(
-                entries[position].lastUsedNanoseconds, entry.lastUsedNanoseconds)
+            let entry = other.places[Int(other.used[i])]
+            let known = count
+            let place = place(of: entry.key, hash: entry.hash)
+            if count > known { places[place].key.keep(in: &arena) }
+            places[place].count += entry.count
+            places[place].lastUsedNanoseconds = max(places[place].lastUsedNanoseconds, entry.lastUsedNanoseconds)
         }
     }
 
     /// Adds the counts to the keys that (still) exist.
     func write(to connection: Connection, timeZoneOffsetMinutes: Int) throws(StoreError) {
-        guard !entries.isEmpty else { return }
+        guard !isEmpty else { return }
         let update = try connection.statement(
             "UPDATE api_keys SET usage_count = usage_count + ?2, last_used_at = ?3 WHERE key_id = ?1")
-        for entry in entries {
-            update.bind(1, entry.key.string).bind(2, entry.count)
+        for place in used {
+            let entry = places[Int(place)]
+            update.bind(1, entry.key.string).bind(2, Int(entry.count))
             update.bind(
                 3,
                 Timestamp.text(
@@ -66,34 +92,53 @@ struct KeyUsage: ~Copyable {
         }
     }
 
-    private mutating func position(of key: Bytes, hash: Int) -> Int {
-        let mask = table.count - 1
-        var slot = hash & mask
-        while table[slot] != 0 {
-            let index = Int(table[slot]) - 1
-            if entries[index].hash == hash && entries[index].key.elementsEqual(key) { return index }
-            slot = (slot + 1) & mask
+    // MARK: The table
+
+    @inline(__always)
+    private func home(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash) & (capacity - 1) }
+
+    private mutating func place(of key: KeyName, hash: UInt64) -> Int {
+        var place = home(hash)
+        while places[place].generation == generation {
+            if places[place].hash == hash && places[place].key.equals(key) { return place }
+            place = (place + 1) & (capacity - 1)
         }
-        entries.append(Entry(key: key, hash: hash, count: 0, lastUsedNanoseconds: 0))
-        if entries.count * 2 > table.count {
-            table = [Int32](repeating: 0, count: table.count * 2)
-            for index in entries.indices {
-                var slot = entries[index].hash & (table.count - 1)
-                while table[slot] != 0 { slot = (slot + 1) & (table.count - 1) }
-                table[slot] = Int32(index + 1)
-            }
-        } else {
-            table[slot] = Int32(entries.count)
+        if used.count * 2 == capacity {
+            grow()
+            place = freePlace(hash)
         }
-        return entries.count - 1
+        places[place] = Entry(key: key, hash: hash, lastUsedNanoseconds: 0, count: 0, generation: generation)
+        used.append(Int32(place))
+        return place
     }
 
-    /// FNV-1a, and its bits mixed once more: what the last bytes change is at first in few of them, and ids that are
-    /// numbered differ in the last ones only. Key ids are made by us, so nobody can aim at collisions.
-    static func hash(_ key: Bytes) -> Int {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in key.buffer { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-        let product = hash.multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
-        return Int(truncatingIfNeeded: product.high ^ product.low)
+    private func freePlace(_ hash: UInt64) -> Int {
+        var place = home(hash)
+        while places[place].generation == generation { place = (place + 1) & (capacity - 1) }
+        return place
+    }
+
+    private mutating func grow() {
+        let old = places
+        capacity *= 2
+        places = Self.free(capacity)
+        for i in used.indices {
+            let entry = old[Int(used[i])]
+            let place = freePlace(entry.hash)
+            places[place] = entry
+            used[i] = Int32(place)
+        }
+        old.deallocate()
+        last = -1
+    }
+
+    /// Places that no generation has.
+    private static func free(_ capacity: Int) -> UnsafeMutablePointer<Entry> {
+        let bytes = capacity * MemoryLayout<Entry>.stride
+        let memory =
+            bytes < LargeMemory.pageBytes
+            ? UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64) : LargeMemory.allocate(bytes)
+        memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+        return memory.bindMemory(to: Entry.self, capacity: capacity)
     }
 }

@@ -171,6 +171,8 @@ func checkProviderName(_ field: String, _ name: String) throws(StoreError) {
             || $0 == 0x2E || $0 == 0x5F
     }
     guard isPlain else { throw .invalid(field: field, message: "must consist of letters, digits, -, . and _") }
+    // In a path these are no name (RFC 3986 §5.2.4).
+    guard name != ".", name != ".." else { throw .invalid(field: field, message: "must not be . or ..") }
 }
 
 /// `field` named, unless it can be a model's name.

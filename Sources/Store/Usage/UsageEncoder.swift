@@ -4,11 +4,12 @@ import Reactor
 ///
 /// Little-endian, unaligned, after the common header of 24 bytes:
 ///
-///     usage             u8 layout (2), u8 outcome, u8 bits (1: estimated, 2: has a budgetPeriod), u8 tier; i64 prompt,
-///                       completion, cached, cacheWrite, reasoning, total, costMicros; since layout 2 i64
+///     usage             u8 layout (2), u8 outcome, u8 bits (1: estimated, 2: has a budgetPeriod, 4: has pieces), u8 tier;
+///                       i64 prompt, completion, cached, cacheWrite, reasoning, total, costMicros; since layout 2 i64
 ///                       cacheWriteLong, inputAudio, inputImage, cachedAudio, outputAudio, outputImage, toolPrompt,
 ///                       searches, images, milliseconds; u16-counted requestID, keyID, sourcePath, provider,
-///                       providerKeyID, modelRequested, modelServed, currency, attempts; i64 budgetPeriod
+///                       providerKeyID, modelRequested, modelServed, currency, attempts; i64 budgetPeriod; i64
+///                       characters, pages, annotatedPages
 ///     providerKeyState  u8 layout (1), u8 state, u16 0; i64 changedAt, coolingUntil; u16-counted providerKeyID,
 ///                       reason
 extension AuditEncoder {
@@ -31,7 +32,7 @@ extension AuditEncoder {
             + min(fields.pointee.modelServed.count, shortFieldLimit)
             + min(fields.pointee.currency.count, shortFieldLimit)
             + min(fields.pointee.attempts.count, shortFieldLimit)
-            + (fields.pointee.budgetPeriod > 0 ? 8 : 0)
+            + (fields.pointee.budgetPeriod > 0 ? 8 : 0) + (fields.pointee.parts.hasPieces ? 24 : 0)
     }
 
     /// Writes `usageSize(fields)` bytes at `p`, which needs no alignment.
@@ -51,6 +52,7 @@ extension AuditEncoder {
         store(
             UInt32(usageLayout) | UInt32(fields.pointee.outcome.rawValue) << 8
                 | (fields.pointee.isEstimated ? 1 << 16 : 0) | (fields.pointee.budgetPeriod > 0 ? 1 << 17 : 0)
+                | (fields.pointee.parts.hasPieces ? 1 << 18 : 0)
                 | UInt32(fields.pointee.parts.tier.rawValue) << 24, &at)
         store(fields.pointee.promptTokens, &at)
         store(fields.pointee.completionTokens, &at)
@@ -79,6 +81,11 @@ extension AuditEncoder {
         short(fields.pointee.currency, &at)
         short(fields.pointee.attempts, &at)
         if fields.pointee.budgetPeriod > 0 { store(fields.pointee.budgetPeriod, &at) }
+        if fields.pointee.parts.hasPieces {
+            store(fields.pointee.parts.characters, &at)
+            store(fields.pointee.parts.pages, &at)
+            store(fields.pointee.parts.annotatedPages, &at)
+        }
     }
 
     /// Bytes of a record of a provider key's state.
@@ -163,6 +170,11 @@ extension UsageFields {
             let start: Int64 = reader.integer()
             // No more bits than the time in an id has.
             budgetPeriod = start >> 48 == 0 ? start : 0
+        }
+        if bits >> 18 & 1 != 0 {
+            parts.characters = reader.integer()
+            parts.pages = reader.integer()
+            parts.annotatedPages = reader.integer()
         }
         return !reader.failed
     }

@@ -39,6 +39,11 @@ import Reactor
     public var images: Int64 = 0
     /// Of sound that was listened to.
     public var milliseconds: Int64 = 0
+    /// Of a text that was spoken.
+    public var characters: Int64 = 0
+    /// Of documents that were read, and of these with annotations.
+    public var pages: Int64 = 0
+    public var annotatedPages: Int64 = 0
     public var tier = ServiceLevel.standard
 
     @inlinable public init() {}
@@ -47,8 +52,13 @@ import Reactor
     @inline(__always)
     var isPlain: Bool {
         cacheWriteLong | inputAudio | inputImage | cachedAudio | outputAudio | outputImage | toolPrompt | searches
-            | images | milliseconds == 0 && tier == .standard
+            | images | milliseconds == 0 && tier == .standard && !hasPieces
     }
+
+    /// What few exchanges have: it takes room in their records alone.
+    @inlinable
+    @inline(__always)
+    var hasPieces: Bool { characters | pages | annotatedPages != 0 }
 
     /// The columns of `usage_records` that hold the counts.
     static let columns: [(name: String, count: WritableKeyPath<UsageParts, Int64> & Sendable)] = [
@@ -56,8 +66,11 @@ import Reactor
         ("input_image_tokens", \.inputImage), ("cached_audio_tokens", \.cachedAudio),
         ("output_audio_tokens", \.outputAudio), ("output_image_tokens", \.outputImage),
         ("tool_tokens", \.toolPrompt), ("searches", \.searches), ("images", \.images),
-        ("duration_ms", \.milliseconds),
+        ("duration_ms", \.milliseconds), ("characters", \.characters), ("pages", \.pages),
+        ("annotated_pages", \.annotatedPages),
     ]
+    /// Of these, what version 3 of the schema had.
+    static let firstColumns = 10
 
     /// The same with their names, for a report.
     public var counts: [(name: String, count: Int64)] { Self.columns.map { ($0.name, self[keyPath: $0.count]) } }

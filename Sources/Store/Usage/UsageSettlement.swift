@@ -162,6 +162,9 @@ struct UsageSettlement: ~Copyable {
         binder.repeated.bind(usage.fields.parts.searches.asTokens, parameters, base + 27)
         binder.repeated.bind(usage.fields.parts.images.asTokens, parameters, base + 28)
         binder.repeated.bind(usage.fields.parts.milliseconds.asTokens, parameters, base + 29)
+        binder.repeated.bind(usage.fields.parts.characters.asTokens, parameters, base + 30)
+        binder.repeated.bind(usage.fields.parts.pages.asTokens, parameters, base + 31)
+        binder.repeated.bind(usage.fields.parts.annotatedPages.asTokens, parameters, base + 32)
     }
 
     // MARK: Sums

@@ -17,6 +17,7 @@ const t = texts({
     running: "under way", copyID: "Copy id", key: "Key", source: "Source", target: "Target", began: "Began", size: "Request / response",
     client: "Client", agent: "User agent", error: "Error", chunks: count => `${count} events`, took: "Took", id: "Request id",
     usage: "Model and usage", provider: "Provider", model: "Model", asked: name => `asked for as ${name}`, tokens: "Tokens", tokenText: (input, output) => `${input} in, ${output} out`, estimated: "estimated", cost: "Cost", noPrice: "no price is set",
+    beside: "Besides", characters: count => `${count} characters`, pages: count => `${count} pages`, searches: count => `${count} searches`, images: count => `${count} pictures`,
     outcome: "Outcome", attempts: "Failed before", attempt: (provider, reason, took) => `${provider}: ${reason}, after ${took}`, providerKey: "Its key",
   },
   zh: {
@@ -27,6 +28,7 @@ const t = texts({
     running: "进行中", copyID: "复制 ID", key: "密钥", source: "来源", target: "目标", began: "开始时间", size: "请求 / 响应大小",
     client: "客户端", agent: "User-Agent", error: "错误", chunks: count => `${count} 个事件`, took: "总耗时", id: "请求 ID",
     usage: "模型与用量", provider: "提供商", model: "模型", asked: name => `请求名 ${name}`, tokens: "Token", tokenText: (input, output) => `输入 ${input}，输出 ${output}`, estimated: "估算", cost: "费用", noPrice: "未设置价格",
+    beside: "其他用量", characters: count => `${count} 个字符`, pages: count => `${count} 页`, searches: count => `${count} 次搜索`, images: count => `${count} 张图片`,
     outcome: "结果", attempts: "此前失败", attempt: (provider, reason, took) => `${provider}：${reason}，耗时 ${took}`, providerKey: "所用密钥",
   },
 });
@@ -93,6 +95,7 @@ function usageFacts(usage, url) {
     [t.model, [usage.model_served ?? usage.model_requested, usage.model_served && usage.model_served !== usage.model_requested && h("span", { class: "quiet" }, ` (${t.asked(usage.model_requested)})`)]],
     [t.outcome, usage.outcome],
     [t.tokens, [t.tokenText(format.number(usage.prompt_tokens), format.number(usage.completion_tokens)), " ", usage.estimated && badge(t.estimated, "warn")]],
+    [t.beside, ["characters", "pages", "searches", "images"].filter(name => usage[name] > 0).map(name => t[name](format.number(usage[name]))).join(", ")],
     [t.cost, usage.cost === null ? t.noPrice : `${usage.cost} ${usage.currency}`],
     [t.attempts, usage.attempts.length > 0 && h("ol", {}, usage.attempts.map(one => h("li", {}, t.attempt(one.provider, [one.reason, one.status_code].filter(part => part).join(" "), format.duration(one.duration_ms)))))],
   ];
