@@ -23,9 +23,14 @@ struct ObjectShape: Sendable {
     var fields: [Field]
     /// Members that exclude each other.
     var exclusive: [String] = []
+    /// Members of answers that a change may repeat, so that what GET has given can be sent back: they are ignored.
+    var ignored: [String] = []
 
     /// JSON Schema of texts without control characters.
     static let plainPattern = #""pattern":"^[^\\u0000-\\u001f\\u007f]*$""#
+
+    /// What no path pattern holds, for a class of characters in a pattern.
+    static let notInPath = #"\\u0000-\\u0020\\u007f-\\uffff?#\\\\"#
 
     /// JSON Schema of one of the given words.
     static func words(_ words: [String], default value: String? = nil) -> String {
@@ -38,6 +43,13 @@ struct ObjectShape: Sendable {
     func partial(named name: String, description: String) -> ObjectShape {
         var shape = ObjectShape(name: name, description: description, fields: fields, exclusive: exclusive)
         for index in shape.fields.indices { shape.fields[index].isRequired = false }
+        return shape
+    }
+
+    /// The shape with members of answers that are ignored.
+    func ignoring(_ names: [String]) -> ObjectShape {
+        var shape = self
+        shape.ignored = names
         return shape
     }
 }
@@ -70,6 +82,7 @@ struct BodyReader {
             throw AdminFailure(status: 422, code: "invalid_body", "the body must be a JSON object")
         }
         for member in object where !shape.fields.contains(where: { $0.name == member.name }) {
+            if shape.ignored.contains(member.name) { continue }
             let known = shape.fields.map(\.name).joined(separator: ", ")
             throw AdminFailure(
                 status: 422, code: "unknown_field", param: member.name,
@@ -94,6 +107,13 @@ struct BodyReader {
     var isEmpty: Bool { object.isEmpty }
 
     func has(_ name: String) -> Bool { object[name] != nil }
+
+    /// A body may repeat what names the thing, but not change it.
+    func checkUnchanged(_ name: String, _ current: String) throws(AdminFailure) {
+        if case .value(let given) = value(name), given != .string(current) {
+            throw .conflict(name, "cannot be changed from \"\(current)\" to \(given.serialized())")
+        }
+    }
 
     func value(_ name: String) -> Given<JSONValue> {
         switch object[name] {
@@ -185,12 +205,14 @@ struct BodyReader {
         }
     }
 
+    /// A date, which stands for its last moment, or ISO-8601, as Unix milliseconds. A time without offset is in
+    /// `offsetMinutes`.
     func time(_ name: String, offsetMinutes: Int) throws(AdminFailure) -> Given<Int64> {
         switch try string(name) {
         case .absent: return .absent
         case .null: return .null
         case .value(let text):
-            guard let time = Timestamp.parseUpperBound(text, defaultOffsetMinutes: offsetMinutes) else {
+            guard let time = Timestamp.parseEnd(text, defaultOffsetMinutes: offsetMinutes) else {
                 throw .badField(name, "must be a date (2026-06-06) or an ISO-8601 time (2026-06-06T11:26:55+08:00)")
             }
             return .value(time)

@@ -47,7 +47,7 @@ extension AdminAPI {
         Endpoint(
             method: "PATCH", path: "/admin/keys/{key_id}", operationID: "updateKey", tag: "keys",
             summary: "Changes the members that are given.", body: .init(schemaName: "KeyPatch"),
-            answers: [.json("The changed key.", schema: keySchema)], failures: [400, 404, 412, 415, 422],
+            answers: [.json("The changed key.", schema: keySchema)], failures: [400, 404, 409, 412, 415, 422],
             takesIfMatch: true,
             handler: .quick(updateKey)),
         Endpoint(
@@ -146,8 +146,10 @@ extension AdminAPI {
     private static func updateKey(_ context: HandlerContext, _ request: AdminRequest) throws(AdminFailure)
         -> AdminResponse
     {
+        let body = try BodyReader(request, shape: .keyPatch)
+        try body.checkUnchanged("key_id", request.pathValues[0])
         let patch = try KeyJSON.patch(
-            BodyReader(request, shape: .keyPatch), offsetMinutes: context.offsetMinutes,
+            body, offsetMinutes: context.offsetMinutes,
             nowMilliseconds: HandlerContext.nowMilliseconds())
         let key = try changeKey(context, request) { (id) throws(AdminFailure) in
             try context.write { writer throws(StoreError) in try writer.updateKey(id, patch) }

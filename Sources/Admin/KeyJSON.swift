@@ -1,4 +1,5 @@
 import JSON
+import Proxy
 import Store
 
 extension ObjectShape {
@@ -22,7 +23,7 @@ extension ObjectShape {
                     + "With neither, security.default_expiry_days counts when the key is made."),
             .init(
                 "expires_at", #"{"anyOf":[\#(Endpoint.Parameter.timeSchema),{"type":"null"}]}"#,
-                "When the key expires, a date (its last moment) or ISO-8601; null is never."),
+                "When the key expires: the instant that ISO-8601 names, or the last moment of a date; null is never."),
             .init("is_active", #"{"type":"boolean"}"#, "Whether the key is accepted; true when left out."),
             .init(
                 "allowed_models", #"{"type":["array","null"],"maxItems":256,"items":\#(ObjectShape.modelName)}"#,
@@ -45,7 +46,11 @@ extension ObjectShape {
         ], exclusive: ["expires_days", "expires_at"])
 
     static let keyPatch = newKey.partial(
-        named: "KeyPatch", description: "Members to change; the others stay as they are.")
+        named: "KeyPatch", description: "Members to change; the others stay as they are."
+    ).ignoring([
+        "key_id", "key_hint", "usage_count", "created_at", "last_used_at", "tokens_spent", "amount_spent",
+        "budget_since", "budget_resets_at",
+    ])
 }
 
 /// The JSON form of keys.
@@ -58,7 +63,8 @@ enum KeyJSON {
     /// A family, a path pattern, or everything.
     static let permissionSchema: String = {
         let words = (families + ["*"]).map { "\"\($0)\"" }.joined(separator: ",")
-        return #"{"anyOf":[{"enum":[\#(words)]},{"type":"string","pattern":"^/","maxLength":1024}]}"#
+        return #"{"anyOf":[{"enum":[\#(words)]},{"type":"string","pattern":"^/[^\#(ObjectShape.notInPath)]*$","#
+            + #""maxLength":1024}]}"#
     }()
 
     /// A key as answers show it. The key itself is in none but the answers that make it.
@@ -185,6 +191,9 @@ enum KeyJSON {
                     "permissions",
                     "\"\(entry)\" is neither a family (\(families.joined(separator: ", "))), nor a path pattern "
                         + "that begins with \"/\", nor \"*\"")
+            }
+            if entry.hasPrefix("/"), let problem = RouteCheck.problem(pattern: entry) {
+                throw .badField("permissions", "\"\(entry)\" is no path pattern: it \(problem)")
             }
         }
         return given

@@ -8,7 +8,10 @@ extension AdminAPI {
         .init(
             "start_time", Endpoint.Parameter.timeSchema,
             "From here on: a date, or ISO-8601 (without offset: app.timezone)."),
-        .init("end_time", Endpoint.Parameter.timeSchema, "Up to and including this; a date alone is its whole day."),
+        .init(
+            "end_time", Endpoint.Parameter.timeSchema,
+            "Up to and including this: a date alone is its whole day, a time without milliseconds or seconds its whole "
+                + "second or minute."),
         .init(
             "status_code",
             #"{"type":"string","pattern":"^(\#(statusPart)(,\#(statusPart)){0,31})?$"}"#,

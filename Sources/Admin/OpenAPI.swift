@@ -151,7 +151,8 @@ enum OpenAPI {
     private static func schemas() -> JSONValue {
         var schemas = JSONObject()
         for shape in [
-            ObjectShape.newKey, .keyPatch, .route, .routePatch, .matchRequest, .signIn, .provider, .providerPatch,
+            ObjectShape.newKey, .keyPatch, .route, .routeReplacement, .routePatch, .matchRequest, .signIn, .provider,
+            .providerPatch,
             .newProviderKey, .providerKeyPatch, .masterKeyRotation, .masterKeyReplacement, .alias, .aliasPatch, .price,
         ] {
             schemas[shape.name] = schema(of: shape)
@@ -189,7 +190,12 @@ enum OpenAPI {
         let required = shape.fields.filter(\.isRequired).map(\.name)
         var schema = JSONObject([
             ("type", "object"), ("description", .string(shape.description)),
-            ("properties", .members(shape.fields.map { ($0.name, described($0.schema, $0.description)) })),
+            (
+                "properties",
+                .members(
+                    shape.fields.map { ($0.name, described($0.schema, $0.description)) }
+                        + shape.ignored.map { ($0, described("{}", "As answers have it; ignored.")) })
+            ),
             ("additionalProperties", false),
         ])
         if !required.isEmpty { schema["required"] = .strings(required) }

@@ -31,27 +31,11 @@ enum ResponseHeadText {
         return Array((text + "\r\n").utf8)
     }
 
-    /// IMF-fixdate, RFC 9110 §5.6.7.
+    /// RFC 9110 §5.6.7.
     static func httpDate(_ unixSeconds: Int64) -> String {
-        let days = unixSeconds / 86_400
-        let seconds = Int(unixSeconds % 86_400)
-        let (year, month, day) = civil(days)
-        let names = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-        let weekdays = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
-        func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
-        let time = "\(two(seconds / 3600)):\(two(seconds / 60 % 60)):\(two(seconds % 60))"
-        return "\(weekdays[Int(days % 7)]), \(two(day)) \(names[month - 1]) \(year) \(time) GMT"
-    }
-
-    /// The Gregorian date of a day after 1970-01-01.
-    private static func civil(_ days: Int64) -> (year: Int, month: Int, day: Int) {
-        let shifted = Int(days) + 719_468
-        let era = shifted / 146_097
-        let dayOfEra = shifted - era * 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let shiftedMonth = (5 * dayOfYear + 2) / 153
-        let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
-        return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * shiftedMonth + 2) / 5 + 1)
+        String(unsafeUninitializedCapacity: HTTPDate.length) {
+            HTTPDate.write(unixSeconds: UInt64(max(0, unixSeconds)), into: $0.baseAddress.unsafelyUnwrapped)
+            return HTTPDate.length
+        }
     }
 }

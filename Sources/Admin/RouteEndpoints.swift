@@ -39,7 +39,7 @@ extension AdminAPI {
         Endpoint(
             method: "PUT", path: "/admin/routes/{route_id}", operationID: "replaceRoute", tag: "routes",
             summary: "Replaces a route: what is left out gets its default. Makes no new route.",
-            body: .init(schemaName: "RouteInput"), answers: [.json("The route.", schema: routeSchema)],
+            body: .init(schemaName: "RouteReplacement"), answers: [.json("The route.", schema: routeSchema)],
             failures: [400, 404, 409, 412, 415, 422], takesIfMatch: true, handler: .quick(replaceRoute)),
         Endpoint(
             method: "PATCH", path: "/admin/routes/{route_id}", operationID: "updateRoute", tag: "routes",
@@ -94,6 +94,26 @@ extension AdminAPI {
         if let problem = gateway.validate(route) { throw .badField(problem.field, problem.message) }
     }
 
+    /// The same for a change. What has become wrong without a change (a variable that the environment has no more, what an
+    /// earlier version took) must not keep an operator from turning the route off, nor from changing something else of one
+    /// that is served all the same.
+    private static func check(_ route: RouteRecord, replacing old: RouteRecord, _ gateway: any GatewayControl)
+        throws(AdminFailure)
+    {
+        var judged = route
+        var passed: [String] = []
+        while let problem = gateway.validate(judged) {
+            let field = problem.field
+            let (now, before) = (RouteJSON.encode(route, offsetMinutes: 0), RouteJSON.encode(old, offsetMinutes: 0))
+            let mayStay = !route.isActive || RouteCheck.formerFields(route).contains { $0.field == field }
+            // With something harmless in its place, what else may be wrong comes to light.
+            guard now[field] == before[field], mayStay, !passed.contains(field), RouteJSON.reset(field, &judged) else {
+                throw .badField(field, problem.message)
+            }
+            passed.append(field)
+        }
+    }
+
     private static func createRoute(_ context: HandlerContext, _ request: AdminRequest) throws(AdminFailure)
         -> AdminResponse
     {
@@ -133,7 +153,7 @@ extension AdminAPI {
     private static func replaceRoute(_ context: HandlerContext, _ request: AdminRequest) throws(AdminFailure)
         -> AdminResponse
     {
-        let body = try BodyReader(request, shape: .route)
+        let body = try BodyReader(request, shape: .routeReplacement)
         return try changeRoute(context, request) { (old) throws(AdminFailure) in
             try checkID(body, old.routeID)
             var route = try RouteJSON.decode(body)
@@ -181,7 +201,7 @@ extension AdminAPI {
             let old = try route(id, context)
             try check(request, old, context)
             let new = try change(old)
-            try check(new, context.gateway)
+            try check(new, replacing: old, context.gateway)
             let stored = try context.write { writer throws(StoreError) in try writer.updateRoute(new) }
             guard let stored else { throw .notFound("route", id) }
             return stored

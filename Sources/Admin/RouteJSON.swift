@@ -16,7 +16,7 @@ extension ObjectShape {
                 "description", #"{"type":["string","null"],"maxLength":4096,\#(ObjectShape.plainPattern)}"#,
                 "For people."),
             .init(
-                "match_path", #"{"type":"string","maxLength":2048,"pattern":"^[/*][^\\u0000-\\u0020\\u007f?#]*$"}"#,
+                "match_path", #"{"type":"string","maxLength":2048,"pattern":"^[/*][^\#(notInPath)]*$"}"#,
                 "Pattern over the whole path: * and ** match any characters, {name} one segment.", required: true),
             .init(
                 "match_method",
@@ -63,8 +63,15 @@ extension ObjectShape {
                 "Share of the load among routes of equal priority."),
         ])
 
+    static let routeReplacement: ObjectShape = {
+        var shape = route.ignoring(["created_at", "updated_at"])
+        shape.name = "RouteReplacement"
+        return shape
+    }()
+
     static let routePatch = route.partial(
-        named: "RoutePatch", description: "Members to change; the others stay as they are.")
+        named: "RoutePatch", description: "Members to change; the others stay as they are."
+    ).ignoring(["created_at", "updated_at"])
 }
 
 /// The JSON form of routes.
@@ -125,6 +132,27 @@ enum RouteJSON {
         route.priority = try body.int("priority", in: -1_000_000...1_000_000).or(route.priority, "priority")
         route.weight = try body.int("weight", in: 0...1_000_000).or(route.weight, "weight")
         return route
+    }
+
+    /// Gives a member a value that can always be served. False for one that there is no such value of.
+    static func reset(_ field: String, _ route: inout RouteRecord) -> Bool {
+        switch field {
+        case "match_path":
+            route.matchPath = "/"
+            return reset("target_path", &route)
+        case "target_path":
+            route.targetPath = ""
+            route.stripPathPrefix = false
+        case "match_method": route.matchMethod = "ANY"
+        case "match_headers": route.matchHeaders = nil
+        case "match_body_schema": route.matchBodySchema = nil
+        case "target_host": route.targetHost = "localhost"
+        case "add_headers": route.addHeaders = nil
+        case "add_body_fields": route.addBodyFields = nil
+        case "remove_headers": route.removeHeaders = []
+        default: return false
+        }
+        return true
     }
 
     /// A route without a name is called by its id.

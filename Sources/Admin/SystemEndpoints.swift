@@ -68,19 +68,24 @@ extension AdminAPI {
     }
 
     private static let healthSchema = """
-        {"type":"object","required":["status","version","uptime_seconds","problems"],"properties":{\
-        "status":{"type":"string","enum":["ok","draining"]},"version":{"type":"string"},\
-        "uptime_seconds":{"type":"number"},"problems":{"type":"array","items":{"enum":["master_key_locked"]},\
+        {"type":"object","required":["status","name","version","uptime_seconds","problems"],"properties":{\
+        "status":{"type":"string","enum":["ok","draining"]},"name":{"type":"string","description":"app.name"},\
+        "version":{"type":"string"},"uptime_seconds":{"type":"number"},"problems":{"type":"array",\
+        "items":{"enum":["master_key_locked","routes_not_served","providers_not_served"]},\
         "description":"What an operator should look at although the gateway takes requests."}}}
         """
 
     private static func health(_ shared: AdminShared, _ request: AdminRequest) -> AdminResponse {
         let isDraining = shared.gateway.isDraining
+        var problems: [String] = []
+        if shared.isMasterKeyLocked { problems.append("master_key_locked") }
+        if !shared.gateway.servesAllRoutes { problems.append("routes_not_served") }
+        if !shared.gateway.servesAllProviders { problems.append("providers_not_served") }
         return .json(
             .members([
-                ("status", .string(isDraining ? "draining" : "ok")), ("version", .string(shared.version)),
-                ("uptime_seconds", .decimal(shared.uptimeSeconds)),
-                ("problems", .strings(shared.isMasterKeyLocked ? ["master_key_locked"] : [])),
+                ("status", .string(isDraining ? "draining" : "ok")), ("name", .string(shared.settings.app.name)),
+                ("version", .string(shared.version)), ("uptime_seconds", .decimal(shared.uptimeSeconds)),
+                ("problems", .strings(problems)),
             ]), status: isDraining ? 503 : 200)
     }
 

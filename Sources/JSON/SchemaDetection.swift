@@ -1,16 +1,38 @@
-/// Whether `value`, a route's `match_body_schema`, is a JSON Schema rather than members to compare one by one.
+/// Whether `value`, a route's `match_body_schema`, is a JSON Schema rather than members to compare one by one: an object with
+/// a member that is named like a keyword of draft 2020-12 which can identify or constrain, whatever it holds. So
+/// `{"type": "chat"}` is a schema too, and one that does not compile.
 ///
-/// It is one if it is an object with at least one keyword of draft 2020-12 that can identify or constrain, with an operand
-/// of the form that keyword takes. So `{"type": "object"}` and `{"required": ["model"]}` are schemas, while
-/// `{"type": "chat"}`, `{"format": "json"}` and `{"model": "gpt-4o"}` are members: "chat" is no type of JSON, and
-/// annotations (`title`, `format`, `default` …) constrain nothing, so that an object of them alone would match every body.
-/// To compare a member that looks like a keyword, say so in a schema: `{"properties": {"type": {"const": "object"}}}`.
+/// Annotations (`title`, `format`, `default`, `$comment` …) constrain nothing: an object of them alone would match every body,
+/// and so they are members. To compare a member that is called like a keyword, say so in a schema:
+/// `{"properties": {"type": {"const": "chat"}}}`.
 public func isJSONSchema(_ value: JSONValue) -> Bool {
     guard case .object(let object) = value else { return false }
-    return object.members.contains { looksLikeKeyword($0.name, $0.value) }
+    return object.members.contains { schemaKeywords.contains($0.name) }
 }
 
-private func looksLikeKeyword(_ name: String, _ operand: JSONValue) -> Bool {
+private let schemaKeywords: Set<String> = [
+    // Core (§8), without $comment and $vocabulary.
+    "$schema", "$id", "$ref", "$dynamicRef", "$anchor", "$dynamicAnchor", "$defs",
+    // Applicators (§10).
+    "allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "prefixItems", "items", "contains",
+    "properties", "patternProperties", "additionalProperties", "propertyNames",
+    // Unevaluated (§11).
+    "unevaluatedItems", "unevaluatedProperties",
+    // Validation (§6 of its document).
+    "type", "enum", "const", "multipleOf", "maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum", "maxLength",
+    "minLength", "pattern", "maxItems", "minItems", "uniqueItems", "maxContains", "minContains", "maxProperties",
+    "minProperties", "required", "dependentRequired",
+]
+
+/// Whether at least one of the keywords by which `isJSONSchema` knows a schema has an operand of the form that it takes.
+///
+/// Version 0.1 took an object without such a one for members to compare. What it has stored goes on being compared.
+public func hasWellFormedKeyword(_ value: JSONValue) -> Bool {
+    guard case .object(let object) = value else { return false }
+    return object.members.contains { isWellFormed($0.name, $0.value) }
+}
+
+private func isWellFormed(_ name: String, _ operand: JSONValue) -> Bool {
     let isSchema = operand.objectValue != nil || operand.boolValue != nil
     switch name {
     case "$schema", "$id", "$ref", "$dynamicRef", "$anchor", "$dynamicAnchor":

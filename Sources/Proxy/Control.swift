@@ -251,6 +251,10 @@ public protocol GatewayControl: Sendable {
     func explain(method: String, path: String, headers: [(String, String)], body: [UInt8]?, keyID: String?)
         -> RouteExplanation
     func metrics() -> GatewayMetrics
-    /// True once the gateway has stopped accepting and only finishes what is open.
+    /// False if an active route cannot be served. Never blocks.
+    var servesAllRoutes: Bool { get }
+    /// The same for enabled providers.
+    var servesAllProviders: Bool { get }
+    /// True once the gateway has stopped accepting and only finishes what is open. Never blocks.
     var isDraining: Bool { get }
 }

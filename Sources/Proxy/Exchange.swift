@@ -118,7 +118,7 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
     case tlsUnknownCA, tlsFailed, closedBeforeResponse, responseTimeout, malformedResponse, cutShort
     case readTimeout, requestTimeout, bodyTooLarge, malformedBody, conflictingMembers, sendTimeout, gatewayStopping
     case missingKey, invalidKey, inactiveKey, expiredKey, notPermitted, rateLimited, noRoute, malformedRequest
-    case notImplemented, noCapacity, tunnelIdle, bodyNotObject, missingLength
+    case notImplemented, noCapacity, tunnelIdle, bodyNotObject
     case missingModel, modelNotFound, modelNotAllowed, modelNotPriced, outOfTokens, outOfMoney, tooManyOpen,
         noHealthyKey
     case providerFailed, errorInAnswer
@@ -165,7 +165,6 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .tunnelIdle: "nothing moved in the tunnel for too long"
         case .noCapacity: "the gateway can open no more connections"
         case .bodyNotObject: "the route sets members of a JSON body, but the body is not a JSON object"
-        case .missingLength: "the request's length is needed"
         case .missingModel: "the request names no model that can be read"
         case .modelNotFound: "no provider has this model"
         case .modelNotAllowed: "the API key is not allowed to use this model"
@@ -225,7 +224,6 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .tunnelIdle: "tunnel_idle"
         case .noCapacity: "no_capacity"
         case .bodyNotObject: "body_not_object"
-        case .missingLength: "length_required"
         case .missingModel: "missing_model"
         case .modelNotFound: "model_not_found"
         case .modelNotAllowed: "model_not_allowed"
@@ -263,7 +261,6 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .rateLimited, .outOfTokens, .outOfMoney, .tooManyOpen: 429
         case .noRoute, .modelNotFound: 404
         case .notImplemented: 501
-        case .missingLength: 411
         case .trailersTooLarge: 431
         }
     }

@@ -85,32 +85,41 @@ enum Explanation {
             }
             caller = found
         }
-        return describe(view, routes, request, head, caller, scratch)
+        return describe(view, routes, snapshot.routeProblems, request, head, caller, scratch)
     }
 
     private static func describe(
-        _ view: UnsafePointer<SnapshotView>, _ routes: [RouteRecord], _ request: RequestView, _ head: RequestHead,
+        _ view: UnsafePointer<SnapshotView>, _ routes: [RouteRecord],
+        _ problems: [(routeID: String, problem: RouteProblem)], _ request: RequestView, _ head: RequestHead,
         _ caller: UnsafePointer<CallerPolicy>?, _ scratch: UnsafeMutablePointer<UInt8>
     ) -> RouteExplanation {
         var result = RouteExplanation()
         result.error = answerWithoutRoute(head, request)
         let table = view.pointee.table
-        var records: [String: RouteRecord] = [:]
-        for record in routes { records[record.routeID] = record }
         let verdicts = (0..<table.routes.count).map { table.verdict($0, request, scratch: scratch) }
         let shared = share(verdicts, table)
         let chosen = shared.first { table.routes[$0].weight > 0 } ?? shared.first
         if hasConflict(view, request, upTo: chosen ?? -1, scratch) {
             result.error = result.error ?? "the request body holds a deciding member twice, with different values"
         }
-        for (i, verdict) in verdicts.enumerated() {
-            let route = table.routes[i]
-            let id = route.routeID.string
-            guard let record = records[id] else { continue }
-            let text = shared.contains(i) ? role(i, shared, table) : reason(verdict, route, record, request)
+        var positions: [String: Int] = [:]
+        for i in 0..<table.routes.count { positions[table.routes[i].routeID.string] = i }
+        for record in Snapshot.inOrder(routes) {
+            let text: String
+            let position = positions[record.routeID]
+            if let i = position {
+                text =
+                    shared.contains(i)
+                    ? role(i, shared, table) : reason(verdicts[i], table.routes[i], record, request)
+            } else if let problem = problems.first(where: { $0.routeID == record.routeID })?.problem {
+                text = "is not served, since it cannot be: \(problem.field): \(problem.message)"
+            } else {
+                continue
+            }
             result.candidates.append(
                 RouteExplanation.Candidate(
-                    routeID: id, routeName: record.routeName, matched: verdict == .matches, reason: text))
+                    routeID: record.routeID, routeName: record.routeName,
+                    matched: position.map { verdicts[$0] == .matches } ?? false, reason: text))
         }
         for record in routes where !record.isActive {
             result.candidates.append(

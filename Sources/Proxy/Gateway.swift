@@ -15,6 +15,8 @@ public final class Gateway: GatewayControl {
     private let state: Mutex<State>
     private let draining = Atomic(false)
     private let isStopped = Atomic(false)
+    private let routesAreServed: Atomic<Bool>
+    private let providersAreServed: Atomic<Bool>
     /// The port the data plane listens on; of use where the settings ask for 0.
     public let boundPort: UInt16
 
@@ -136,6 +138,8 @@ public final class Gateway: GatewayControl {
         self.rings = rings
         self.tickets = tickets
         self.onPublish = onPublish
+        routesAreServed = Atomic(snapshot.routeProblems.isEmpty)
+        providersAreServed = Atomic(snapshot.providerProblems.isEmpty)
         state = Mutex(
             State(
                 settings: settings, tls: tls, keys: keys, routes: routes, providers: providers, snapshot: snapshot))
@@ -214,10 +218,14 @@ public final class Gateway: GatewayControl {
         }
     }
 
-    /// Routes that are active but cannot be served, and why.
+    /// Routes and providers that are active but cannot be served, and why.
     public var routeProblems: [(routeID: String, problem: RouteProblem)] {
-        state.withLock { $0.snapshot.problems }
+        state.withLock { $0.snapshot.routeProblems + $0.snapshot.providerProblems }
     }
+
+    public var servesAllRoutes: Bool { routesAreServed.load(ordering: .acquiring) }
+
+    public var servesAllProviders: Bool { providersAreServed.load(ordering: .acquiring) }
 
     private func publish(_ change: (inout State) -> Void) throws(GatewayError) {
         // The lock is held until the workers have answered: changes take effect one after the other.
@@ -226,6 +234,8 @@ public final class Gateway: GatewayControl {
             state.snapshot = Snapshot(
                 keys: state.keys, routes: state.routes, providers: state.providers, settings: state.settings,
                 tls: state.tls, version: version, registry: registry)
+            routesAreServed.store(state.snapshot.routeProblems.isEmpty, ordering: .releasing)
+            providersAreServed.store(state.snapshot.providerProblems.isEmpty, ordering: .releasing)
             let latch = Latch(workers.count)
             for worker in workers { worker.mailbox.post(.serve(state.snapshot, latch)) }
             return latch.wait(seconds: Self.publishSeconds)
@@ -238,7 +248,7 @@ public final class Gateway: GatewayControl {
         let settings = state.withLock { $0.settings }
         var compiler = RouteCompiler(
             arena: Arena(), stripHeaders: settings.headersToStrip, defaultTimeoutMilliseconds: 1000,
-            targetNumbers: StableNumbers())
+            targetNumbers: StableNumbers(), isStrict: true)
         do {
             _ = try compiler.compile(route, metricID: 0)
             return nil

@@ -160,6 +160,19 @@ struct PathPatternSource {
         self.parts = parts
     }
 
+    /// Refuses bytes that no request's path can hold (RFC 3986 §3.3): patterns are compared with what clients send, byte for
+    /// byte, and those send them percent-encoded.
+    static func checkBytes(_ text: String) throws(PatternError) {
+        guard text.utf8.contains(where: { $0 >= 0x80 || $0 == 0x5C }) else { return }
+        let hex = Array("0123456789ABCDEF")
+        let written = text.utf8.map { byte in
+            byte < 0x80 && byte != 0x5C ? String(UnicodeScalar(byte)) : "%\(hex[Int(byte >> 4)])\(hex[Int(byte & 15)])"
+        }
+        throw PatternError(
+            "holds characters that a request's path can only have percent-encoded; write it as clients send it, which is "
+                + "mostly \(written.joined())")
+    }
+
     static func isNameByte(_ c: UInt8) -> Bool {
         switch c {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

@@ -16,13 +16,42 @@ public enum RouteCheck {
         route.addHeaders = route.addHeaders.map(withVariablesSet)
         var compiler = RouteCompiler(
             arena: Arena(), stripHeaders: settings.headersToStrip, defaultTimeoutMilliseconds: 1000,
-            targetNumbers: StableNumbers())
+            targetNumbers: StableNumbers(), isStrict: true)
         do {
             _ = try compiler.compile(route, metricID: 0)
             return nil
         } catch {
             return RouteProblem(field: error.field, message: error.message)
         }
+    }
+
+    /// What is wrong with a path pattern, of a key's permission say; nil if nothing is.
+    public static func problem(pattern: String) -> String? {
+        do throws(PatternError) {
+            try PathPatternSource.checkBytes(pattern)
+            _ = try PathPatternSource(pattern)
+            return nil
+        } catch {
+            return error.message
+        }
+    }
+
+    /// What a route that an earlier version has stored could not be stored with today, although it is served: as that version
+    /// did.
+    public static func formerFields(_ route: RouteRecord) -> [RouteProblem] {
+        var found: [RouteProblem] = []
+        do throws(PatternError) {
+            try PathPatternSource.checkBytes(route.matchPath)
+        } catch {
+            found.append(RouteProblem(field: "match_path", message: error.message))
+        }
+        if let schema = route.matchBodySchema, isJSONSchema(schema), !hasWellFormedKeyword(schema) {
+            found.append(
+                RouteProblem(
+                    field: "match_body_schema",
+                    message: "is no valid JSON Schema; its members are compared with the body's, as version 0.1 did"))
+        }
+        return found
     }
 
     /// The same for a provider: its address and headers; all else the store checks.

@@ -11,6 +11,8 @@ struct RouteCompiler {
     let stripHeaders: [String]
     let defaultTimeoutMilliseconds: UInt64
     let targetNumbers: StableNumbers<TargetAddress>
+    /// What this version refuses to store, but earlier ones stored, is refused too; else it goes on as it did.
+    let isStrict: Bool
     /// Member names that any route asks about, in the order of their indices.
     private(set) var memberNames: [String] = ["stream", "model"]
     private(set) var targets: [CompiledTarget] = []
@@ -20,9 +22,10 @@ struct RouteCompiler {
 
     init(
         arena: Arena, stripHeaders: [String], defaultTimeoutMilliseconds: UInt64,
-        targetNumbers: StableNumbers<TargetAddress>
+        targetNumbers: StableNumbers<TargetAddress>, isStrict: Bool = false
     ) {
         self.arena = arena
+        self.isStrict = isStrict
         self.stripHeaders = stripHeaders
         self.defaultTimeoutMilliseconds = defaultTimeoutMilliseconds
         self.targetNumbers = targetNumbers
@@ -32,7 +35,10 @@ struct RouteCompiler {
     static let maxMemberNames = 64
 
     mutating func compile(_ record: RouteRecord, metricID: Int32) throws(RouteFailure) -> CompiledRoute {
-        let source = try field("match_path") { () throws(PatternError) in try PathPatternSource(record.matchPath) }
+        let source = try field("match_path") { () throws(PatternError) in
+            if isStrict { try PathPatternSource.checkBytes(record.matchPath) }
+            return try PathPatternSource(record.matchPath)
+        }
         let targetPath = try field("target_path") { () throws(PatternError) in
             try TargetPath.compile(
                 record.targetPath, stripPrefix: record.stripPathPrefix, pattern: source, in: arena)
@@ -135,7 +141,7 @@ struct RouteCompiler {
         _ value: JSONValue?
     ) throws(RouteFailure) -> (members: [MemberCondition], schema: Unmanaged<JSONSchema>?, deciding: UInt64) {
         guard let value, value != .null else { return ([], nil, 0) }
-        if let object = value.objectValue, !isJSONSchema(value) {
+        if let object = value.objectValue, !(isStrict ? isJSONSchema(value) : hasWellFormedKeyword(value)) {
             var conditions: [MemberCondition] = []
             for member in object.members {
                 let (name, wanted) = (member.name, member.value)
@@ -156,8 +162,15 @@ struct RouteCompiler {
             }
             return ([], Unmanaged.passUnretained(schema), deciding)
         } catch {
-            throw RouteFailure("match_body_schema", "\(error)")
+            throw RouteFailure("match_body_schema", "\(error)" + Self.hint(value))
         }
+    }
+
+    /// To who meant members, one of which is called like a keyword, and none of which reads as one.
+    private static func hint(_ value: JSONValue) -> String {
+        guard isJSONSchema(value), !hasWellFormedKeyword(value) else { return "" }
+        return "; an object with a keyword of JSON Schema is a schema. A member of the body that is called like one is "
+            + #"compared with {"properties":{"type":{"const":"x"}}}"#
     }
 
     private mutating func memberCondition(_ name: Int32, _ wanted: JSONValue) -> MemberCondition {

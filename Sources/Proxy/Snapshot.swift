@@ -8,8 +8,10 @@ import Store
 /// read it through `view`, which is plain pointers, and keep the object alive by one reference each.
 final class Snapshot: Sendable {
     nonisolated(unsafe) let view: UnsafePointer<SnapshotView>
-    /// Routes and providers that could not be compiled and are not served.
-    let problems: [(routeID: String, problem: RouteProblem)]
+    /// Routes that could not be compiled and are not served.
+    let routeProblems: [(routeID: String, problem: RouteProblem)]
+    /// The same for providers.
+    let providerProblems: [(routeID: String, problem: RouteProblem)]
     private let arena: Arena
     nonisolated(unsafe) private let retained: [AnyObject]
 
@@ -24,8 +26,7 @@ final class Snapshot: Sendable {
             targetNumbers: registry.targets)
         var problems: [(routeID: String, problem: RouteProblem)] = []
         var compiled: [CompiledRoute] = []
-        let ordered = routes.filter(\.isActive).sorted { ($0.priority, $0.routeID) < ($1.priority, $1.routeID) }
-        for record in ordered {
+        for record in Self.inOrder(routes) {
             do {
                 compiled.append(try compiler.compile(record, metricID: registry.metricID(of: record)))
             } catch {
@@ -56,13 +57,20 @@ final class Snapshot: Sendable {
                     index: RouteIndex.compile(compiled, in: arena)),
                 targets: arena.store(compiler.targets), memberNames: names.pointer,
                 memberNameCount: compiler.memberNames.count,
-                policy: Policy(settings), tls: TLSView(tls, in: arena), texts: FixedTexts(version: version, in: arena),
+                policy: Policy(settings), tls: TLSView(tls, in: arena),
+                texts: FixedTexts(version: version, name: settings.app.name, in: arena),
                 cors: CORSPolicy(settings.cors, in: arena), providers: providerTable))
         view = UnsafePointer(memory)
         self.arena = arena
-        self.problems = problems + providerCompiler.problems
+        routeProblems = problems
+        providerProblems = providerCompiler.problems
         // The registry's cells are what keys and providers are pointed at.
         retained = compiler.retained + [names, registry] + (tls.map { [$0] } ?? [])
+    }
+
+    /// The active ones of these routes, in the order in which they are tried.
+    static func inOrder(_ routes: [RouteRecord]) -> [RouteRecord] {
+        routes.filter(\.isActive).sorted { ($0.priority, $0.routeID) < ($1.priority, $1.routeID) }
     }
 }
 
@@ -91,7 +99,11 @@ struct FixedTexts: BitwiseCopyable {
     /// `user-agent: FastGate/<version>\r\n`.
     let userAgent: Bytes
 
-    init(version: String, in arena: Arena) {
+    /// What `GET /health` says of the gateway's name: `,"name":"FastGate"}`.
+    let healthName: Bytes
+
+    init(version: String, name: String, in arena: Arena) {
+        healthName = arena.store(",\"name\":\(JSONValue.string(name).serialized())}")
         proxiedBy = arena.store("x-proxied-by: FastGate/\(version)\r\n")
         userAgent = arena.store("user-agent: FastGate/\(version)\r\n")
     }

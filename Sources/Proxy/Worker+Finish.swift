@@ -10,6 +10,8 @@ extension Worker {
         let u = upstreams.pointer(upstream)
         let client = u.pointee.client
         let c = clients.pointer(client)
+        if c.pointee.exchange.countsLines { c.pointee.exchange.lines.finish() }
+        if targetStates[Int(u.pointee.stableTarget)].health.hasCutShort { answeredInFull(u, c) }
         c.pointee.exchange.upstream = Exchange.noUpstream
         if let tls = u.pointee.tls {
             if u.pointee.tlsNumber != current.pointee.tls.number {
@@ -36,6 +38,23 @@ extension Worker {
             return keepAuditDescription(client)
         }
         finishExchange(client)
+    }
+
+    /// A target that has cut answers short has sent a whole one.
+    @inline(never)
+    private mutating func answeredInFull(
+        _ u: UnsafeMutablePointer<UpstreamConnection>, _ c: UnsafeMutablePointer<ClientConnection>
+    ) {
+        let status = c.pointee.exchange.status
+        if Failover.isRetryable(status: status) && status != 429 { return }
+        targetStates[Int(u.pointee.stableTarget)].health.succeeded()
+    }
+
+    /// The target broke off an answer that the client has the beginning of.
+    @inline(never)
+    mutating func targetCutShort(_ u: UnsafeMutablePointer<UpstreamConnection>, _ reason: UpstreamReason) {
+        targetStates[Int(u.pointee.stableTarget)].health.cutShort(nowMilliseconds: now)
+        metrics.upstreamError(route(clients.pointer(u.pointee.client)).pointee.metricID, reason)
     }
 
     /// True if no byte of the request is still to go: else the next request on the connection would be taken for the

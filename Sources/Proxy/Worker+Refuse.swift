@@ -27,15 +27,9 @@ extension Worker {
         answer(index, status: error.status, contentType: "application/json", body.count)
     }
 
-    /// Requests on Anthropic's paths get Anthropic's shape of errors.
     private func errorStyle(_ c: UnsafeMutablePointer<ClientConnection>) -> ErrorBody.Style {
-        let messages: StaticString = "/v1/messages"
-        let n = messages.utf8CodeUnitCount
-        guard Int(head.pathLength) >= n else { return .openAI }
-        let path = UnsafePointer(c.pointee.inbound.readPointer) + Int(head.pathOffset)
-        let isOne =
-            bytesEqual(path, messages.utf8Start, n) && (Int(head.pathLength) == n || path[n] == UInt8(ascii: "/"))
-        return isOne ? .anthropic : .openAI
+        ErrorBody.Style(
+            path: Bytes(UnsafePointer(c.pointee.inbound.readPointer) + Int(head.pathOffset), Int(head.pathLength)))
     }
 
     func requestID(_ c: UnsafeMutablePointer<ClientConnection>) -> Bytes {
@@ -60,6 +54,7 @@ extension Worker {
         describeForAudit(index)
         var writer = HeadWriter(out, capacity: Self.ownBodyOffset)
         writer.append(status: status)
+        date.append(to: &writer, unixNanoseconds: realtime)
         if status != 204 {
             writer.append("content-type", contentType)
             writer.append("content-length", decimal: UInt64(bodyCount))
@@ -123,14 +118,18 @@ extension Worker {
         _ index: UInt32, status: UInt16, code: StaticString, message: StaticString
     ) {
         let c = clients.pointer(index)
+        let inbound = UnsafePointer(c).pointee.inbound
+        let style: ErrorBody.Style =
+            inbound.isEmpty ? .openAI : .init(malformed: Bytes(UnsafePointer(inbound.readPointer), inbound.count))
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: RequestID.ownLength) { id in
             RequestID.write(nextRandom(), into: id.baseAddress!)
             let requestID = Bytes(UnsafePointer(id.baseAddress!), id.count)
             var body = HeadWriter(out + Self.ownBodyOffset, capacity: Self.ownBodyRoom)
             ErrorBody.write(
-                status: status, code: code, message: message, style: .openAI, requestID: requestID, &body)
+                status: status, code: code, message: message, style: style, requestID: requestID, &body)
             var writer = HeadWriter(out, capacity: Self.ownBodyOffset)
             writer.append(status: status)
+            date.append(to: &writer, unixNanoseconds: realtime)
             writer.append("content-type", "application/json")
             writer.append("content-length", decimal: UInt64(body.count))
             writer.append("x-request-id: ")
@@ -158,7 +157,8 @@ extension Worker {
     mutating func answerHealth(_ index: UInt32) {
         var body = HeadWriter(out + Self.ownBodyOffset, capacity: Self.ownBodyRoom)
         let isEnding = isDraining && !isHandingOver
-        body.append(isEnding ? "{\"status\":\"draining\"}" : "{\"status\":\"ok\"}")
+        body.append(isEnding ? "{\"status\":\"draining\"" : "{\"status\":\"ok\"")
+        body.append(UnsafePointer(current).pointee.texts.healthName)
         answer(index, status: isEnding ? 503 : 200, contentType: "application/json", body.count)
     }
 

@@ -111,7 +111,7 @@ extension Worker {
                         : sendBare(client, headBytes, count)
                 }
                 if clients.isLive(client) && c.pointee.exchange.responseStarted {
-                    metrics.upstreamError(route(c).pointee.metricID, .protocol)
+                    targetCutShort(u, .protocol)
                     cutShort(client, .malformedResponse)
                 }
                 return -1

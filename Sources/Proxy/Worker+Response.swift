@@ -249,13 +249,8 @@ extension Worker {
             metrics.upstreamError(route.pointee.metricID, .status)
         }
         guard route.pointee.retryCount > 0 else { return false }
-        var wait: UInt64?
-        if response.known.contains(.retryAfter) {
-            for i in 0..<Int(response.fieldCount) where responseFields[i].id == .retryAfter {
-                wait = RetryAfter.milliseconds(
-                    Bytes(p + Int(responseFields[i].valueOffset), Int(responseFields[i].valueLength)))
-            }
-        }
+        let wait = RetryAfter.milliseconds(
+            responseValue(.retryAfter, p, response), since: responseValue(.date, p, response))
         var failover = c.pointee.exchange.failover
         let action = failover.decide(
             .status(response.status, retryAfterMilliseconds: wait), retryCount: route.pointee.retryCount,
@@ -285,8 +280,7 @@ extension Worker {
             if c.pointee.exchange.provider >= 0, !flushOpening(upstream) { return }
             return endUntilClose(upstream)
         }
-        targetStates[Int(u.pointee.stableTarget)].health.failed(nowMilliseconds: now)
-        metrics.upstreamError(route(c).pointee.metricID, .reset)
+        targetCutShort(u, .reset)
         cutShort(client, .cutShort)
     }
 
@@ -302,7 +296,7 @@ extension Worker {
         let client = u.pointee.client
         let c = clients.pointer(client)
         if !Failover.isRetryable(status: response.status) || response.status == 429 {
-            targetStates[Int(u.pointee.stableTarget)].health.succeeded()
+            targetStates[Int(u.pointee.stableTarget)].health.answered()
         }
         // Its counters come while the response is sent.
         metrics.fetch(route: route(c).pointee.metricID)

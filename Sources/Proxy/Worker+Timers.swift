@@ -135,8 +135,7 @@ extension Worker {
         guard c.pointee.exchange.responseStarted else {
             return attemptFailed(client, .responseTimeout, .responseTimeout)
         }
-        targetStates[Int(u.pointee.stableTarget)].health.failed(nowMilliseconds: now)
-        metrics.upstreamError(route(c).pointee.metricID, .timeout)
+        targetCutShort(u, .timeout)
         cutShort(client, .readTimeout)
     }
 }

@@ -117,6 +117,7 @@ struct Worker: ~Copyable {
     var now: UInt64 = 0
     var nowNanoseconds: UInt64 = 0
     var realtime: UInt64 = 0
+    var date = OwnDate()
 
     let scratch: UnsafeMutablePointer<UInt8>
     let out: UnsafeMutablePointer<UInt8>
@@ -231,6 +232,7 @@ struct Worker: ~Copyable {
     deinit {
         freshProviderExchange.deinitialize(count: 1)
         freshProviderExchange.deallocate()
+        date.deallocate()
         eventShapes.deallocate()
         targetStates.deallocate()
         scratch.deallocate()

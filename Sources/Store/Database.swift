@@ -22,15 +22,17 @@ public final class Database: Sendable {
     ///     database are read in.
     ///   - isShared: another process writes it now, so that one of another version is refused.
     ///   - filling: stores what a database that this call makes begins with, in the same transaction.
+    ///   - onBusy: called once if another process holds a lock for more than a second; opening gives up after ten.
     public static func open(
         path: String, timeZoneOffsetMinutes: Int = 0, isShared: Bool = false,
-        filling: (borrowing WriteConnection) throws(StoreError) -> Void = { (_) throws(StoreError) in }
+        filling: (borrowing WriteConnection) throws(StoreError) -> Void = { (_) throws(StoreError) in },
+        onBusy: (() -> Void)? = nil
     ) throws(StoreError) -> Database {
         if isShared { try checkVersion(path) }
         try createFolder(of: path)
         let isNew = try createFile(path)
         do throws(StoreError) {
-            return try prepare(path, timeZoneOffsetMinutes, filling)
+            return try prepare(path, timeZoneOffsetMinutes, onBusy, filling)
         } catch {
             // An empty file that this call made is nobody's data.
             if isNew && size(of: path) == 0 { unlink(path) }
@@ -72,9 +74,11 @@ public final class Database: Sendable {
     // MARK: Opening
 
     private static func prepare(
-        _ path: String, _ offset: Int, _ filling: (borrowing WriteConnection) throws(StoreError) -> Void
+        _ path: String, _ offset: Int, _ onBusy: (() -> Void)?,
+        _ filling: (borrowing WriteConnection) throws(StoreError) -> Void
     ) throws(StoreError) -> Database {
-        let connection = try Connection(path: path, mode: .readWrite, busyTimeoutMilliseconds: 10_000)
+        let connection = try Connection(
+            path: path, mode: .readWrite, busyTimeoutMilliseconds: 10_000, onBusy: onBusy)
         let expected = try expectedColumns()
         let verdict = try check(connection, path).verdict(expected: expected)
         var database = Database(path: path, timeZoneOffsetMinutes: offset)

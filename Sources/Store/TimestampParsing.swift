@@ -14,6 +14,16 @@ extension Timestamp {
         return found.milliseconds + found.precisionMilliseconds - 1
     }
 
+    /// Like `parse`, for an instant at which something ends: a date stands for its last millisecond, and a time for just
+    /// the instant it names, however coarsely.
+    public static func parseEnd(_ text: String, defaultOffsetMinutes: Int = 0) -> Int64? {
+        guard let found = read(text, defaultOffsetMinutes: defaultOffsetMinutes) else { return nil }
+        let isDate = found.precisionMilliseconds == dayMilliseconds
+        return isDate ? found.milliseconds + dayMilliseconds - 1 : found.milliseconds
+    }
+
+    private static let dayMilliseconds: Int64 = 86_400_000
+
     private static func read(_ text: String, defaultOffsetMinutes: Int)
         -> (milliseconds: Int64, precisionMilliseconds: Int64)?
     {
@@ -22,8 +32,8 @@ extension Timestamp {
             let month = scanner.number(digits: 2), (1...12).contains(month), scanner.take("-"),
             let day = scanner.number(digits: 2), day >= 1, day <= days(inMonth: month, year: year)
         else { return nil }
-        var milliseconds = daysSince1970(year: year, month: month, day: day) * 86_400_000
-        var precision: Int64 = 86_400_000
+        var milliseconds = daysSince1970(year: year, month: month, day: day) * dayMilliseconds
+        var precision = dayMilliseconds
         var offset = defaultOffsetMinutes
         if scanner.take("T") || scanner.take("t") || scanner.take(" ") {
             guard let hour = scanner.number(digits: 2), hour <= 23, scanner.take(":"),

@@ -50,6 +50,15 @@ import Testing
         #expect(try created(#"{"source_path":"a","expires_at":null}"#)["expires_at"] == .null)
         let dated = try created(#"{"source_path":"a","expires_at":"2035-01-31"}"#)
         #expect(dated["expires_at"] == "2035-01-31T23:59:59.999+08:00")
+        for (given, shown) in [
+            ("2031-01-01T00:00:00Z", "2031-01-01T08:00:00.000+08:00"),
+            ("2031-01-01T08:00", "2031-01-01T08:00:00.000+08:00"),
+            ("2031-01-01 08:00:05", "2031-01-01T08:00:05.000+08:00"),
+            ("2031-01-01T00:00:00.7Z", "2031-01-01T08:00:00.700+08:00"),
+        ] {
+            let key = try created(#"{"source_path":"a","expires_at":"\#(given)"}"#)
+            #expect(key["expires_at"] == .string(shown), "\(given)")
+        }
     }
 
     @Test(arguments: [
@@ -61,6 +70,10 @@ import Testing
         (#"{"source_path":"a\u0000"}"#, 422, "invalid_field", "source_path"),
         (#"{"source_path":null}"#, 422, "invalid_field", "source_path"),
         (#"{"source_path":"a","permissions":["chatt"]}"#, 422, "invalid_field", "permissions"),
+        (#"{"source_path":"a","permissions":["/a/{"]}"#, 422, "invalid_field", "permissions"),
+        (#"{"source_path":"a","permissions":["chat","/ä"]}"#, 422, "invalid_field", "permissions"),
+        (#"{"source_path":"a","permissions":["/a?b"]}"#, 422, "invalid_field", "permissions"),
+        (#"{"source_path":"a","usage_count":1}"#, 422, "unknown_field", "usage_count"),
         (#"{"source_path":"a","rate_limit":-1}"#, 422, "invalid_field", "rate_limit"),
         (#"{"source_path":"a","rate_limit":1.5}"#, 422, "invalid_field", "rate_limit"),
         (#"{"source_path":"a","expires_at":"soon"}"#, 422, "invalid_field", "expires_at"),
@@ -93,8 +106,18 @@ import Testing
             #expect(changed.body[name] == key[name], "\(name)")
         }
         #expect(try context.send("PATCH", path, #"{"expires_at":null}"#).body["expires_at"] == .null)
-        #expect(try context.send("PATCH", path, #"{"key_id":"x"}"#).status == 422)
+        #expect(try context.send("PATCH", path, #"{"key_id":"x"}"#).status == 409)
         #expect(try context.send("PATCH", "/admin/keys/nobody", "{}").status == 404)
+    }
+
+    @Test func whatGetHasGivenCanBeSentBack() throws {
+        let key = try created(
+            #"{"source_path":"a","rate_limit":5,"permissions":["/v1/{x}"],"max_amount":"1.5","expires_days":3}"#)
+        let path = "/admin/keys/\(try id(key))"
+        let shown = try context.send("GET", path).body
+        #expect(try context.send("PATCH", path, shown.serialized()).body == shown)
+        #expect(try context.send("PATCH", path, #"{"usage_count":9,"tokens_spent":9}"#).body == shown)
+        #expect(try context.send("PATCH", path, #"{"key_value":"fg_mine"}"#).body["error"]?["param"] == "key_value")
     }
 
     @Test func togglingPublishesTheKeyOrTakesItBack() throws {

@@ -53,6 +53,8 @@ import Testing
         #expect(changed.body["targets"] == ["a", "b"] && changed.body["enabled"] == false)
         #expect(try context.send("PATCH", path, "{}", ifMatch: tag).status == 412)
         #expect(try context.send("GET", path).body == changed.body)
+        #expect(try context.send("PATCH", path, changed.body.serialized()).body["targets"] == ["a", "b"])
+        #expect(try context.send("PATCH", path, #"{"name":"other"}"#).status == 409)
         #expect(try context.send("GET", "/admin/aliases").body["total"] == 1)
         #expect(try context.send("DELETE", path).status == 204)
         #expect(try context.send("GET", path).status == 404 && published.aliases.isEmpty)
@@ -84,6 +86,9 @@ import Testing
         #expect(try context.send("PUT", "/admin/prices/*/gpt-4o", next, ifMatch: tag).status == 200)
         #expect(try context.send("PUT", "/admin/prices/*/gpt-4o", next, ifMatch: tag).status == 412)
         #expect(try context.send("PUT", "/admin/prices/*/new", next, ifMatch: "*").status == 404)
+        let again = try context.send("PUT", "/admin/prices/*/gpt-4o", shown.body.serialized())
+        #expect(again.status == 200 && again.body["cached_input"] == "0.000001")
+        #expect(try context.send("PUT", "/admin/prices/*/gpt-5", shown.body.serialized()).status == 409)
         #expect(try context.send("DELETE", "/admin/prices/*/gpt-4o").status == 204)
         #expect(try context.send("GET", "/admin/prices/*/gpt-4o").status == 404 && published.prices.isEmpty)
     }

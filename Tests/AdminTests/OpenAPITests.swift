@@ -86,7 +86,7 @@ import Testing
             .newProviderKey, .providerKeyPatch, .alias, .aliasPatch, .price,
         ] {
             let schema = document["components"]?["schemas"]?[shape.name]
-            #expect(schema?["properties"]?.objectValue?.names == shape.fields.map(\.name))
+            #expect(schema?["properties"]?.objectValue?.names == shape.fields.map(\.name) + shape.ignored)
             #expect(schema?["additionalProperties"] == false)
         }
     }

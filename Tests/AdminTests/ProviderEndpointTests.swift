@@ -80,7 +80,12 @@ import Testing
         #expect(answer.body["priority"] == 7 && answer.body["headers"] == .null && answer.body["timeout"] == 5)
         #expect(answer.body["models"] == ["m"])
         #expect(published.providers.first?.priority == 7)
-        #expect(try context.send("PATCH", "/admin/providers/acme", #"{"name":"b"}"#).status == 422)
+        #expect(try context.send("PATCH", "/admin/providers/acme", #"{"name":"b"}"#).status == 409)
+        let shown = try context.send("GET", "/admin/providers/acme").body
+        var again = try #require(
+            try context.send("PATCH", "/admin/providers/acme", shown.serialized()).body.objectValue)
+        again["updated_at"] = shown["updated_at"]
+        #expect(.object(again) == shown)
         #expect(try context.send("PATCH", "/admin/providers/none", "{}").status == 404)
         #expect(try context.send("POST", "/admin/providers/acme/toggle").body["enabled"] == false)
         #expect(try context.send("DELETE", "/admin/providers/acme").status == 204)
@@ -189,6 +194,9 @@ import Testing
         bed.gateway.state.withLock { $0.providerStatus = [Self.status(keys: [live("cooling", "", 5000)])] }
         shown = try context.send("GET", path).body
         #expect(shown["state"] == "cooling" && shown["cooling_until"] != .null && shown["state_reason"] == .null)
+        #expect(try context.send("PATCH", path, shown.serialized()).body["state"] == "cooling")
+        #expect(try context.send("PATCH", path, #"{"key_id":"other"}"#).status == 409)
+        #expect(try context.send("PATCH", path, #"{"provider":"other"}"#).status == 409)
         bed.gateway.state.withLock { $0.providerStatus = [] }
         let before = try #require(published.keys.first).record.stateChangedAtMilliseconds
         #expect(try context.send("PATCH", path, #"{"state":"ok"}"#).body["state"] == "ok")

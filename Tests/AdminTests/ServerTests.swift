@@ -243,6 +243,20 @@ import Testing
         }
     }
 
+    @Test func healthTellsItsNameAndWhatIsNotServed() throws {
+        try withServer { server, bed in
+            let client = try TestClient(port: server.boundPort)
+            let sound = try client.request("GET", "/health", token: nil)
+            #expect(sound.json["name"] == "FastGate" && sound.json["problems"] == [])
+            bed.gateway.state.withLock { $0.servesAllRoutes = false }
+            #expect(try client.request("GET", "/health", token: nil).json["problems"] == ["routes_not_served"])
+            bed.gateway.state.withLock { $0.servesAllProviders = false }
+            let answer = try client.request("GET", "/health", token: nil)
+            #expect(answer.status == 200)
+            #expect(answer.json["problems"] == ["routes_not_served", "providers_not_served"])
+        }
+    }
+
     @Test func aClientThatLeavesAnExportFreesItsThread() throws {
         try withServer { server, bed in
             bed.store(2000) { _ in

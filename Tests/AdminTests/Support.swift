@@ -43,6 +43,10 @@ final class FakeGateway: GatewayControl {
         var providerProblem: RouteProblem?
         var publications = 0
         var isDraining = false
+        var servesAllRoutes = true
+        var servesAllProviders = true
+        /// A member's value that has become wrong.
+        var routeProblem: (field: String, value: JSONValue)?
         var publishError: GatewayError?
         var metrics = GatewayMetrics()
         var explained: [(method: String, path: String, headers: [(String, String)], body: [UInt8]?)] = []
@@ -75,6 +79,10 @@ final class FakeGateway: GatewayControl {
     func providerStatus() -> [ProviderStatus] { state.withLock { $0.providerStatus } }
 
     func validate(_ route: RouteRecord) -> RouteProblem? {
+        let problem = state.withLock { $0.routeProblem }
+        if let problem, RouteJSON.encode(route, offsetMinutes: 0)[problem.field] == problem.value {
+            return RouteProblem(field: problem.field, message: "no longer holds")
+        }
         if route.matchPath.hasPrefix("/") || route.matchPath.hasPrefix("*") { return nil }
         return RouteProblem(field: "match_path", message: "must begin with a slash or a star")
     }
@@ -91,6 +99,10 @@ final class FakeGateway: GatewayControl {
     func metrics() -> GatewayMetrics { state.withLock { $0.metrics } }
 
     var isDraining: Bool { state.withLock { $0.isDraining } }
+
+    var servesAllRoutes: Bool { state.withLock { $0.servesAllRoutes } }
+
+    var servesAllProviders: Bool { state.withLock { $0.servesAllProviders } }
 }
 
 /// A real store in a temporary folder, with a gateway that only remembers.

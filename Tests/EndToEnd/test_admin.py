@@ -360,9 +360,58 @@ def test_dashboard(gateway, path):
         assert again == 304 and not nothing
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [{"type": "strin"}, {"type": 123}, {"required": [1]}, {"allOf": []}, {"$ref": 5}, {"if": 5}, {"properties": ["model"]},
+     {"model": "x", "type": "chat"}],
+)  # fmt: skip
+def test_a_schema_that_does_not_compile_is_refused(site, schema):
+    route = {"match_path": "/x", "target_host": "127.0.0.1:1", "match_body_schema": schema}
+    error = site.gateway.refusal("POST", "/admin/routes", route, expect=422)
+    assert error["param"] == "match_body_schema" and '{"properties":{"type":{"const":"x"}}}' in error["message"]
+
+
+def test_members_called_like_keywords_are_compared_by_a_schema(site):
+    site.route(match_body_schema={"properties": {"type": {"const": "chat"}}, "required": ["type"]})
+    assert site.call("POST", "/", b'{"type":"chat"}').status == 200
+    assert site.call("POST", "/", b'{"type":"talk"}').status == 404
+
+
+def test_patterns_that_no_path_matches_are_refused(site):
+    gateway = site.gateway
+    error = gateway.refusal("POST", "/admin/routes", {"match_path": "/ä/*", "target_host": "127.0.0.1:1"}, expect=422)
+    assert error["param"] == "match_path" and "/%C3%A4/*" in error["message"]
+    for pattern in ("/a/{", "/ä", "/a}"):
+        error = gateway.refusal("POST", "/admin/keys", {"source_path": "/x", "permissions": [pattern]}, expect=422)
+        assert error["param"] == "permissions"
+    site.route(match_path="/%C3%A4/*")
+    assert site.call(target="/%C3%A4/1").status == 200
+
+
+def test_what_get_has_given_can_be_sent_back(site):
+    """Members that only answers have change nothing."""
+    gateway = site.gateway
+    key = site.new_key(permissions=["/v1/{x}"], max_amount="2.5")
+    route = site.route()
+    for path, methods in ((f"/admin/keys/{key['key_id']}", ["PATCH"]), (f"/admin/routes/{route['route_id']}", ["PUT", "PATCH"])):
+        for method in methods:
+            shown = gateway.admin("GET", path)
+            again = gateway.admin(method, path, shown)
+            assert {**again, "updated_at": None} == {**shown, "updated_at": None}
+            assert gateway.admin(method, path, {**shown, "created_at": "2001-01-01"})["created_at"] == shown["created_at"]
+    assert gateway.refusal("PATCH", f"/admin/keys/{key['key_id']}", {"key_id": "other"}, expect=409)["param"] == "key_id"
+    assert gateway.refusal("PATCH", f"/admin/keys/{key['key_id']}", {"key_value": "fg_mine"})["param"] == "key_value"
+
+
 def test_health(gateway):
     status, body = gateway.health(gateway.admin_port)
     assert status == 200 and body["status"] == "ok"
+
+
+def test_health_tells_the_name(make_gateway):
+    gateway = make_gateway({"app": {"name": 'Gate "7" ü'}})
+    for port in (gateway.port, gateway.admin_port):
+        assert gateway.health(port)[1]["name"] == 'Gate "7" ü'
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/", "/admin/dashboard", "/admin/session"])

@@ -66,6 +66,42 @@ def test_shapes(site, status):
         check_anthropic(response, KINDS[status])
 
 
+LONG = "a" * 70_000
+REFUSED_HEADS = {
+    "GET @ HTTP/1.1\r\nHost : a\r\n\r\n": (400, "invalid_request_error"),
+    "GET @ HTTP/1.1\r\n\r\n": (400, "invalid_request_error"),
+    "POST @ HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n": (400, "invalid_request_error"),
+    f"POST @ HTTP/1.1\r\nHost: a\r\nContent-Length: {10**19}\r\n\r\n": (413, "request_too_large"),
+    f"GET @?{LONG} HTTP/1.1\r\nHost: a\r\n\r\n": (414, "invalid_request_error"),
+    "POST @ HTTP/1.1\r\nHost: a\r\nExpect: x\r\nContent-Length: 1\r\n\r\n": (417, "invalid_request_error"),
+    f"GET @ HTTP/1.1\r\nHost: a\r\nX: {LONG}\r\n\r\n": (431, "invalid_request_error"),
+    "POST @ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n": (501, "api_error"),
+    "TRACE @ HTTP/1.1\r\nHost: a\r\n\r\n": (501, "api_error"),
+    "GET @ HTTP/2.0\r\nHost: a\r\n\r\n": (505, "api_error"),
+}
+
+
+@pytest.mark.parametrize("head", REFUSED_HEADS, ids=[head[:60] for head in REFUSED_HEADS])
+def test_shapes_of_refused_heads(site, head):
+    """The path is told by what there is of the head."""
+    status, kind = REFUSED_HEADS[head]
+    for target, is_anthropic in [
+        ("/v1/messages", True),
+        ("/v1/messages/batches", True),
+        ("http://a.test/v1/messages", True),
+        ("/v1/messagesx", False),
+        ("/v1/chat/completions", False),
+    ]:
+        with site.connect() as connection:
+            connection.send_if_open(head.replace("@", target).encode())
+            response = connection.read_response()
+        assert response.status == status
+        if is_anthropic:
+            check_anthropic(response, kind)
+        else:
+            check_openai(response)
+
+
 def test_head_gets_no_body(site):
     connection = site.connect()
     response = connection.request("HEAD", "/none", site.headers())

@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from email.utils import formatdate
 
 import pytest
 
@@ -313,6 +314,37 @@ def test_retry_after_is_honoured(site):
     assert times[1] - times[0] >= 0.95, "asked again before the upstream said"
 
 
+def date(seconds: float) -> str:
+    return formatdate(784111777 + seconds, usegmt=True)
+
+
+def test_retry_after_may_be_a_date(site):
+    """It is as long as from the answer's own date, whatever either clock says."""
+    site.route(retry_count=1)
+    times = []
+    wait = [("Date", date(0)), ("Retry-After", date(1))]
+    site.upstream.then(lambda e: (times.append(time.monotonic()), e.answer(503, headers=wait)))
+    site.upstream.handler = lambda e: (times.append(time.monotonic()), e.answer(200, b"ok"))
+    assert site.call("POST", "/", b"{}").status == 200
+    assert times[1] - times[0] >= 0.95, "asked again before the upstream said"
+
+
+@pytest.mark.parametrize("value", [date(11), date(86400), "11"])
+def test_a_longer_wait_than_ten_seconds_is_not_waited_for(site, value):
+    site.route(retry_count=1)
+    site.upstream.handler = lambda e: e.answer(503, headers=[("Date", date(0)), ("Retry-After", value)])
+    assert site.call().status == 503
+    assert len(site.upstream.requests) == 1
+
+
+@pytest.mark.parametrize("value", [date(0), date(-5), "yesterday", date(5).replace("Nov", "Nox"), "-1", ""])
+def test_what_asks_for_no_wait_is_retried_as_usual(site, value):
+    site.route(retry_count=1)
+    site.upstream.then(lambda e: e.answer(503, headers=[("Date", date(0)), ("Retry-After", value)]))
+    assert site.call().status == 200
+    assert len(site.upstream.requests) == 2
+
+
 def test_retries_are_counted(site):
     site.route(retry_count=1, route_name="retried")
     before = sum(v for k, v in site.gateway.metrics().items() if k.startswith("fastgate_retries_total"))
@@ -383,3 +415,83 @@ def test_failing_target_is_left_out_for_a_while(site):
         if name.startswith("fastgate_upstream_errors_total") and (bad["route_id"] in name or "left-out" in name)
     )
     assert 1 <= attempts < 50, f"{attempts} of 200 requests tried the dead target"
+
+
+def garble(exchange):
+    exchange.head(200, [CHUNKED])
+    exchange.send(b"4\r\nonlyXX")
+    exchange.wait_gone()
+    exchange.keep = False
+
+
+@pytest.mark.parametrize("script", [cut_length, cut_chunked, cut_inside_a_chunk, garble])
+def test_target_that_cuts_its_answers_is_left_out_for_a_while(make_site, script):
+    site = make_site(workers=1)
+    bad = site.new_upstream(script)
+    site.route(bad, weight=1, priority=5)
+    site.route(site.new_upstream(), weight=1, priority=5)
+    for _ in range(100):
+        try:
+            site.call()
+        except Truncated:
+            pass
+    assert len(bad.requests) == 5
+
+
+def test_whole_answers_between_keep_a_target_in(make_site):
+    site = make_site(workers=1)
+    bad = site.new_upstream()
+    site.route(bad, weight=1, priority=5)
+    site.route(site.new_upstream(), weight=1, priority=5)
+    for _ in range(4):
+        bad.then(cut_length, cut_length, lambda e: e.answer(200))
+    cut = 0
+    while len(bad.requests) < 12:
+        try:
+            site.call()
+        except Truncated:
+            cut += 1
+    assert cut == 8
+
+
+def test_clients_that_leave_do_not_count_against_the_target(make_site):
+    site = make_site(workers=1)
+    slow = site.new_upstream()
+    site.route(slow, weight=1, priority=5)
+    site.route(site.new_upstream(), weight=1, priority=5)
+
+    def script(exchange):
+        exchange.head(200, [SSE, CHUNKED])
+        exchange.chunk(b"data: 1\n\n")
+        exchange.wait_gone()
+        exchange.keep = False
+
+    slow.handler = script
+    for _ in range(60):
+        connection = site.connect()
+        connection.send(site.bytes("GET", "/"))
+        connection.read_head()
+        connection.close()
+    assert len(slow.requests) > 10
+
+
+def test_target_that_cut_its_answers_is_back_on_trial(make_site):
+    """One probe after the cool-down; cut short as well, the target stays out for longer."""
+    site = make_site(workers=1)
+    bad = site.new_upstream(cut_length)
+    site.route(bad, weight=1, priority=5)
+    site.route(site.new_upstream(), weight=1, priority=5)
+    cut = 0
+
+    def probed():
+        nonlocal cut
+        try:
+            site.call()
+        except Truncated:
+            cut += 1
+        return cut == 6
+
+    wait_until(probed, "the target is probed", 30)
+    for _ in range(30):
+        assert site.call().status == 200
+    assert len(bad.requests) == 6

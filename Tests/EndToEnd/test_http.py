@@ -1,9 +1,12 @@
 """HTTP/1.1 as clients and upstreams really speak it: persistence, pipelining, 1.0, bodiless answers, 1xx, trailers."""
 
 import re
+import time
+from email.utils import format_datetime, parsedate_to_datetime
 
 import pytest
 
+from harness import free_port
 from harness.client import chunked_bytes
 from harness.upstream import Signal
 
@@ -334,6 +337,31 @@ def test_names_are_on_every_answer(site):
         assert re.fullmatch(r"FastGate/\d+\.\d+\.\d+", response.header("x-proxied-by"))
 
 
+def test_own_answers_have_a_date_and_forwarded_ones_their_own(site):
+    site.route(match_path="/ok")
+    site.route(match_path="/dead", target_host=f"127.0.0.1:{free_port()}")
+    theirs = "Sun, 06 Nov 1994 08:49:37 GMT"
+    preflight = [("Origin", "https://a.test"), ("Access-Control-Request-Method", "POST")]
+    own = {
+        200: lambda: site.call(target="/health"),
+        204: lambda: site.call("OPTIONS", "/ok", headers=preflight),
+        400: lambda: site.call(headers=[("bad name", "x")]),
+        401: lambda: site.call(key=None),
+        404: lambda: site.call(target="/none"),
+        502: lambda: site.call(target="/dead"),
+    }
+    for status, ask in own.items():
+        before = int(time.time())
+        response = ask()
+        assert response.status == status
+        said = parsedate_to_datetime(response.header("date"))
+        assert before <= said.timestamp() <= time.time(), (status, said)
+        assert format_datetime(said, usegmt=True) == response.header("date")
+    site.upstream.then(lambda e: e.answer(200, headers=[("Date", theirs)]), lambda e: e.answer(200))
+    assert site.call(target="/ok").header("date") == theirs
+    assert site.call(target="/ok").header("date") is None
+
+
 def test_request_id_of_the_upstream_gives_way(site):
     site.route()
     site.upstream.handler = lambda exchange: exchange.answer(200, headers=[("x-request-id", "theirs")])
@@ -343,7 +371,7 @@ def test_request_id_of_the_upstream_gives_way(site):
 
 def test_health_needs_no_key(site):
     status, body = site.gateway.health(site.gateway.port)
-    assert status == 200 and body["status"] == "ok"
+    assert status == 200 and body == {"status": "ok", "name": "FastGate"}
 
 
 def test_absolute_form_wins_over_host(site):

@@ -94,6 +94,17 @@ def test_expired_key_is_401(site):
     wait_until(lambda: site.call(key=key["key_value"]).status == 401, "the key expires")
 
 
+def test_expires_at_is_the_instant_that_was_given(site):
+    """Only a date alone stands for its last moment."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    for instant in [now.replace(microsecond=0), now.replace(second=0, microsecond=0)]:
+        key = site.new_key(expires_at=instant.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        assert datetime.datetime.fromisoformat(key["expires_at"]) == instant
+        assert site.call(key=key["key_value"]).status == 401
+    key = site.new_key(expires_at="2031-01-01")
+    assert key["expires_at"][:10] == "2031-01-01" and "T23:59:59.999" in key["expires_at"]
+
+
 def test_rotated_key(site):
     site.route()
     key = site.new_key()

@@ -114,6 +114,15 @@ def test_host_passes_if_it_is_not_stripped(make_site):
     assert site.upstream.requests[-1].header("host") == site.upstream.host
 
 
+def test_a_route_can_take_the_clients_host_away(make_site):
+    """A request has a Host in any case (RFC 9112 section 3.2): then the target's."""
+    site = make_site({"proxy": {"strip_headers": ["authorization"]}})
+    site.route(remove_headers=["Host"])
+    assert site.call().status == 200
+    request = site.upstream.requests[-1]
+    assert request.header("host") == site.upstream.host and request.names.count("host") == 1
+
+
 def test_forward_client_ip(make_site):
     site = make_site({"proxy": {"forward_client_ip": True}})
     site.route()

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from harness import Truncated
 from harness.upstream import Signal
 
 EVENTS = [b'data: {"choices":[{"delta":{"content":"%d"}}]}\n\n' % i for i in range(20)] + [b"data: [DONE]\n\n"]
@@ -165,6 +166,46 @@ def test_ndjson_lines_are_counted(site):
     assert response.body == body
     row = site.gateway.audit(response.request_id)
     assert (row["is_stream"], row["stream_chunks"]) == (1, 3)
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked", "close"])
+@pytest.mark.parametrize("ending, lines", [(b"", 3), (b"\n", 3), (b"\n \t", 3), (b"\n{", 4)])
+def test_last_ndjson_line_needs_no_newline(site, framing, ending, lines):
+    site.route()
+    body = b'{"a":1}\n{"a":2}\n{"a":3}' + ending
+
+    def script(exchange):
+        headers = {"length": [("Content-Length", str(len(body)))], "chunked": [CHUNKED], "close": []}[framing]
+        exchange.head(200, [("Content-Type", "application/x-ndjson"), *headers])
+        if framing == "chunked":
+            exchange.chunk(body[:20])
+            exchange.chunk(body[20:])
+            exchange.last_chunk()
+        else:
+            exchange.send(body)
+        if framing == "close":
+            exchange.close()
+
+    site.upstream.handler = script
+    response = site.call()
+    assert response.body == body
+    assert site.gateway.audit(response.request_id)["stream_chunks"] == lines
+
+
+def test_half_an_ndjson_line_of_a_cut_answer_is_none(site):
+    site.route()
+
+    def script(exchange):
+        exchange.head(200, [("Content-Type", "application/x-ndjson"), CHUNKED])
+        exchange.chunk(b'{"a":1}\n{"a":')
+        exchange.close()
+
+    site.upstream.handler = script
+    request_id = site.new_id()
+    with pytest.raises(Truncated):
+        site.call(headers=[("x-request-id", request_id)])
+    row = site.gateway.audit(request_id)
+    assert row["stream_chunks"] == 1 and row["error_message"]
 
 
 @pytest.mark.parametrize(

@@ -36,8 +36,16 @@ def test_slow_head_is_408(site):
     with site.connect() as connection:
         connection.send(b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ")
         response = connection.read_response()
-        assert response.status == 408
+        assert response.status == 408 and set(response.json()["error"]) == {"message", "type", "code", "param"}
         assert connection.wait_closed()
+
+
+def test_slow_head_on_an_anthropic_path_is_408_in_its_shape(site):
+    with site.connect() as connection:
+        connection.send(b"GET /v1/messages?beta=true HT")
+        response = connection.read_response()
+        assert response.status == 408
+        assert response.json()["type"] == "error" and response.json()["error"]["type"] == "timeout_error"
 
 
 def test_trickled_head_is_408(site):

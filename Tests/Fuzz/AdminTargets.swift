@@ -76,6 +76,10 @@ private struct Compiling: GatewayControl {
             headers: headers, body: body, keyID: keyID)
     }
     func metrics() -> GatewayMetrics { GatewayMetrics() }
+    var servesAllRoutes: Bool { true }
+
+    var servesAllProviders: Bool { true }
+
     var isDraining: Bool { false }
     private let routes = [
         RouteRecord(routeID: "route_1", routeName: "one", matchPath: "/v1/{name}/*", targetHost: "127.0.0.1:1")

@@ -121,11 +121,29 @@ import Testing
         ]
         for text in schemas { #expect(isJSONSchema(try JSONValue(parsing: text)), "\(text)") }
         let members = [
-            ##"{"model":"gpt-4o"}"##, "{}", ##"{"type":"chat"}"##, ##"{"type":[]}"##,
-            ##"{"format":"json","stream":true}"##, ##"{"title":"x"}"##,
-            ##"{"required":true}"##, ##"{"properties":"none"}"##, ##"{"items":3}"##, ##"{"maximum":"5"}"##, "[]",
-            "\"type\"", ##"{"default":{"type":"object"}}"##,
+            ##"{"model":"gpt-4o"}"##, "{}", ##"{"format":"json","stream":true}"##, ##"{"title":"x"}"##, "[]",
+            "\"type\"", ##"{"default":{"type":"object"}}"##, ##"{"$comment":"x","model":"y"}"##,
+            ##"{"Type":"object"}"##,
         ]
         for text in members { #expect(!isJSONSchema(try JSONValue(parsing: text)), "\(text)") }
+    }
+
+    /// What has only such keywords was once taken for members: none of it may come to mean something without a word.
+    @Test(arguments: [
+        ##"{"type":"chat"}"##, ##"{"type":[]}"##, ##"{"type":123}"##, ##"{"type":["string","x"]}"##,
+        ##"{"required":true}"##, ##"{"required":[1]}"##, ##"{"properties":"none"}"##, ##"{"properties":["model"]}"##,
+        ##"{"items":3}"##, ##"{"if":5}"##, ##"{"then":"x"}"##, ##"{"else":[]}"##, ##"{"not":null}"##,
+        ##"{"maximum":"5"}"##, ##"{"multipleOf":[]}"##, ##"{"minLength":"x"}"##, ##"{"maxContains":"x"}"##,
+        ##"{"minContains":true}"##, ##"{"uniqueItems":"yes"}"##, ##"{"pattern":5}"##, ##"{"enum":"x"}"##,
+        ##"{"allOf":[]}"##, ##"{"anyOf":{}}"##, ##"{"oneOf":[1]}"##, ##"{"prefixItems":[]}"##, ##"{"contains":1}"##,
+        ##"{"$ref":5}"##, ##"{"$dynamicRef":{}}"##, ##"{"$id":5}"##, ##"{"$anchor":5}"##, ##"{"$dynamicAnchor":[]}"##,
+        ##"{"$schema":7}"##, ##"{"$defs":[]}"##, ##"{"patternProperties":1}"##, ##"{"propertyNames":"x"}"##,
+        ##"{"additionalProperties":"no"}"##, ##"{"unevaluatedItems":0}"##, ##"{"unevaluatedProperties":"x"}"##,
+        ##"{"dependentSchemas":[]}"##, ##"{"dependentRequired":true}"##, ##"{"model":"x","type":"chat"}"##,
+    ])
+    func aSchemaWithoutAWellFormedKeywordDoesNotCompile(_ text: String) throws {
+        let value = try JSONValue(parsing: text)
+        #expect(isJSONSchema(value) && !hasWellFormedKeyword(value))
+        #expect(throws: JSONSchemaError.self) { try JSONSchema.compile(value) }
     }
 }

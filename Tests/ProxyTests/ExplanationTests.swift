@@ -155,9 +155,10 @@ import Testing
         #expect(explain([route], "GET", "/v1/x?key=k").targetURL == url)
     }
 
-    @Test func aRouteThatDoesNotCompileIsNoCandidate() {
+    @Test func aRouteThatDoesNotCompileSaysWhyItIsNotServed() {
         let result = explain([.make("bad", path: "x"), .make("good")], "GET", "/")
-        #expect(result.candidates.map(\.routeID) == ["good"])
+        #expect(result.candidates.map(\.routeID) == ["bad", "good"])
+        #expect(result.candidates[0].reason.hasPrefix("is not served"))
     }
 
     @Test func twoReadings() {

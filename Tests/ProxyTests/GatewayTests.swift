@@ -268,7 +268,7 @@ private final class RunningGateway {
         let running = try RunningGateway([])
         let response = try running.client().exchange("GET /health", key: nil)
         #expect(response.status == 200)
-        #expect(try JSONValue(parsing: response.body) == ["status": "ok"])
+        #expect(try JSONValue(parsing: response.body) == ["status": "ok", "name": "FastGate"])
         #expect(running.audit().accepted.isEmpty)
     }
 
@@ -305,13 +305,17 @@ private final class RunningGateway {
         ])
         #expect(running.gateway.routeProblems.map(\.routeID) == ["bad"])
         #expect(running.gateway.routeProblems.map(\.problem.field) == ["match_path"])
+        #expect(!running.gateway.servesAllRoutes && running.gateway.servesAllProviders)
         #expect(running.gateway.validate(.make("x")) == nil)
         #expect(running.gateway.validate(.make("x") { $0.retryCount = -1 })?.field == "retry_count")
         let explained = running.gateway.explain(method: "GET", path: "/v1/x", headers: [], body: nil)
         #expect(explained.matchedRouteID == "good")
+        let unserved = try #require(explained.candidates.first)
+        #expect(unserved.routeID == "bad" && !unserved.matched)
+        #expect(unserved.reason == "is not served, since it cannot be: match_path: must begin with \"/\" or \"*\"")
         #expect(explained.targetURL == "http://up.example:8080/v1/x")
         try running.gateway.publish(keys: [], routes: [])
-        #expect(running.gateway.routeProblems.isEmpty)
+        #expect(running.gateway.routeProblems.isEmpty && running.gateway.servesAllRoutes)
         #expect(running.gateway.explain(method: "GET", path: "/v1/x", headers: [], body: nil).candidates.isEmpty)
     }
 

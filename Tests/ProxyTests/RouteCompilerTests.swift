@@ -111,6 +111,37 @@ import Testing
         for schema in schemas { #expect(problem { $0.matchBodySchema = schema }?.field == "match_body_schema") }
     }
 
+    // MARK: What earlier versions took
+
+    @Test func pathsAreWrittenAsClientsSendThem() {
+        #expect(problem { $0.matchPath = "/%C3%A4/*" } == nil)
+        let wrong = problem { $0.matchPath = "/ä/{x}\\" }
+        #expect(wrong?.field == "match_path" && wrong?.message.hasSuffix("mostly /%C3%A4/{x}%5C") == true)
+        #expect(RouteCheck.problem(pattern: "/a/{x}/*") == nil && RouteCheck.problem(pattern: "/a/{") != nil)
+        #expect(RouteCheck.problem(pattern: "/ä")?.contains("/%C3%A4") == true)
+    }
+
+    @Test func anIllFormedSchemaIsRefusedWithAWayOut() throws {
+        let refused = try #require(problem { $0.matchBodySchema = ["model": "x", "type": "chat"] })
+        #expect(refused.field == "match_body_schema" && refused.message.hasPrefix("/type: must be"))
+        #expect(refused.message.hasSuffix(#"compared with {"properties":{"type":{"const":"x"}}}"#))
+        // Who wrote a schema needs no such advice.
+        #expect(problem { $0.matchBodySchema = ["minimum": 1, "type": 5] }?.message.contains("const") == false)
+    }
+
+    @Test func whatAnEarlierVersionStoredIsServedAsItDid() throws {
+        let record = RouteRecord.make("r") {
+            $0.matchBodySchema = ["model": "x", "type": "chat"]
+            $0.matchPath = "/ä"
+        }
+        #expect(RouteCheck.formerFields(record).map(\.field) == ["match_path", "match_body_schema"])
+        #expect(RouteCheck.formerFields(.make("r") { $0.matchBodySchema = ["type": "object"] }).isEmpty)
+        let served = snapshot([record])
+        #expect(served.routeProblems.isEmpty)
+        let route = served.view.pointee.table.routes[0]
+        #expect(route.memberConditions.count == 2 && route.schema == nil)
+    }
+
     @Test func whatIsRight() {
         #expect(problem { _ in } == nil)
         #expect(

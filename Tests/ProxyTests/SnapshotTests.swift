@@ -13,7 +13,7 @@ import Testing
 
     @Test func nothingAtAll() {
         let empty = snapshot([])
-        #expect(empty.problems.isEmpty)
+        #expect(empty.routeProblems.isEmpty)
         #expect(ids(empty).isEmpty)
         #expect(empty.view.pointee.memberNameCount == 2)
         #expect(empty.memberName(SnapshotView.streamMember) == "stream")
@@ -29,8 +29,8 @@ import Testing
             },
         ])
         #expect(ids(snapshot) == ["good"])
-        #expect(snapshot.problems.map(\.routeID) == ["host", "pattern"])
-        #expect(snapshot.problems.map(\.problem.field) == ["target_host", "match_path"])
+        #expect(snapshot.routeProblems.map(\.routeID) == ["host", "pattern"])
+        #expect(snapshot.routeProblems.map(\.problem.field) == ["target_host", "match_path"])
     }
 
     @Test func orderAndGroups() {
@@ -63,7 +63,7 @@ import Testing
         #expect(view.table.routes[0].decidingMembers == 0b00110)
         #expect(view.table.routes[1].decidingMembers == 0b11100)
         #expect(view.table.bodyRouteCount == 2)
-        #expect(snapshot.problems.isEmpty)
+        #expect(snapshot.routeProblems.isEmpty)
     }
 
     @Test func oneTargetForOneAddress() {

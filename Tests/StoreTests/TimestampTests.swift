@@ -62,6 +62,16 @@ struct TimestampTests {
         #expect(Timestamp.parseUpperBound("2026-06-06T00:00:00.007") == midnight + 7)
     }
 
+    @Test func onlyADateEndsWithItsDay() {
+        let midnight = Timestamp.parse("2026-06-06")!
+        #expect(Timestamp.parseEnd("2026-06-06") == midnight + 86_399_999)
+        #expect(Timestamp.parseEnd("2026-06-06", defaultOffsetMinutes: 480) == midnight - 480 * 60_000 + 86_399_999)
+        #expect(Timestamp.parseEnd("2026-06-06T00:00") == midnight)
+        #expect(Timestamp.parseEnd("2026-06-06T00:00:00Z") == midnight)
+        #expect(Timestamp.parseEnd("2026-06-06T00:00:00.007Z") == midnight + 7)
+        #expect(Timestamp.parseEnd("2026-06-06T24:00") == nil)
+    }
+
     @Test func farTimesAreClampedToFourDigitYears() {
         #expect(Timestamp.text(milliseconds: .max, offsetMinutes: 840).count == Timestamp.length)
         #expect(Timestamp.text(milliseconds: .min, offsetMinutes: -840).count == Timestamp.length)

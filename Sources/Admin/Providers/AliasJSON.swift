@@ -15,7 +15,7 @@ extension ObjectShape {
     static let aliasPatch: ObjectShape = {
         var shape = alias.partial(named: "AliasPatch", description: "Members to change; the others stay as they are.")
         shape.fields.removeFirst()
-        return shape
+        return shape.ignoring(["name", "created_at", "updated_at"])
     }()
 }
 

@@ -45,7 +45,7 @@ extension AdminAPI {
         Endpoint(
             method: "PATCH", path: "/admin/aliases/{alias}", operationID: "updateAlias", tag: "providers",
             summary: "Changes the members that are given.", body: .init(schemaName: "AliasPatch"),
-            answers: [.json("The changed alias.", schema: aliasSchema)], failures: [400, 404, 412, 415, 422],
+            answers: [.json("The changed alias.", schema: aliasSchema)], failures: [400, 404, 409, 412, 415, 422],
             takesIfMatch: true, handler: .quick(updateAlias)),
         Endpoint(
             method: "DELETE", path: "/admin/aliases/{alias}", operationID: "deleteAlias", tag: "providers",
@@ -98,7 +98,9 @@ extension AdminAPI {
     {
         let body = try BodyReader(request, shape: .aliasPatch)
         let changed = try context.exclusivelyProviders { () throws(AdminFailure) in
-            let new = try AliasJSON.apply(body, to: try checkedAlias(request, context))
+            let old = try checkedAlias(request, context)
+            try body.checkUnchanged("name", old.name)
+            let new = try AliasJSON.apply(body, to: old)
             let stored = try context.write { writer throws(StoreError) in try writer.updateAlias(new) }
             guard let stored else { throw .notFound("alias", new.name) }
             return stored

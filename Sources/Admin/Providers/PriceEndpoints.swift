@@ -43,7 +43,7 @@ extension AdminAPI {
             method: "PUT", path: "/admin/prices/{provider}/{model}", operationID: "setPrice", tag: "providers",
             summary: "Sets the price that a provider (* for any) has for a model, new or not.",
             body: .init(schemaName: "PriceInput"), answers: [.json("The price.", schema: priceSchema)],
-            failures: [400, 404, 412, 415, 422], takesIfMatch: true, handler: .quick(setPrice)),
+            failures: [400, 404, 409, 412, 415, 422], takesIfMatch: true, handler: .quick(setPrice)),
         Endpoint(
             method: "DELETE", path: "/admin/prices/{provider}/{model}", operationID: "deletePrice", tag: "providers",
             summary: "Deletes a price; what was charged by it stays as it was.",
@@ -93,9 +93,11 @@ extension AdminAPI {
     private static func setPrice(_ context: HandlerContext, _ request: AdminRequest) throws(AdminFailure)
         -> AdminResponse
     {
+        let body = try BodyReader(request, shape: .price)
+        try body.checkUnchanged("provider", request.pathValues[0])
+        try body.checkUnchanged("model", request.pathValues[1])
         let new = try PriceJSON.decode(
-            BodyReader(request, shape: .price), provider: PriceJSON.provider(request.pathValues[0]),
-            model: request.pathValues[1])
+            body, provider: PriceJSON.provider(request.pathValues[0]), model: request.pathValues[1])
         let stored = try context.exclusivelyProviders { () throws(AdminFailure) in
             if request.headers["if-match"] != nil {
                 let old = try price(request, context)

@@ -18,7 +18,7 @@ extension ObjectShape {
             .init("max_input_tokens", tokens, "How many may go in; null: not known."),
             .init("max_output_tokens", tokens, "How many may come out; null: not known."),
             .init("rates", PriceJSON.ratesSchema, "What else has a price of its own; null: nothing."),
-        ])
+        ], ignored: ["provider", "model", "imported", "updated_at"])
 }
 
 /// The JSON form of prices.

@@ -30,12 +30,14 @@ extension AdminAPI {
         Endpoint(
             method: "PATCH", path: "/admin/providers/{name}", operationID: "updateProvider", tag: "providers",
             summary: "Changes the members that are given.", body: .init(schemaName: "ProviderPatch"),
-            answers: [.json("The changed provider.", schema: providerSchema)], failures: [400, 404, 412, 415, 422],
+            answers: [.json("The changed provider.", schema: providerSchema)],
+            failures: [400, 404, 409, 412, 415, 422],
             takesIfMatch: true,
             handler: .quick { (context, request) throws(AdminFailure) in
                 let body = try BodyReader(request, shape: .providerPatch)
                 return try changeProvider(context, request) { (old) throws(AdminFailure) in
-                    try ProviderJSON.apply(body, to: old)
+                    try body.checkUnchanged("name", old.name)
+                    return try ProviderJSON.apply(body, to: old)
                 }
             }),
         Endpoint(

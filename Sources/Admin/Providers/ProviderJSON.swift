@@ -48,7 +48,9 @@ extension ObjectShape {
         var shape = provider.partial(
             named: "ProviderPatch", description: "Members to change; the others stay as they are.")
         shape.fields.removeFirst()
-        return shape
+        return shape.ignoring([
+            "name", "created_at", "updated_at", "discovered_models", "discovered_at", "keys", "health",
+        ])
     }()
 }
 

@@ -36,9 +36,14 @@ extension AdminAPI {
             method: "PATCH", path: "/admin/providers/{name}/keys/{key_id}", operationID: "updateProviderKey",
             tag: "providers", summary: "Changes the members that are given; key puts another key in its place.",
             body: .init(schemaName: "ProviderKeyPatch"), answers: [.json("The changed key.", schema: keySchema)],
-            failures: [400, 404, 412, 415, 422], takesIfMatch: true,
+            failures: [400, 404, 409, 412, 415, 422], takesIfMatch: true,
             handler: .quick { (context, request) throws(AdminFailure) in
-                let patch = try ProviderKeyJSON.patch(BodyReader(request, shape: .providerKeyPatch))
+                let body = try BodyReader(request, shape: .providerKeyPatch)
+                let old = try providerKey(request, context)
+                try body.checkUnchanged("key_id", old.keyID)
+                try body.checkUnchanged("provider", old.provider)
+                let patch = try ProviderKeyJSON.patch(
+                    body, current: ProviderKeyJSON.State(old, status(of: old.provider, context)))
                 return try changeProviderKey(context, request) { (id, vault) throws(AdminFailure) in
                     try context.write { writer throws(StoreError) in
                         try writer.updateProviderKey(id, patch, vault: vault)

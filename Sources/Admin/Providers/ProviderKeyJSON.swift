@@ -23,8 +23,13 @@ extension ObjectShape {
         var shape = newProviderKey.partial(
             named: "ProviderKeyPatch", description: "Members to change; the others stay as they are.")
         shape.fields.append(
-            .init("state", #"{"const":"ok"}"#, "ok forgets what the provider said of the key: it gets another try."))
-        return shape
+            .init(
+                "state", #"{"enum":["ok","cooling","disabled"]}"#,
+                "ok forgets what the provider said of the key: it gets another try. Else only as it is already."))
+        return shape.ignoring([
+            "key_id", "provider", "key_hint", "state_reason", "cooling_until", "state_changed_at", "readable",
+            "requests", "failures", "last_used_at", "created_at", "updated_at",
+        ])
     }()
 }
 
@@ -111,15 +116,20 @@ enum ProviderKeyJSON {
             isEnabled: try body.bool("enabled").or(true, "enabled"))
     }
 
-    static func patch(_ body: BodyReader) throws(AdminFailure) -> ProviderKeyPatch {
+    /// - Parameter current: the key's state, which the body may repeat.
+    static func patch(_ body: BodyReader, current: State) throws(AdminFailure) -> ProviderKeyPatch {
         var patch = ProviderKeyPatch()
         if body.has("key") { patch.key = .set(ProviderSecret(try body.string("key", maxLength: 4096).or("", "key"))) }
         if body.has("label") { patch.label = .set(try body.string("label", maxLength: 256).or("", "label")) }
         if body.has("weight") { patch.weight = .set(try body.int("weight", in: 0...1_000_000).or(1, "weight")) }
         if body.has("enabled") { patch.isEnabled = .set(try body.bool("enabled").or(true, "enabled")) }
         if body.has("state") {
-            _ = try body.word("state", ["ok"]).or("ok", "state")
-            patch.state = .set(.ok)
+            let state = try body.string("state", maxLength: 64).or("ok", "state")
+            guard state == "ok" || state == current.name else {
+                throw .badField(
+                    "state", "must be ok; what else the key may be the provider says (now: \(current.name))")
+            }
+            if state == "ok" { patch.state = .set(.ok) }
         }
         return patch
     }

@@ -6,7 +6,10 @@ extension AdminAPI {
         .init(
             "start_time", Endpoint.Parameter.timeSchema,
             "Accepted from here on: a date, or ISO-8601 (without offset: app.timezone)."),
-        .init("end_time", Endpoint.Parameter.timeSchema, "Up to and including this; a date alone is its whole day."),
+        .init(
+            "end_time", Endpoint.Parameter.timeSchema,
+            "Up to and including this: a date alone is its whole day, a time without milliseconds or seconds its whole "
+                + "second or minute."),
         .init("key_id", #"{"type":"string"}"#, "Of this key of a caller."),
         .init("source_path", #"{"type":"string"}"#, "Of keys of this source."),
         .init("provider", #"{"type":"string"}"#, "Served by this provider."),

@@ -43,5 +43,9 @@ struct IdleGateway: GatewayControl {
 
     func metrics() -> GatewayMetrics { GatewayMetrics() }
 
+    var servesAllRoutes: Bool { true }
+
+    var servesAllProviders: Bool { true }
+
     var isDraining: Bool { false }
 }

@@ -68,6 +68,7 @@ final class GatewayServer {
         if recovered > 0 {
             Logger.shared.warn("exchanges were in flight when the gateway stopped", [("count", .init(recovered))])
         }
+        let routes: [RouteRecord]
         do {
             if let predecessor {
                 predecessor.say(.prepared)
@@ -76,9 +77,10 @@ final class GatewayServer {
             try sockets.bind(settings, workers: workerCount)
             let reader = try ReadConnection(
                 path: settings.database.path, timeZoneOffsetMinutes: settings.app.timezone.minutes)
+            routes = try reader.activeRoutes()
             gateway = try Gateway.start(
                 settings: settings, rings: rings.rings, keys: reader.activeKeys(),
-                routes: reader.activeRoutes(), providers: ProviderSet.load(from: reader, vault: vault),
+                routes: routes, providers: ProviderSet.load(from: reader, vault: vault),
                 version: fastGateVersion,
                 listeners: try sockets.data.map(ListeningSockets.duplicate), bootNonce: bootNonce,
                 onPublish: { predecessor?.announceChange() }, onRingPressure: { writer.expedite() },
@@ -99,6 +101,13 @@ final class GatewayServer {
             Logger.shared.error(
                 "a route or provider cannot be served: \(problem.field) \(problem.message)",
                 [("name", .string(routeID))])
+        }
+        for route in routes {
+            for former in RouteCheck.formerFields(route) {
+                Logger.shared.warn(
+                    "a route of an earlier version could not be stored today: \(former.field) \(former.message)",
+                    [("name", .string(route.routeID))])
+            }
         }
         do {
             try startAdmin(settings)
@@ -234,7 +243,11 @@ final class GatewayServer {
     /// Creates or migrates the database, and says so: a backup of an old one holds what the old one held. Then finds the
     /// master key of the providers' keys; without it the gateway starts all the same.
     private static func openDatabase(_ settings: Settings, isShared: Bool) throws -> KeyVault {
-        let database = try Database.open(settings, isShared: isShared)
+        let database = try Database.open(settings, isShared: isShared) {
+            Logger.shared.warn(
+                "another process has locked the database; waiting up to 10 s for it",
+                [("database", .string(settings.database.path))])
+        }
         if let backup = database.backupPath {
             if database.migratedFromVersion == 0 {
                 Logger.shared.warn(

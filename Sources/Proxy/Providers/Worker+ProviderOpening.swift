@@ -121,7 +121,7 @@ extension Worker {
                 let rest = relayBody(upstream, p + at, n - at, headBytes)
                 return rest < 0 ? rest : at + rest
             case .broken:
-                metrics.upstreamError(route(c).pointee.metricID, .protocol)
+                targetCutShort(upstreams.pointer(upstream), .protocol)
                 cutShort(index, .malformedResponse)
                 return -1
             }
@@ -348,7 +348,7 @@ extension Worker {
         let index = u.pointee.client
         let c = clients.pointer(index)
         let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
-        targetStates[Int(u.pointee.stableTarget)].health.succeeded()
+        targetStates[Int(u.pointee.stableTarget)].health.answered()
         c.pointee.exchange.error = .none
         c.pointee.exchange.phase = .relaying
         c.pointee.exchange.responseStarted = true

@@ -146,7 +146,7 @@ extension Worker {
         if first.count > 0 { observe(c, out + dataAt, first.count) }
         if first.hasFailed {
             u.pointee.staysOpen = false
-            metrics.upstreamError(route(c).pointee.metricID, .protocol)
+            targetCutShort(u, .protocol)
             cutShort(client, .malformedResponse)
             return -1
         }

@@ -10,12 +10,17 @@ final class Connection {
     private var statements: [String: Statement] = [:]
     /// Read by the progress handler; monotonic milliseconds, 0 = no deadline.
     private let deadline: UnsafeMutablePointer<UInt64>
+    private let busyWait: BusyWait?
 
     /// Process-wide settings must be made before SQLite is first used; once is enough.
     private static let configured: Bool = fg_sqlite_configure() == SQLITE_OK && sqlite3_threadsafe() != 0
 
-    /// - Parameter isPaced: pauses for breath while pages are moved, see `PacedFiles`.
-    init(path: String, mode: Mode, busyTimeoutMilliseconds: Int32, isPaced: Bool = false) throws(StoreError) {
+    /// - Parameters:
+    ///   - isPaced: pauses for breath while pages are moved, see `PacedFiles`.
+    ///   - onBusy: called once if another connection's lock keeps this one waiting for a second.
+    init(
+        path: String, mode: Mode, busyTimeoutMilliseconds: Int32, isPaced: Bool = false, onBusy: (() -> Void)? = nil
+    ) throws(StoreError) {
         _ = Self.configured
         let access =
             switch mode {
@@ -35,7 +40,8 @@ final class Connection {
         self.path = path
         deadline = .allocate(capacity: 1)
         deadline.initialize(to: 0)
-        sqlite3_busy_timeout(handle, busyTimeoutMilliseconds)
+        busyWait = onBusy.map { BusyWait(timeoutMilliseconds: busyTimeoutMilliseconds, notice: $0) }
+        if let busyWait { busyWait.install(on: handle) } else { sqlite3_busy_timeout(handle, busyTimeoutMilliseconds) }
         fg_sqlite_harden(handle)
     }
 

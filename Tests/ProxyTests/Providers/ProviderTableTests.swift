@@ -332,8 +332,8 @@ struct ProviderTableTests {
         let set = ProviderSet(providers: [provider("bad") { $0.baseURL = "ftp://x" }, provider("good")])
         let made = kept(
             Snapshot(keys: [], routes: [], providers: set, settings: Settings(), version: "1", registry: Registry()))
-        #expect(made.problems.map(\.routeID) == ["bad"])
-        #expect(made.problems[0].problem.field == "base_url")
+        #expect(made.providerProblems.map(\.routeID) == ["bad"])
+        #expect(made.providerProblems[0].problem.field == "base_url")
         #expect(made.view.pointee.providers.providers.count == 1)
     }
 
