@@ -340,3 +340,19 @@ def test_a_stream_that_breaks_off_ends_with_an_error_wherever_one_fits(make_prov
         assert "error" in json.loads(events[-1][5:])
         for each in events[:-1]:
             json.loads(each[5:])
+
+
+# What nobody knows the price of
+
+
+def test_what_has_no_price_has_no_sum_of_costs(make_providers):
+    site = make_providers(workers=1)
+    site.provider("one", models="unpriced,free")
+    site.prices({("one", "free"): (0, 0)})
+    site.start()
+    for name in ("unpriced", "free"):
+        assert site.ask(name).status == 200
+    metrics = site.gateway.metrics()
+    assert metrics['fastgate_unpriced_requests_total{provider="one",model="unpriced"}'] == 1
+    assert metrics['fastgate_cost_micros_total{provider="one",model="free",currency="USD"}'] == 0
+    assert not [name for name in metrics if name.startswith("fastgate_cost_micros_total") and '"unpriced"' in name]
