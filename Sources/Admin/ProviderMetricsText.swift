@@ -32,7 +32,10 @@ enum ProviderMetricsText {
             let name = Name(entry)
             if sums[name] == nil { names.append(name) }
             add(entry.tokens.map { ($0.type, $0.count) }, to: &sums[name, default: []])
-            add([(entry.currency, entry.costMicros)], to: &costs[name, default: []])
+            // Where nothing was priced yet it is not known what was spent: that is no 0.
+            if entry.inputTokens.count > entry.unpriced {
+                add([(entry.currency, entry.costMicros)], to: &costs[name, default: []])
+            }
             unpriced[name, default: 0] += entry.unpriced
         }
         out.family(

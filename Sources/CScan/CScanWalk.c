@@ -53,6 +53,9 @@ static inline size_t literal_length(const uint8_t *p, size_t n, size_t i) {
     return n - i >= 5 && memcmp(p + i, "false", 5) == 0 ? 5 : 0;
 }
 
+/// Counts bytes as text or as something else.
+static inline void count(fg_walk *walk, int is_text, size_t bytes) { *(is_text ? &walk->counted : &walk->other) += bytes; }
+
 static inline int is_blank(uint8_t c) { return c <= ' ' && (c == ' ' || c == '\n' || c == '\r' || c == '\t'); }
 
 // Goes to where the next byte is that is no blank; without one, more is needed in that phase.
@@ -121,7 +124,7 @@ value:
     }
 
     // A string.
-    wanted = FG_WANT_STRING | FG_WANT_COUNT;
+    wanted = FG_WANT_STRING | FG_WANT_COUNT | FG_WANT_SIZE;
     if ((wants & (FG_WANT_COUNT | FG_WANT_EDGES | FG_WANT_STRING)) == (FG_WANT_COUNT | FG_WANT_EDGES)) {
         i++;
         walk->hole = (uintptr_t)(p + i);
@@ -148,7 +151,7 @@ value:
             if (state != CSCAN_JSON_OUTSIDE) { goto caller; }
             end--;
         }
-        if (wants & FG_WANT_COUNT) { walk->counted += end - start; }
+        if (wants & (FG_WANT_COUNT | FG_WANT_SIZE)) { count(walk, wants & FG_WANT_COUNT, end - start); }
         if (walk->draft) {
             fg_walk_note_hole(
                 walk, (uintptr_t)(p + start), (uintptr_t)(p + end),
@@ -179,7 +182,8 @@ container: {
     cscan_json_nest_open(&nest, is_object);
     const size_t used = cscan_json_nest_skip(&nest, p + i + 1, n - i - 1);
     if (nest.depth != 0) { goto caller; }
-    if (wants & FG_WANT_RAW) { walk->counted += used; }
+    // What is wanted by its size alone is here if it is too deep to be looked into.
+    if (wants & (FG_WANT_RAW | FG_WANT_SIZE)) { count(walk, wants & FG_WANT_RAW, used); }
     i += 1 + used;
     goto end_value;
 }

@@ -8,8 +8,10 @@ public enum Inflater {
         case gzip
         case deflate
 
-        /// The coding that a Content-Encoding names, if it is the only one and this type knows it (RFC 9110 §8.4.1).
-        public init?(contentEncoding value: Bytes) {
+        /// The coding that a Content-Encoding names, if it is the only one beside `identity` and this type knows it
+        /// (RFC 9110 §8.4.1).
+        public init?(contentEncoding list: Bytes) {
+            guard let value = Self.only(list) else { return nil }
             if Self.names(value, "gzip") || Self.names(value, "x-gzip") {
                 self = .gzip
             } else if Self.names(value, "deflate") {
@@ -18,6 +20,28 @@ public enum Inflater {
                 return nil
             }
         }
+
+        /// The one element of a list that says anything; nil if there are more, or none.
+        private static func only(_ list: Bytes) -> Bytes? {
+            guard let p = list.pointer else { return nil }
+            var found: Bytes?
+            var i = 0
+            while i < list.count {
+                var start = i
+                while i < list.count, p[i] != UInt8(ascii: ",") { i &+= 1 }
+                var end = i
+                i &+= 1
+                while start < end, isBlank(p[start]) { start &+= 1 }
+                while end > start, isBlank(p[end &- 1]) { end &-= 1 }
+                let element = Bytes(p + start, end &- start)
+                if element.isEmpty || names(element, "identity") { continue }
+                if found != nil { return nil }
+                found = element
+            }
+            return found
+        }
+
+        private static func isBlank(_ c: UInt8) -> Bool { c == 0x20 || c == 0x09 }
 
         private static func names(_ value: Bytes, _ lower: StaticString) -> Bool {
             guard let p = value.pointer, value.count == lower.utf8CodeUnitCount else { return false }

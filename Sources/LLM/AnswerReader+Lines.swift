@@ -4,9 +4,11 @@ import CScan
 extension AnswerReader {
     private static var dataColumn: UInt8 { 5 }
     private static var otherColumn: UInt8 { 6 }
-    private static var doneIsOver: UInt8 { 7 }
+    static var doneIsOver: UInt8 { 7 }
+    /// `data` stands there without its colon: a line feed would make it an empty field.
+    static var columnBeforeColon: UInt8 { 4 }
 
-    /// Takes the next `n` bytes of the body.
+    /// Takes the next `n` bytes of the body. Of one that cannot be read they are counted as text is.
     public mutating func feed(_ p: UnsafePointer<UInt8>, _ n: Int) {
         var i = 0
         if framing == .eventStream { return feedFrames(p, n) }
@@ -16,6 +18,7 @@ extension AnswerReader {
         case .sse: feedEvents(p, n, from: i)
         case .json: read(p + i, n &- i)
         case .ndjson: feedLines(p, n, from: i)
+        case .unreadable: walk.countedBytes &+= UInt64(n &- i)
         case .eventStream: break
         }
     }
@@ -35,6 +38,11 @@ extension AnswerReader {
                 continue
             }
             isSniffed = true
+            // JSON in UTF-16 or UTF-32, by its mark or by its first character's other bytes.
+            if c == 0xFE || c == 0xFF || c == 0 {
+                framing = .unreadable
+                return
+            }
             switch c {
             case UInt8(ascii: "{"), UInt8(ascii: "["): if framing == .sse { framing = .json }
             case UInt8(ascii: ":"), UInt8(ascii: "d"), UInt8(ascii: "e"), UInt8(ascii: "i"), UInt8(ascii: "r"):
@@ -140,7 +148,7 @@ extension AnswerReader {
                 }
             }
             if doneMatched == 6 {
-                sawEnd = true
+                (sawEnd, sawLastEvent) = (true, true)
                 return
             }
         }

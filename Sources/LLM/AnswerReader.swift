@@ -11,6 +11,8 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     public private(set) var apiType: APIType
     /// As told, until the first byte tells better.
     public internal(set) var framing: Framing
+    /// A last event was seen: nothing may follow it.
+    public internal(set) var sawLastEvent = false
     /// Whole JSON objects seen: events of a stream, or the one answer.
     public internal(set) var documents: UInt32 = 0
     /// An error came, in a stream or instead of an answer. What kind; `.none` while there is none.
@@ -63,8 +65,8 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     private var tier = ServiceTier.standard
     private var isFast = false
     private var isRegional = false
-    private var isPartial = false
-    private var hasOwnKey = false
+    /// What had been counted when the event's type was read, modulo 2³².
+    private var countedBefore: UInt32 = 0
     // Of a body that is a row of frames: see AnswerReader+Frames.
     var frame = EventFrame()
     /// What the answer's head says.
@@ -74,6 +76,8 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     var reportIsBeginning = false
     /// The report is Anthropic's last.
     var reportIsDelta = false
+    private var isPartial = false
+    private var hasOwnKey = false
     @usableFromInline var modelLength: UInt8 = 0
 
     // From the walk's text on nothing is made anew: see ReaderPointers.
@@ -102,13 +106,15 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
 
     // What is asked often is inlined: a call would get a copy of the reader's 980 bytes.
 
-    /// Generated text, reasoning or a tool call has begun.
-    @inlinable @inline(__always) public var contentSeen: Bool { walk.countedBytes > 0 }
+    /// Something generated has begun: text, reasoning, a tool call, a picture, sound, or what nobody here knows. An event
+    /// says nothing only as far as it consists of empty values and of members that are known to say nothing
+    /// (`fg_llm_says_nothing`).
+    @inlinable @inline(__always) public var contentSeen: Bool { walk.countedBytes | walk.otherBytes > 0 }
 
     /// The object that is being read has a member that tells of an error.
     @inlinable @inline(__always) public var errorHasBegun: Bool { eventHasError || event == .error }
 
-    /// Size of what was generated so far, in bytes of its JSON text.
+    /// Size of the text, reasoning and tool calls so far, in bytes of their JSON text.
     @inlinable @inline(__always) public var contentBytes: UInt64 { walk.countedBytes }
 
     /// The answer has ended as its format says, not only stopped.
@@ -120,6 +126,19 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     /// What was fed so far ends where an event ends, so that another may follow.
     @inlinable @inline(__always)
     public var isAtEventBoundary: Bool { column == 0 && !hasData && walk.isBetweenTexts }
+
+    /// How many line feeds have to follow what was fed so far of a stream before another event may: none between events,
+    /// up to two where no more is missing than an event's empty line, or the rest of a comment; nil within an event's text,
+    /// which nobody but the provider can end.
+    public var lineFeedsToBoundary: Int? {
+        guard framing == .sse, column != Self.columnBeforeColon else { return nil }
+        if hasData {
+            guard doneMatched == Self.doneIsOver, walk.isBetweenTexts else { return nil }
+        } else if column == 0, !afterCarriageReturn {
+            return walk.isBetweenTexts ? 0 : nil
+        }
+        return column == 0 && !afterCarriageReturn ? 1 : hasData || column > 0 ? 2 : 0
+    }
 
     /// The model that the answer names, or the start of a name longer than 64 bytes; empty if it names none.
     @inlinable
@@ -178,7 +197,8 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     /// - Parameters:
     ///   - promptEstimate: tokens, see `RequestReader.promptEstimate`.
     ///   - isWhole: the body ended as HTTP says, not by a reset.
-    ///   - wasLeft: it was the client that did not want the rest: what had begun is paid for, if it had said nothing yet.
+    ///   - wasLeft: it was the client that did not want the rest: what the provider had been sent is paid for, if it had
+    ///     said nothing yet.
     public func settled(promptEstimate: Int64, isWhole: Bool = true, wasLeft: Bool = false) -> TokenUsage? {
         var (copy, usage) = (self, TokenUsage())
         let isUsed = copy.settle(promptEstimate: promptEstimate, isWhole: isWhole, wasLeft: wasLeft, into: &usage)
@@ -189,7 +209,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     public mutating func settle(
         promptEstimate: Int64, isWhole: Bool = true, wasLeft: Bool = false, into usage: inout TokenUsage
     ) -> Bool {
-        let written = Int64(min(walk.countedBytes, UInt64(TokenUsage.limit)) &+ 3) / 4
+        let written = endpoint.embeds ? 0 : completionEstimate
         if readReport(&usage) {
             if isFinished || (isWhole && fault == .none && !reportIsBeginning) { return true }
             // An error that reports that nothing was used.
@@ -206,13 +226,23 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
             return true
         }
         let answers = endpoint.generates || endpoint.embeds
-        // Events of a stream that say nothing and lead to no end are no answer.
-        let isAnswer = documents > 0 && fault == .none && (framing != .sse || sawEnd || wasLeft)
-        guard answers, contentSeen || isAnswer else { return false }
+        // Events of a stream that say nothing and lead to no end are no answer; but whoever leaves pays for what was asked.
+        let isAnswer = fault == .none && (wasLeft || (documents > 0 && (framing != .sse || sawEnd)))
+        // Of pictures and sound by themselves, which have no tokens to guess, only what was seen of them counts.
+        let wasGiven = contentSeen && (answers || framing != .unreadable)
+        guard wasGiven || (answers && isAnswer) else { return false }
         (usage.prompt, usage.completion, usage.estimated) = (promptEstimate, written, true)
+        if endpoint == .images { usage.outputImage = written }
+        if endpoint == .speech { usage.outputAudio = written }
         usage.searches = Int64(searches)
         usage.total = promptEstimate &+ written
         return true
+    }
+
+    /// Tokens of what was generated so far: four bytes of text each, 1,000 bytes of all else.
+    private var completionEstimate: Int64 {
+        let text = Int64(min(walk.countedBytes, UInt64(TokenUsage.limit)) &+ 3) / 4
+        return text &+ Int64(min(walk.otherBytes, UInt64(TokenUsage.limit)) &+ 999) / 1000
     }
 
     // MARK: What the walk comes upon
@@ -377,7 +407,9 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         case FG_LLM_MODEL:
             eventNamesModel = true
             if n > 0 { setModel(p, n) }
-        case FG_LLM_TYPE: event = EventType.named(p, n)
+        case FG_LLM_TYPE:
+            event = EventType.named(p, n)
+            if event == .sound { countedBefore = UInt32(truncatingIfNeeded: walk.countedBytes) }
         case FG_LLM_FINISH:
             eventFinishes = n > 0
             let failed = FaultNames.fault(finish: p, n)
@@ -441,7 +473,13 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
             }
             if event == .failed { sawEnd = true }
         }
+        if event == .last || event == .failed { sawLastEvent = true }
         if eventFinishes || event == .last { sawEnd = true }
+        if event == .sound {
+            let sound = UInt64(UInt32(truncatingIfNeeded: walk.countedBytes) &- countedBefore)
+            walk.otherBytes &+= sound
+            walk.countedBytes &-= sound
+        }
         guard fields.isReport || (fields.hasUnits && report.isEmpty) else { return }
         if fieldsAreAside {
             if report.isEmpty || reportIsAside {

@@ -76,7 +76,8 @@ extension AnswerReader {
     /// Reads one event, and learns from it if all it does is to add content.
     private mutating func learn(_ p: UnsafePointer<UInt8>, _ n: Int, _ shape: EventShape) {
         let before = (
-            documents: documents, counted: walk.countedBytes, images: images, searchMentions: searchMentions
+            documents: documents, counted: walk.countedBytes, other: walk.otherBytes, images: images,
+            searchMentions: searchMentions
         )
         fg_shape_clear(shape.draft)
         walk.trace(shape.draft, from: p)
@@ -85,7 +86,7 @@ extension AnswerReader {
         let counted = walk.countedBytes &- before.counted
         guard documents == before.documents &+ 1, counted > 0, fault == .none, !sawEnd, lastEvent == .other,
             !lastHasFields,
-            images == before.images, searchMentions == before.searchMentions,
+            images == before.images, searchMentions == before.searchMentions, walk.otherBytes == before.other,
             isBetweenEvents
         else { return }
         let length = lastNamesModel ? Int(modelLength) : 0

@@ -7,6 +7,8 @@ import Glibc
     case messageStart, messageDelta
     /// Nothing but a sign of life.
     case ping
+    /// Its `delta` is sound and no text.
+    case sound
     /// Nothing comes after it.
     case last
     case failed
@@ -30,7 +32,9 @@ import Glibc
         case 15: return isName("response.failed") ? .failed : .other
         case 18: return isName("response.completed") ? .last : .other
         case 19: return isName("response.incomplete") ? .last : .other
+        case 27: return isName("response.output_audio.delta") ? .sound : .other
         case 20:
+            if isName("response.audio.delta") { return .sound }
             return isName("interaction.complete") || isName("transcript.text.done") || isName("image_edit.completed")
                 ? .last : .other
         case 21: return isName("interaction.completed") ? .last : .other

@@ -11,6 +11,8 @@ import Reactor
     case ndjson
     /// Amazon's frames, a JSON value each.
     case eventStream
+    /// In a coding that nobody here undoes: only its size is known.
+    case unreadable
 
     /// The framing that a Content-Type names; JSON if it names none that is known. A reader looks at the first byte as
     /// well, since some name the wrong one.

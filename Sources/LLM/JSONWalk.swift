@@ -62,6 +62,12 @@ import JSON
         @inline(__always) get { state.counted }
         @inline(__always) set { state.counted = newValue }
     }
+    /// Bytes of the strings that are to be counted apart.
+    @inlinable
+    var otherBytes: UInt64 {
+        @inline(__always) get { state.other }
+        @inline(__always) set { state.other = newValue }
+    }
     /// Where the value that was begun last began.
     var valueStart: UInt64 { state.value_start }
 
@@ -104,6 +110,8 @@ import JSON
             i &+= used
             if wants & UInt8(FG_WANT_COUNT) != 0 {
                 countedBytes &+= UInt64(truncatingIfNeeded: detail == 0 ? used &- 1 : used)
+            } else if wants & UInt8(FG_WANT_SIZE) != 0 {
+                otherBytes &+= UInt64(truncatingIfNeeded: detail == 0 ? used &- 1 : used)
             }
             if detail != 0 { return detail == Self.bad ? fail() : nil }
             phase = .afterValue
@@ -114,6 +122,7 @@ import JSON
             let used = cscan_json_nest_skip(&nest, p + i, n &- i)
             i &+= used
             if wants & UInt8(FG_WANT_RAW) != 0 { countedBytes &+= UInt64(truncatingIfNeeded: used) }
+            if wants & UInt8(FG_WANT_SIZE) != 0 { otherBytes &+= UInt64(truncatingIfNeeded: used) }
             if nest.depth != 0 { return nest.string_state == Self.bad ? fail() : nil }
             phase = .afterValue
         case .text:
@@ -171,7 +180,7 @@ import JSON
         let wanted: UInt8
         switch c {
         case UInt8(ascii: "\""):
-            wanted = UInt8(FG_WANT_STRING | FG_WANT_COUNT)
+            wanted = UInt8(FG_WANT_STRING | FG_WANT_COUNT | FG_WANT_SIZE)
             if wants & UInt8(FG_WANT_STRING) != 0 {
                 phase = .text
                 beginToken()

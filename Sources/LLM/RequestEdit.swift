@@ -10,7 +10,7 @@ public enum RequestEdit {
 
     /// Writes the body with its changes.
     ///
-    /// `stream_options` is added if it is missing or null, `include_usage` added to it or set. A `stream_options` of
+    /// `stream_options` is added if it is missing or null, `include_usage` added to it or set, whatever it is. A `stream_options` of
     /// another kind stays as it is, for the upstream to refuse.
     /// - Parameters:
     ///   - body: the whole body that `request` has read, and found whole and not malformed.
@@ -46,7 +46,7 @@ public enum RequestEdit {
         if let span = request.pointee.includeUsageSpan {
             writer.copy(to: Int(span.start))
             writer.append("true")
-            writer.skip(to: Int(span.end))
+            writer.skip(to: span.end > 0 ? Int(span.end) : writer.valueEnd)
         } else if let opening = request.pointee.optionsOpening {
             writer.copy(to: Int(opening))
             writer.append("\"include_usage\":true")
@@ -110,6 +110,23 @@ public enum RequestEdit {
             }
             append(UInt8(ascii: "\""))
             skip(to: Int(span.end))
+        }
+
+        /// Where the value ends that is next.
+        var valueEnd: Int {
+            var i = read
+            switch body[read] {
+            case UInt8(ascii: "\""):
+                var state: UInt8 = 1
+                return read + 1 + cscan_json_string_skip(&state, body + read + 1, count - read - 1)
+            case UInt8(ascii: "{"), UInt8(ascii: "["):
+                var nest = cscan_json_nest()
+                cscan_json_nest_open(&nest, body[read] == UInt8(ascii: "{") ? 1 : 0)
+                return read + 1 + cscan_json_nest_skip(&nest, body + read + 1, count - read - 1)
+            default:
+                while i < count, body[i] > 0x20, body[i] != UInt8(ascii: ","), body[i] != UInt8(ascii: "}") { i += 1 }
+                return i
+            }
         }
 
         /// The next byte that is no white space closes the object.

@@ -38,7 +38,7 @@ public struct RequestReader: BitwiseCopyable, Sendable {
     public private(set) var bytesSeen: UInt64 = 0
 
     // For RequestEdit: behind the brace that opens the body, the same of `stream_options`, what it is if it is no object,
-    // and `include_usage`'s value.
+    // and `include_usage`'s value, whose end is 0 if it is neither true nor false.
     private(set) var opening: UInt64?
     private(set) var optionsOpening: UInt64?
     private(set) var optionsValue: UInt64?
@@ -261,7 +261,9 @@ public struct RequestReader: BitwiseCopyable, Sendable {
         case FG_LLM_STREAM_OPTIONS:
             (optionsOpening, includeUsage, includeUsageSpan) = (nil, nil, nil)
             optionsValue = walk.valueStart
-        case FG_LLM_INCLUDE_USAGE: (includeUsage, includeUsageSpan) = (nil, nil)
+        case FG_LLM_INCLUDE_USAGE:
+            // Where it ends may not be here yet.
+            (includeUsage, includeUsageSpan) = (nil, Span(start: walk.valueStart, end: 0))
         case FG_LLM_MAX_TOKENS: maxPlain = nil
         case FG_LLM_MAX_COMPLETION_TOKENS: maxCompletion = nil
         case FG_LLM_MAX_OUTPUT_TOKENS: maxOutput = nil

@@ -60,7 +60,7 @@ extension Worker {
     /// True if no byte of the request is still to go: else the next request on the connection would be taken for the
     /// rest of this one's body. Once all is out the head is dropped, but for a body that went out after the response began.
     @inline(__always)
-    private func hasSentRequest(_ c: UnsafeMutablePointer<ClientConnection>) -> Bool {
+    func hasSentRequest(_ c: UnsafeMutablePointer<ClientConnection>) -> Bool {
         c.pointee.exchange.headLength == 0 || c.pointee.exchange.bodySent >= UInt64(outgoingBody(c).count)
     }
 
@@ -184,6 +184,7 @@ extension Worker {
         let c = clients.pointer(client)
         if c.pointee.state == .exchanging, c.pointee.exchange.phase != .none {
             targetSaidNothing(c)
+            if c.pointee.exchange.provider >= 0 { noteSent(c) }
             c.pointee.exchange.error = error
             if error.status == 499 || !c.pointee.exchange.responseStarted {
                 c.pointee.exchange.status = error.status

@@ -111,5 +111,10 @@ struct StreamInflaterTests {
         #expect(Inflater.Coding(contentEncoding: Bytes("x-gzip")) == .gzip)
         #expect(Inflater.Coding(contentEncoding: Bytes("deflate")) == .deflate)
         #expect(Inflater.Coding(contentEncoding: Bytes("br")) == nil)
+        #expect(Inflater.Coding(contentEncoding: Bytes("gzip, identity")) == .gzip)
+        #expect(Inflater.Coding(contentEncoding: Bytes(" identity ,,\tGZIP , ")) == .gzip)
+        for other in ["gzip, deflate", "gzip,gzip", "identity", "", ",", "gzip;q=1", "zstd, identity"] {
+            #expect(Array(other.utf8).withUnsafeBytes { Inflater.Coding(contentEncoding: Bytes($0)) } == nil)
+        }
     }
 }

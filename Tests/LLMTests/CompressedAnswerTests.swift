@@ -64,5 +64,17 @@ struct CompressedAnswerTests {
         let (reader, state) = read(Self.gzip(text), framing: .sse, piece: 4096)
         #expect(state == .failed)
         #expect(reader.settled(promptEstimate: 3) == TokenUsage(prompt: 3, completion: 2, estimated: true))
+        // Without content before, by the size as it came.
+        let blank = Self.gzip([UInt8](repeating: 0x20, count: 64 << 20))
+        let size = Int64((blank.count + 3) / 4)
+        for body in [blank, [UInt8](repeating: 0x7B, count: 401)] {
+            for piece in [100, 4096, .max] {
+                let (reader, state) = read(body, framing: .json, piece: piece)
+                let written = body.count == 401 ? 101 : size
+                #expect(state == .failed && reader.contentSeen)
+                let wanted = TokenUsage(prompt: 3, completion: written, estimated: true)
+                #expect(reader.settled(promptEstimate: 3) == wanted)
+            }
+        }
     }
 }

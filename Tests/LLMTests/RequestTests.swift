@@ -106,6 +106,26 @@ struct RequestTests {
             #"{"model":"b/c:free","stream_options":{"include_usage":true}}"#
         ),
         (#"{"stream_options":"x","model":"a"}"#, #"{"stream_options":"x","model":"b/c:free"}"#),
+        (
+            #"{"stream_options":{"a":1,"include_usage": null ,"b":2},"model":"a"}"#,
+            #"{"stream_options":{"a":1,"include_usage": true ,"b":2},"model":"b/c:free"}"#
+        ),
+        (
+            #"{"model":"a","stream_options":{"include_usage":"y\"es"}}"#,
+            #"{"model":"b/c:free","stream_options":{"include_usage":true}}"#
+        ),
+        (
+            #"{"model":"a","stream_options":{"include_usage":{"a":["}"]},"c":1}}"#,
+            #"{"model":"b/c:free","stream_options":{"include_usage":true,"c":1}}"#
+        ),
+        (
+            #"{"model":"a","stream_options":{"include_usage":1.5e3}}"#,
+            #"{"model":"b/c:free","stream_options":{"include_usage":true}}"#
+        ),
+        (
+            #"{"model":"a","stream_options":{"include_usage":true,"include_usage":[]}}"#,
+            #"{"model":"b/c:free","stream_options":{"include_usage":true,"include_usage":true}}"#
+        ),
     ])
     func editsTouchNothingElse(text: String, wanted: String) {
         #expect(Self.edited(text, model: "b/c:free", includeUsage: true) == wanted)

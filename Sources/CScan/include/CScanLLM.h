@@ -32,6 +32,7 @@ enum {
     FG_LLM_DELTA,         ///< an event's own `delta`
     FG_LLM_PART,          ///< generated text, or something that holds some
     FG_LLM_RAW,           ///< generated, counted as it is written: a tool call's arguments
+    FG_LLM_OTHER,         ///< generated, and neither text nor known: pictures, sound, what somebody adds next year
     FG_LLM_ERROR,
     FG_LLM_ERROR_DETAIL,
     FG_LLM_MODEL,
@@ -155,6 +156,7 @@ enum {
     FG_WANT_NUMBER = 16,
     FG_WANT_LITERAL = 32,  ///< true, false
     FG_WANT_EDGES = 64,    ///< be told where it begins, and where an object ends
+    FG_WANT_SIZE = 128,    ///< as FG_WANT_COUNT, in a count of its own
 };
 
 static inline uint8_t fg_llm_wants(uint8_t place) {
@@ -181,6 +183,7 @@ static inline uint8_t fg_llm_wants(uint8_t place) {
         [FG_LLM_DELTA] = FG_WANT_DESCEND | FG_WANT_COUNT,
         [FG_LLM_PART] = FG_WANT_DESCEND | FG_WANT_COUNT,
         [FG_LLM_RAW] = FG_WANT_RAW | FG_WANT_COUNT,
+        [FG_LLM_OTHER] = FG_WANT_DESCEND | FG_WANT_SIZE,
         [FG_LLM_ERROR] = FG_WANT_DESCEND | FG_WANT_STRING | FG_WANT_EDGES,
         [FG_LLM_ERROR_DETAIL] = FG_WANT_DESCEND,
         [FG_LLM_MODEL] = FG_WANT_STRING,

@@ -116,6 +116,31 @@ static inline uint8_t fg_llm_usage_member(const uint8_t *p, size_t n) {
     }
 }
 
+/// Members of something generated that say nothing by themselves: an empty one is known by having no others.
+static inline int fg_llm_says_nothing(const uint8_t *p, size_t n) {
+    switch (n) {
+    case 2: return memcmp(p, "id", 2) == 0;
+    case 4: return memcmp(p, "type", 4) == 0 || memcmp(p, "role", 4) == 0;
+    case 5: return memcmp(p, "index", 5) == 0 || memcmp(p, "phase", 5) == 0 || memcmp(p, "error", 5) == 0;
+    case 6: return memcmp(p, "status", 6) == 0 || memcmp(p, "format", 6) == 0 || memcmp(p, "object", 6) == 0;
+    case 7: return memcmp(p, "call_id", 7) == 0 || memcmp(p, "item_id", 7) == 0;
+    case 8: return memcmp(p, "mimeType", 8) == 0;
+    case 9: return memcmp(p, "toolUseId", 9) == 0 || memcmp(p, "mime_type", 9) == 0;
+    case 10: return memcmp(p, "expires_at", 10) == 0 || memcmp(p, "created_at", 10) == 0;
+    case 11: return memcmp(p, "tool_use_id", 11) == 0 || memcmp(p, "stop_reason", 11) == 0;
+    case 12: return memcmp(p, "tool_call_id", 12) == 0;
+    case 13: return memcmp(p, "stop_sequence", 13) == 0 || memcmp(p, "finish_reason", 13) == 0;
+    default: return 0;
+    }
+}
+
+/// A member of something generated that has no place of its own.
+static inline uint8_t fg_llm_other_member(const uint8_t *p, size_t n) {
+    // What was spoken stands beside its sound.
+    FG_LLM_NAME("transcript", FG_LLM_PART)
+    return fg_llm_says_nothing(p, n) ? FG_LLM_NONE : FG_LLM_OTHER;
+}
+
 static inline uint8_t fg_llm_part_member(const uint8_t *p, size_t n) {
     switch (n) {
     case 4:
@@ -141,6 +166,7 @@ static inline uint8_t fg_llm_part_member(const uint8_t *p, size_t n) {
     case 9:
         FG_LLM_NAME("reasoning", FG_LLM_PART)
         FG_LLM_NAME("arguments", FG_LLM_RAW)
+        FG_LLM_NAME("tool_plan", FG_LLM_PART)
         return 0;
     case 10:
         FG_LLM_NAME("tool_calls", FG_LLM_PART)
@@ -170,6 +196,11 @@ static inline uint8_t fg_llm_part_member(const uint8_t *p, size_t n) {
     }
 }
 
+static inline uint8_t fg_llm_generated_member(const uint8_t *p, size_t n) {
+    const uint8_t known = fg_llm_part_member(p, n);
+    return known ? known : fg_llm_other_member(p, n);
+}
+
 static inline uint8_t fg_llm_root_member(const uint8_t *p, size_t n) {
     switch (n) {
     case 4:
@@ -178,12 +209,16 @@ static inline uint8_t fg_llm_root_member(const uint8_t *p, size_t n) {
         FG_LLM_NAME("meta", FG_LLM_COHERE_USAGE)
         FG_LLM_NAME("code", FG_LLM_ERROR_CODE)
         FG_LLM_NAME("data", FG_LLM_PICTURE)
+        FG_LLM_NAME("item", FG_LLM_OTHER)
+        FG_LLM_NAME("part", FG_LLM_OTHER)
         return 0;
     case 5:
         FG_LLM_NAME("model", FG_LLM_MODEL)
         FG_LLM_NAME("usage", FG_LLM_USAGE)
         FG_LLM_NAME("delta", FG_LLM_DELTA)
         FG_LLM_NAME("error", FG_LLM_ERROR)
+        FG_LLM_NAME("start", FG_LLM_PART)
+        FG_LLM_NAME("audio", FG_LLM_OTHER)
         return 0;
     case 6:
         FG_LLM_NAME("output", FG_LLM_OUTPUT)
@@ -200,6 +235,8 @@ static inline uint8_t fg_llm_root_member(const uint8_t *p, size_t n) {
     case 8:
         FG_LLM_NAME("response", FG_LLM_RESPONSE)
         FG_LLM_NAME("metadata", FG_LLM_METADATA)
+        FG_LLM_NAME("thinking", FG_LLM_PART)
+        FG_LLM_NAME("b64_json", FG_LLM_OTHER)
         FG_LLM_NUMBER("duration", FG_USAGE_DURATION)
         return 0;
     case 9:
@@ -229,6 +266,7 @@ static inline uint8_t fg_llm_root_member(const uint8_t *p, size_t n) {
         return 0;
     case 17:
         FG_LLM_NUMBER("prompt_eval_count", FG_USAGE_PROMPT)
+        FG_LLM_NAME("partial_image_b64", FG_LLM_OTHER)
         return 0;
     case 18:
         FG_LLM_NUMBER("prompt_token_count", FG_USAGE_INPUT)
@@ -433,9 +471,10 @@ static inline uint8_t fg_llm_member(uint8_t place, const uint8_t *p, size_t n) {
     case FG_LLM_DELTA:
         FG_LLM_NAME("usage", FG_LLM_COHERE_USAGE)
         FG_LLM_NAME("finish_reason", FG_LLM_FINISH)
-        return fg_llm_part_member(p, n);
+        return fg_llm_generated_member(p, n);
     case FG_LLM_PART:
-    case FG_LLM_CHOICE_MESSAGE: return fg_llm_part_member(p, n);
+    case FG_LLM_CHOICE_MESSAGE: return fg_llm_generated_member(p, n);
+    case FG_LLM_OTHER: return fg_llm_other_member(p, n);
     case FG_LLM_USAGE:
     case FG_LLM_SIDE_USAGE:
     case FG_LLM_METRICS: return fg_llm_usage_member(p, n);
@@ -505,6 +544,7 @@ static inline uint8_t fg_llm_member(uint8_t place, const uint8_t *p, size_t n) {
     case FG_LLM_MESSAGE:
         FG_LLM_NAME("usage", FG_LLM_USAGE)
         FG_LLM_NAME("model", FG_LLM_MODEL)
+        FG_LLM_NAME("images", FG_LLM_OTHER)
         return fg_llm_part_member(p, n);
     case FG_LLM_RESPONSE:
         FG_LLM_NAME("usage", FG_LLM_USAGE)
@@ -520,7 +560,7 @@ static inline uint8_t fg_llm_member(uint8_t place, const uint8_t *p, size_t n) {
         FG_LLM_NAME("type", FG_LLM_ITEM_TYPE)
         FG_LLM_NAME("status", FG_LLM_ITEM_STATUS)
         FG_LLM_NAME("action", FG_LLM_ACTION)
-        return place == FG_LLM_OUTPUT ? fg_llm_part_member(p, n) : 0;
+        return place == FG_LLM_OUTPUT ? fg_llm_generated_member(p, n) : 0;
     case FG_LLM_ACTION:
         FG_LLM_NAME("type", FG_LLM_ACTION_TYPE)
         return 0;

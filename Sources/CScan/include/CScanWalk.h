@@ -35,6 +35,7 @@ enum { FG_WALK_DEPTH = 16, FG_WALK_OBJECT = 0x80 };
 
 typedef struct {
     uint64_t counted;      ///< bytes of the strings and containers that are to be counted
+    uint64_t other;        ///< bytes of strings that are to be counted apart
     uint64_t value_start;  ///< where the value that was begun last began
     // Addresses as numbers, for the walk is a plain value.
     uintptr_t draft;       ///< of an `fg_shape` that is told of values nobody asks about; 0: none

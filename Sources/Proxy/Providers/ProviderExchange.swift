@@ -21,6 +21,8 @@ struct ProviderExchange: BitwiseCopyable {
     var isProbe = false
     /// The provider's answer began as a success and counts as one.
     var isAnswered = false
+    /// When the exchange was ended from outside the provider had been sent all of the request.
+    var wasSentWhole = false
     /// Monotonic nanoseconds.
     var attemptStartedAt: UInt64 = 0
     var firstByteNanoseconds: UInt64 = 0
@@ -94,6 +96,7 @@ struct ProviderExchange: BitwiseCopyable {
     var hold = Buffer.empty
     /// The chunk that reports usage is taken out of the stream.
     var isFiltering = false
+    /// In a coding: readable as far as it is inflated, and not to be added to.
     var isCompressed = false
     /// Of `inflater`.
     var workspace = Buffer.empty

@@ -107,6 +107,8 @@ struct ProviderMetrics: BitwiseCopyable, @unchecked Sendable {
         if let cost { Self.add(block + Self.costWord, cost) } else { Self.add(block + Self.unpricedWord, 1) }
         observe(block + Self.inputWord, UInt64(max(usage.pointee.prompt, 0)), tokenLimits, Self.tokenCount)
         observe(block + Self.outputWord, UInt64(max(usage.pointee.completion, 0)), tokenLimits, Self.tokenCount)
+        // Not of those whose client left before there was one.
+        if firstByteNanoseconds == 0 { return }
         observe(
             block + Self.firstByteWord, firstByteNanoseconds / 1_000_000, millisecondLimits, Self.millisecondCount)
     }

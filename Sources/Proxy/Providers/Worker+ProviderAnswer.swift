@@ -168,12 +168,12 @@ extension Worker {
     private mutating func setCoding(_ side: UnsafeMutablePointer<ProviderExchange>, _ value: Bytes) {
         side.pointee.isCompressed = false
         if value.isEmpty || MediaType.isIdentity(value) { return }
+        side.pointee.isCompressed = true
         guard let coding = Inflater.Coding(contentEncoding: value) else {
-            // Nobody asked for that; it goes through unread.
-            side.pointee.isReading = false
+            // Nobody asked for that; it goes through, and its size is all that is known of it.
+            side.pointee.reader.cannotRead()
             return
         }
-        side.pointee.isCompressed = true
         if !side.pointee.workspace.isAllocated {
             side.pointee.workspace = pool.take(atLeast: StreamInflater.workspaceSize)
         }
@@ -288,13 +288,9 @@ extension Worker {
             }
             return side.pointee.reader.feed(p, n)
         }
-        var consumed = 0
-        while true {
-            let made = side.pointee.inflater.next(
-                p, n, consumed: &consumed, into: patternScratch, room: PathPattern.scratchBytes)
-            if made == 0 { return }
-            side.pointee.reader.feed(patternScratch, made)
-        }
+        if side.pointee.reader.framing == .unreadable { return side.pointee.reader.feed(p, n) }
+        side.pointee.reader.feed(
+            p, n, through: &side.pointee.inflater, scratch: patternScratch, room: PathPattern.scratchBytes)
     }
 
     /// Body bytes that went to the client, or would have but for the filter.
@@ -366,7 +362,9 @@ extension Worker {
         case .untilClose: break
         default: isWhole = true
         }
-        guard side.pointee.isCompressed, let p = plain.pointer else { return (plain, isWhole) }
+        guard side.pointee.isCompressed, side.pointee.reader.framing != .unreadable, let p = plain.pointer else {
+            return (plain, isWhole)
+        }
         let start = out + Self.maxHeldBytes * 2
         // A copy that begins anew each time: an error is short, and read as a whole.
         var inflater = side.pointee.inflater

@@ -43,25 +43,27 @@ extension Worker {
     }
 
     /// The provider broke off in the middle of a stream: the client is told, in the stream's own language, before the
-    /// connection's end tells it again. Never does such a stream end as if it were whole. In the middle of an event there
-    /// is no place for another: then the connection's end has to do.
+    /// connection's end tells it again. Never does such a stream end as if it were whole. An event that lacks only its end
+    /// is given that; in the middle of its text there is no place for another: then the connection's end has to do.
     ///
     /// - Returns: false if the client is gone.
     mutating func tellOfBreak(_ client: UInt32, _ error: ExchangeError) -> Bool {
         let c = clients.pointer(client)
         let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
-        let isBetweenEvents =
-            side.pointee.opening == .open
-            || (side.pointee.isReading && !side.pointee.isCompressed && !side.pointee.reader.isFinished
-                && (side.pointee.reader.isAtEventBoundary
-                    || (side.pointee.isFiltering && side.pointee.filter.held > 0)))
-        guard isBetweenEvents, c.pointee.exchange.sendsChunked else { return true }
+        let isOpen = side.pointee.opening == .open
+        let isRead = side.pointee.isReading && !side.pointee.isCompressed && !side.pointee.reader.sawLastEvent
+        // What is held has not gone out.
+        let holds = isOpen || (side.pointee.isFiltering && side.pointee.filter.held > 0)
+        guard isOpen || isRead, c.pointee.exchange.sendsChunked,
+            let missing = holds ? 0 : side.pointee.reader.lineFeedsToBoundary
+        else { return true }
         let event = ClosingEvent.bytes(
             endpoint: side.pointee.endpoint.endpoint,
             framing: side.pointee.opening == .open ? .sse : side.pointee.framing,
             reason: error == .readTimeout ? .timedOut : .interrupted)
         guard let p = event.pointer else { return true }
-        (out + Self.chunkLineRoom).update(from: p, count: event.count)
-        return sendChunk(client, 0, event.count, last: false, trailers: .empty)
+        (out + Self.chunkLineRoom).update(repeating: UInt8(ascii: "\n"), count: missing)
+        (out + Self.chunkLineRoom + missing).update(from: p, count: event.count)
+        return sendChunk(client, 0, missing + event.count, last: false, trailers: .empty)
     }
 }

@@ -18,12 +18,14 @@ extension Worker {
         }
         let error = c.pointee.exchange.error
         if side.pointee.isUnderWay { endAttempt(c, side, outcome(error), retryAfter: nil) }
-        // A stream that its client left was the provider's work as soon as it had begun.
+        // Whoever leaves pays for what the provider had been asked in full, whether it had begun to answer or not.
         let wasLeft = error == .clientGone || error == .sendTimeout
-        let hadBegun = wasLeft && side.pointee.status / 100 == 2 && side.pointee.framing == .sse
+        let hadBegun = side.pointee.status / 100 == 2 && (side.pointee.wasSentWhole || side.pointee.framing == .sse)
+        let isOwed = wasLeft && (hadBegun || (side.pointee.status == 0 && side.pointee.wasSentWhole))
+        if isOwed, side.pointee.status == 0 { readNothing(side) }
         // Sound is not read, but what it is paid for by is known.
         let isBilled = side.pointee.isReading || side.pointee.characters > 0
-        if !isBilled || !(side.pointee.isAnswered || hadBegun) {
+        if !isBilled || !(side.pointee.isAnswered || isOwed) {
             (side.pointee.hasUsage, side.pointee.cost) = (false, nil)
         } else if error != .none || !side.pointee.isSettled {
             settle(c, side, isWhole: error == .none, wasLeft: wasLeft)
@@ -34,6 +36,26 @@ extension Worker {
         pool.give(&side.pointee.workspace)
         pool.give(&side.pointee.hold)
         providerExchanges.release(slot)
+    }
+
+    /// The exchange is being ended from outside, and its upstream connection is still there.
+    func noteSent(_ c: UnsafeMutablePointer<ClientConnection>) {
+        let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
+        let upstream = c.pointee.exchange.upstream
+        guard upstream != Exchange.noUpstream else { return }
+        switch c.pointee.exchange.phase {
+        case .awaitingResponse, .relaying:
+            let u = upstreams.pointer(upstream)
+            side.pointee.wasSentWhole = u.pointee.outbound.isEmpty && !u.pointee.sendFailed && hasSentRequest(c)
+        default: break
+        }
+    }
+
+    /// Nothing of an answer has come: the reader is as it was made, whatever it has read of an earlier attempt's.
+    private func readNothing(_ side: UnsafeMutablePointer<ProviderExchange>) {
+        if side.pointee.hasRead { side.reader.renew(as: freshProviderExchange.reader) }
+        side.pointee.reader.begin(endpoint: side.pointee.endpoint.endpoint, apiType: .openai, framing: .json)
+        side.pointee.isReading = true
     }
 
     /// What the end of an exchange says about the provider that was at work.
@@ -67,14 +89,14 @@ extension Worker {
         side.pointee.cost = side.pointee.hasUsage ? cost(c, side) : nil
     }
 
-    /// A text that was spoken comes to all its characters, unless the answer is an error. Of sound that was cut it is not
-    /// known whether the provider asks for them: they are estimated.
+    /// A text that was spoken, or that was asked for by a client who left, comes to all its characters, unless the answer is
+    /// an error. Of sound that was cut it is not known whether the provider asks for them: they are estimated.
     @inline(never)
     private func settleSpeech(
         _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>, isWhole: Bool
     ) {
         guard side.pointee.reader.fault == .none,
-            c.pointee.exchange.responseBytes > 0 || side.pointee.reader.documents > 0
+            c.pointee.exchange.responseBytes > 0 || side.pointee.reader.documents > 0 || side.pointee.wasSentWhole
         else { return }
         side.usage.pointee.characters = side.pointee.characters
         if !isWhole && !side.pointee.reader.isFinished { side.usage.pointee.estimated = true }
