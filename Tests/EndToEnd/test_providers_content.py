@@ -184,25 +184,21 @@ def test_whoever_leaves_before_the_answer_pays_for_what_was_asked(make_providers
     assert (balance["amount"]["spent_micros"], balance["amount"]["reserved_micros"]) == (cost, 0)
 
 
-def test_whoever_leaves_between_two_attempts_pays_nothing(make_providers):
-    """What was asked in full has failed of its own accord, and the next attempt has not begun."""
+def test_whoever_leaves_while_the_request_is_sent_pays_nothing(make_providers):
     site = make_providers({"providers": {"max_attempts": 5}}, workers=1)
-    site.provider("one", lambda e: e.answer(500, b'{"error":{"message":"no"}}'), models="m")
     # Reads the head and nothing more: the request is longer than what the sockets hold.
     done = threading.Event()
-    site.provider("two", lambda e: done.wait(30), models="long")
+    site.provider("one", lambda e: done.wait(30), models="m")
     site.start()
-    for name, body in {"m": "Hi", "long": "x" * 30_000_000}.items():
-        request_id = site.new_id()
-        connection = Connection(site.gateway.port, timeout=15)
-        data = json.dumps({"model": name, "messages": [{"role": "user", "content": body}]}).encode()
-        connection.send(request_bytes("POST", PATHS["openai"], site.headers(extra=[("x-request-id", request_id)]), data))
-        upstream = site.upstreams["one" if name == "m" else "two"]
-        upstream.wait(lambda u: len(u.requests) >= 1)
-        connection.reset()
-        record = site.usage(request_id)
-        assert record["outcome"] in ("cancelled", "failed"), name
-        assert (record["total_tokens"], record["cost_micros"]) == (0, None), name
+    request_id = site.new_id()
+    connection = Connection(site.gateway.port, timeout=15)
+    data = json.dumps({"model": "m", "messages": [{"role": "user", "content": "x" * 30_000_000}]}).encode()
+    connection.send(request_bytes("POST", PATHS["openai"], site.headers(extra=[("x-request-id", request_id)]), data))
+    site.upstreams["one"].wait(lambda u: u.requests)
+    connection.reset()
+    record = site.usage(request_id)
+    assert record["outcome"] in ("cancelled", "failed")
+    assert (record["total_tokens"], record["cost_micros"]) == (0, None)
     done.set()
 
 
