@@ -104,9 +104,9 @@ public struct RingConsumer: ~Copyable {
         let endsEarly = write < lapEnd && lapEnd < nextLap
         var wanted = (write &+ UInt64(min(ahead, Int(capacity / 2)))) & ~(page &- 1)
         if endsEarly && wanted > lapEnd { wanted = nextLap &+ (wanted &- lapEnd) }
-        // What was prepared for a lap that has not ended early after all is no help now.
+        // What lies beyond was prepared for a lap that has not ended early after all, and is no help now.
         var start = write & ~(page &- 1)
-        if endsEarly || preparedTo < nextLap { start = max(start, preparedTo) }
+        if endsEarly || preparedTo <= wanted { start = max(start, preparedTo) }
         var left = UInt64(max(most, Int(page))) & ~(page &- 1)
         while start < wanted, left > 0 {
             if endsEarly && start >= lapEnd && start < nextLap { start = nextLap }

@@ -390,6 +390,26 @@ private func overwrite(_ path: String, at offset: Int, _ bytes: [UInt8]) throws 
         }
     }
 
+    /// In pieces, wherever the producer stands: before a short lap's end, behind it, and before the area's end.
+    @Test func preparingInPiecesComesToAnEnd() throws {
+        let ring = try openRing(65536)
+        var producer = RingProducer(ring)
+        var consumer = RingConsumer(ring)
+        for n in 0..<1000 {
+            #expect(push(&producer, record(n, 1016)))
+            for ahead in [4096, 32768] {
+                var calls = 1
+                while calls < 100, !consumer.prepare(ahead: ahead, atMost: 4096) { calls += 1 }
+                #expect(calls <= 10, "record \(n), \(ahead) ahead: \(calls) calls")
+            }
+            // The reader stands still for most of a lap, so that laps end early or where the area does.
+            if n % 61 > 50 {
+                while consumer.next() != nil {}
+                consumer.release()
+            }
+        }
+    }
+
     @Test func commitShorterThanReserved() throws {
         let ring = try openRing()
         var producer = RingProducer(ring)
