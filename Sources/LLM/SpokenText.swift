@@ -31,7 +31,7 @@ enum SpokenText {
         return i < n ? count : 0
     }
 
-    /// What an escape `\\uXXXX` at `p[i]` stands for; -1 if there is none.
+    /// What an escape `\uXXXX` at `p[i]` stands for; -1 if there is none.
     private static func codeUnit(_ p: UnsafePointer<UInt8>, _ n: Int, _ i: Int) -> Int {
         guard i &+ 6 <= n, p[i] == UInt8(ascii: "\\"), p[i &+ 1] == UInt8(ascii: "u") else { return -1 }
         var unit = 0

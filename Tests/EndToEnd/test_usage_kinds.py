@@ -28,9 +28,7 @@ PRICES = {
 def site(tmp_path_factory):
     site = Providers(tmp_path_factory.mktemp("kinds"))
     site.provider("one", path="", models="plain,tiers,whisper,painter,deployed,claude,unpriced")
-    file = site.gateway.folder / "prices.json"
-    file.write_text(json.dumps({name: {"litellm_provider": "one", "mode": "chat", **rest} for name, rest in PRICES.items()}))
-    site.command("prices", "import", str(file))
+    site.import_prices(PRICES)
     site.start()
     yield site
     site.close()

@@ -39,10 +39,7 @@ def site(tmp_path_factory):
     site = Providers(tmp_path_factory.mktemp("pieces"))
     site.provider("one", path="", models="tts,both,tokens,reader,thinker,unpriced", timeout=2)
     site.provider("g", path="", type="gemini", models="flash,old")
-    file = site.gateway.folder / "prices.json"
-    file.write_text(json.dumps({
-        name: {"litellm_provider": name.partition("/")[0], "mode": "chat", **rest} for name, rest in PRICES.items()}))
-    site.command("prices", "import", str(file))
+    site.import_prices(PRICES)
     site.start()
     yield site
     site.close()

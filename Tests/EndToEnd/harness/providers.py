@@ -111,6 +111,13 @@ class Providers:
             body["stream"] = True
         return self.call(body, key=key, headers=headers)
 
+    def import_prices(self, entries: dict):
+        """Imports a price file of these entries, named provider/model; before `start`."""
+        file = self.gateway.folder / "prices.json"
+        file.write_text(json.dumps({
+            name: {"litellm_provider": name.partition("/")[0], "mode": "chat", **rest} for name, rest in entries.items()}))
+        self.command("prices", "import", str(file))
+
     def usage(self, request_id: str) -> dict:
         """The usage record of a request."""
         def found():
