@@ -7,6 +7,10 @@ import Reactor
     /// Text to sound.
     case speech
     case geminiGenerate, geminiStream, geminiEmbed, geminiCountTokens
+    /// Gemini's Interactions API.
+    case interactions
+    /// OpenAI's answers to questions with probabilities.
+    case decisions
     /// Cohere's and Ollama's own chat, Ollama's `generate`.
     case nativeChat
     /// Cohere's and Ollama's own `embed`.
@@ -26,8 +30,8 @@ import Reactor
     /// It generates text: an answer without usage is estimated.
     public var generates: Bool {
         switch self {
-        case .chatCompletions, .completions, .responses, .messages, .geminiGenerate, .geminiStream, .nativeChat,
-            .modelInvoke:
+        case .chatCompletions, .completions, .responses, .messages, .geminiGenerate, .geminiStream, .interactions,
+            .nativeChat, .modelInvoke:
             true
         default: false
         }
@@ -43,16 +47,19 @@ import Reactor
     /// The format that requests to it are written in; nil where several APIs share the path.
     public var apiType: APIType? {
         switch self {
-        case .chatCompletions, .completions, .embeddings, .responses, .images, .audio, .moderations, .speech, .ocr:
+        case .chatCompletions, .completions, .embeddings, .responses, .images, .audio, .moderations, .speech, .ocr,
+            .decisions:
             .openai
         case .messages, .countTokens: .anthropic
-        case .geminiGenerate, .geminiStream, .geminiEmbed, .geminiCountTokens: .gemini
+        case .geminiGenerate, .geminiStream, .geminiEmbed, .geminiCountTokens, .interactions: .gemini
         case .models, .other, .nativeChat, .nativeEmbed, .rerank, .modelInvoke: nil
         }
     }
 
     /// What it reads is all that it is paid for.
-    public var embeds: Bool { self == .embeddings || self == .geminiEmbed || self == .nativeEmbed }
+    public var embeds: Bool {
+        self == .embeddings || self == .geminiEmbed || self == .nativeEmbed || self == .decisions
+    }
 
     /// What `path` (without query) asks for.
     ///
@@ -165,6 +172,8 @@ import Reactor
         if Endpoint.equals(p, first, "generate") { return Self(endpoint: isLast ? .nativeChat : .other) }
         if Endpoint.equals(p, first, "embed") { return Self(endpoint: isLast ? .nativeEmbed : .other) }
         if Endpoint.equals(p, first, "ocr") { return Self(endpoint: isLast ? .ocr : .other) }
+        if Endpoint.equals(p, first, "interactions") { return Self(endpoint: isLast ? .interactions : .other) }
+        if Endpoint.equals(p, first, "decisions") { return Self(endpoint: isLast ? .decisions : .other) }
         if Endpoint.equals(p, first, "rerank") { return Self(endpoint: isLast ? .rerank : .other) }
         if Endpoint.equals(p, first, "fim") {
             // Mistral's.

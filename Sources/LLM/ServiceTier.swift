@@ -49,6 +49,7 @@ import Glibc
         case 9:
             if isName("on_demand") { return .standard }
             return isName("ultrafast") ? .ultrafast : .other
+        case 11: return isName("unspecified") ? .standard : .other
         case 13: return isName("standard_only") ? .standard : .other
         case 14: return isName("on_demand_flex") ? .flex : .other
         case 18: return isName("on_demand_priority") ? .priority : .other

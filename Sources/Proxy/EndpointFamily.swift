@@ -63,6 +63,7 @@ struct EndpointFamilies: OptionSet, BitwiseCopyable, Sendable {
         }
         if segmentEquals(segment, "generate") || segmentEquals(segment, "model") { return .chat }
         if segmentEquals(segment, "embed") { return .embeddings }
+        if segmentEquals(segment, "interactions") || segmentEquals(segment, "decisions") { return .chat }
         if segmentEquals(segment, "fim") { return .completions }
         if segmentEquals(segment, "messages") { return .messages }
         if segmentEquals(segment, "completions") { return .completions }

@@ -89,6 +89,11 @@ def test_a_transcription_goes_where_its_forms_model_is(site):
         assert site.upstreams["one"].requests[-1].body == wanted
         record = site.usage(request_id)
         assert (record["cost_micros"], record["duration_ms"], record["total_tokens"]) == (900, 9000, 0)
+    # Mistral says it beside its tokens, which have no price here.
+    site.upstreams["one"].handler = answering({"text": "hi", "usage": {
+        "prompt_audio_seconds": 36, "prompt_tokens": 13, "completion_tokens": 151, "total_tokens": 164}})
+    record = site.usage(sent_as_form(site, form(("name=\"model\"", b"whisper"), SOUND))[1])
+    assert (record["cost_micros"], record["duration_ms"], record["total_tokens"]) == (3600, 36_000, 164)
     plain = form(("name=\"model\"", b"whisper"), SOUND)
     assert sent_as_form(site, plain)[0].status == 200
     assert site.upstreams["one"].requests[-1].body == plain

@@ -23,6 +23,8 @@ struct EndpointTests {
             ("/api/generate", .nativeChat), ("/api/embed", .nativeEmbed), ("/v2/embed", .nativeEmbed),
             ("/api/embeddings", .embeddings), ("/v2/rerank", .rerank), ("/v1/fim/completions", .completions),
             ("/v1/ocr", .ocr), ("/v1/ocr/x", .other), ("/v1/audio/speech", .speech),
+            ("/v1beta/interactions", .interactions), ("/v1beta/interactions/v1_x", .other),
+            ("/v1/decisions", .decisions), ("/v1/decisions/x", .other),
             ("/models/chat/completions", .chatCompletions),
             ("/models/embeddings", .embeddings), ("/models/chat", .other), ("/api/tags", .other),
             ("/v1/projects/p/locations/l/endpoints/openapi/chat/completions", .chatCompletions),
