@@ -222,12 +222,15 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
             (usage.prompt, usage.completion, usage.estimated) = (input, output, true)
             return true
         }
-        if fault == .none, isFinished, report.hasUnits || (endpoint == .images && images > 0) {
+        let answers = endpoint.generates || endpoint.embeds
+        // Where no tokens are told they are guessed, but of what has none: its count, or its cost, is all there is.
+        if fault == .none, isFinished,
+            report.hasUnits || (!answers && (report.hasCost || (endpoint == .images && images > 0)))
+        {
             report.setParts(&usage)
             describe(&usage)
             return true
         }
-        let answers = endpoint.generates || endpoint.embeds
         // Events of a stream that say nothing and lead to no end are no answer; but whoever leaves pays for what was asked.
         let isAnswer = fault == .none && (wasLeft || (documents > 0 && (framing != .sse || sawEnd)))
         // Of pictures and sound by themselves, which have no tokens to guess, only what was seen of them counts.
@@ -486,7 +489,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
             walk.otherBytes &+= sound
             walk.countedBytes &-= sound
         }
-        guard fields.isReport || (fields.hasUnits && report.isEmpty) else { return }
+        guard fields.isReport || ((fields.hasUnits || fields.hasCost) && report.isEmpty) else { return }
         if fieldsAreAside {
             if report.isEmpty || reportIsAside {
                 report = fields

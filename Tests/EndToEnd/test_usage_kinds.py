@@ -298,3 +298,28 @@ def test_usage_in_every_chunk_is_not_added_up(site):
     site.upstreams["one"].handler = handler
     record, _ = asked(site, {"model": "plain", "messages": [], "stream": True})
     assert (record["prompt_tokens"], record["completion_tokens"], record["estimated"]) == (5, 3, 0)
+
+
+def test_what_a_provider_says_that_its_pictures_cost_is_believed(site):
+    answer = {"data": [{"url": "a"}], "usage": {"cost_in_usd_ticks": 200_000_000}}
+    site.upstreams["one"].handler = answering(answer)
+    for model in ("unpriced", "painter"):
+        record, _ = asked(site, {"model": model, "prompt": "x"}, "/v1/images/generations")
+        assert (record["cost_micros"], record["currency"], record["images"]) == (20_000, "USD", 1)
+        assert (record["outcome"], record["estimated"], record["total_tokens"]) == ("completed", 0, 0)
+
+
+def test_good_answers_that_tell_no_usage_are_no_failures(site):
+    site.upstreams["one"].handler = answering({"id": "m", "results": [{"flagged": False}]})
+    record, _ = asked(site, {"model": "plain", "input": "x"}, "/v1/moderations")
+    assert (record["outcome"], record["total_tokens"], record["cost_micros"]) == ("completed", 0, None)
+    site.upstreams["one"].handler = answering({"input_tokens": 9})
+    record, _ = asked(site, {"model": "one/claude", "messages": []}, "/v1/messages/count_tokens")
+    assert (record["outcome"], record["total_tokens"]) == ("completed", 0)
+    # Nothing at all is no good answer, nor is an error.
+    site.upstreams["one"].handler = answering(b"")
+    assert asked(site, {"model": "plain", "input": "x"}, "/v1/moderations")[0]["outcome"] == "failed"
+    site.upstreams["one"].handler = answering({"error": {"message": "no", "type": "server_error"}})
+    request_id = site.new_id()
+    site.call({"model": "plain", "input": "x"}, "/v1/moderations", headers=[("x-request-id", request_id)])
+    assert site.usage(request_id)["outcome"] == "failed"

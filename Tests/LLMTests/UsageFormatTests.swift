@@ -188,6 +188,19 @@ struct UsageFormatTests {
         #expect(usage(iterations.replacing("T", with: "compaction"), .messages)?.isPartial == true)
     }
 
+    @Test func anthropicsFiguresThroughLiteLLM() {
+        let text = """
+            {"choices":[{"message":{"content":"x"},"finish_reason":"stop"}],"usage":{"prompt_tokens":200,"completion_tokens":5,
+            "total_tokens":205,"prompt_tokens_details":{"cached_tokens":80,"cache_creation_tokens":30,
+            "cache_creation_token_details":{"ephemeral_5m_input_tokens":10,"ephemeral_1h_input_tokens":20},
+            "web_search_requests":2}}}
+            """
+        let wanted = changed(TokenUsage(prompt: 200, completion: 5, cached: 80, cacheWrite: 30)) {
+            ($0.cacheWriteLong, $0.searches) = (20, 2)
+        }
+        #expect(usage(text, .chatCompletions) == wanted)
+    }
+
     @Test func geminisModalities() {
         let text = """
             {"candidates":[{"content":{"parts":[{"text":"x"}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":300,
@@ -310,6 +323,28 @@ struct UsageFormatTests {
         #expect(stated(#""cost":{"request_cost":0.005,"total_cost":0.0061}"#) == 6100)
         #expect(stated(#""cost_in_usd_ticks":37756000"#) == 3776)
         #expect(stated(#""seconds":1"#) == -1)
+    }
+
+    /// xAI and OpenRouter say of pictures what they cost and nothing else. Where there are tokens those are guessed.
+    @Test func aCostAlone() {
+        let pictures = #"{"data":[{"url":"u"},{"url":"v"}],"usage":{"cost_in_usd_ticks":200000000}}"#
+        #expect(usage(pictures, .images) == changed(TokenUsage()) { ($0.images, $0.statedMicros) = (2, 20_000) })
+        let event = #"data: {"type":"image_generation.completed","b64_json":"A","usage":{"cost":0.04}}"# + "\n\n"
+        #expect(usage(event, .images, .sse) == changed(TokenUsage()) { $0.statedMicros = 40_000 })
+        #expect(usage(#"{"results":[],"usage":{"cost":0.001}}"#, .rerank)?.statedMicros == 1000)
+        let chat = #"{"choices":[{"message":{"content":"Hello"},"finish_reason":"stop"}],"usage":{"cost":0.001}}"#
+        #expect(usage(chat, .chatCompletions) == TokenUsage(prompt: 77, completion: 2, estimated: true))
+        #expect(usage(#"{"data":[],"usage":{"cost":0.001}}"#, .embeddings) == TokenUsage(prompt: 77, estimated: true))
+        let stream = """
+            data: {"choices":[{"delta":{"content":"x"}}],"usage":{"cost":0.001}}
+
+            data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2,"cost":0.002}}
+
+
+            """
+        #expect(
+            usage(stream, .chatCompletions, .sse)
+                == changed(TokenUsage(prompt: 1, completion: 2)) { $0.statedMicros = 2000 })
     }
 
     @Test func rankingsAreCountedBySearches() {

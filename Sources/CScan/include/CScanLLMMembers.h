@@ -503,6 +503,8 @@ static inline uint8_t fg_llm_member(uint8_t place, const uint8_t *p, size_t n) {
         FG_LLM_NUMBER("cache_creation_input_tokens", FG_USAGE_CACHE_WRITTEN)
         FG_LLM_NUMBER("cache_creation_tokens", FG_USAGE_CACHE_WRITTEN)
         FG_LLM_NAME("cache_creation", FG_LLM_CACHE_CREATION)
+        FG_LLM_NAME("cache_creation_token_details", FG_LLM_CACHE_CREATION)
+        FG_LLM_NUMBER("web_search_requests", FG_USAGE_SEARCHES)
         return 0;
     case FG_LLM_CACHED_DETAILS:
         FG_LLM_NUMBER("audio_tokens", FG_USAGE_CACHED_AUDIO)
