@@ -188,6 +188,8 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         if endpoint == .images {
             usage.images = images
             if !report.hasOutputParts { usage.outputImage = usage.completion }
+        } else if endpoint == .decisions {
+            if usage.tier == .standard { usage.tier = .decisions }
         } else if endpoint == .speech, !report.hasOutputParts {
             usage.outputAudio = usage.completion
         }

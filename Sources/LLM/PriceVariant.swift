@@ -97,7 +97,7 @@ extension UnsafePointer<PriceSheet> {
 
     /// The price at a tier with so many tokens of prompt: of the steps that the prompt is above, the highest.
     private func price(tier: ServiceTier, prompt: Int64) -> UnsafePointer<ModelPrice>? {
-        var found = tier == .standard ? base : nil
+        var found = tier == .standard || tier == .decisions ? base : nil
         var step: Int64 = -1
         for i in 0..<pointee.variantCount {
             guard let variant = variant(i), variant.pointee.tier == tier,

@@ -5,6 +5,8 @@ import Glibc
     case standard, flex, priority, batch, balanced, ultrafast
     /// One that no price file knows (reserved capacity and the like).
     case other
+    /// No tier that anybody asks for, but the endpoint of that name, for which a model may have another price.
+    case decisions
 
     /// As the database and the admin API call it.
     public var name: StaticString {
@@ -16,6 +18,7 @@ import Glibc
         case .balanced: "balanced"
         case .ultrafast: "ultrafast"
         case .other: "other"
+        case .decisions: "decisions"
         }
     }
 

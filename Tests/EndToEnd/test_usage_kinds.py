@@ -17,6 +17,10 @@ PRICES = {
         "input_cost_per_token_above_1k_tokens": 2e-6, "output_cost_per_token_above_1k_tokens": 2e-5,
         "cache_creation_input_token_cost": 1.25e-6, "cache_creation_input_token_cost_above_1hr": 2e-6,
     },
+    "one/decider": {
+        "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-5, "input_cost_per_token_decisions": 2e-6,
+        "output_cost_per_token_decisions": 0,
+    },
     "one/whisper": {"mode": "audio_transcription", "input_cost_per_second": 0.0001},
     "one/painter": {"mode": "image_generation", "output_cost_per_image": 0.04},
     "one/deployed": {"input_cost_per_token": 1e-6, "output_cost_per_token": 1e-5},
@@ -323,3 +327,16 @@ def test_good_answers_that_tell_no_usage_are_no_failures(site):
     request_id = site.new_id()
     site.call({"model": "plain", "input": "x"}, "/v1/moderations", headers=[("x-request-id", request_id)])
     assert site.usage(request_id)["outcome"] == "failed"
+
+
+def test_decisions_cost_what_they_read(site):
+    answer = {"model": "m", "answers": [{"type": "predicate", "probability": 0.9}], "usage": {
+        "input_tokens": 1000, "input_tokens_details": {"cached_tokens": 0}, "output_tokens": 7, "total_tokens": 1007}}
+    site.upstreams["one"].handler = answering(answer)
+    body = {"input": "x", "questions": [{"type": "predicate", "instructions": "?"}]}
+    record, sent = asked(site, {**body, "model": "one/decider"}, "/v1/decisions")
+    assert sent.target == "/v1/decisions" and sent.json()["model"] == "decider"
+    assert (record["total_tokens"], record["cost_micros"], record["service_tier"]) == (1007, 2000, "decisions")
+    # Without a price for them they cost what the model costs.
+    record, _ = asked(site, {**body, "model": "one/plain"}, "/v1/decisions")
+    assert record["cost_micros"] == 1000 + 70

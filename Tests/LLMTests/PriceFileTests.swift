@@ -178,6 +178,8 @@ struct PriceSheetTests {
     }
 
     @Test func tiersCostWhatTheySay() {
+        // An endpoint without a price of its own costs what the model costs.
+        #expect(cost(rates, TokenUsage(prompt: 1000)) { $0.tier = .decisions } == cost(rates, TokenUsage(prompt: 1000)))
         #expect(cost(rates, TokenUsage(prompt: 1000)) { $0.tier = .flex } == 1500)
         #expect(cost(rates, TokenUsage(prompt: 1000)) { $0.tier = .priority } == nil)
         #expect(cost(rates, TokenUsage(prompt: 1000)) { $0.tier = .other } == nil)
