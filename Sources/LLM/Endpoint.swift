@@ -9,8 +9,8 @@ import Reactor
     case geminiGenerate, geminiStream, geminiEmbed, geminiCountTokens
     /// Gemini's Interactions API.
     case interactions
-    /// OpenAI's answers to questions with probabilities.
-    case decisions
+    /// OpenAI's answers to questions with probabilities, and its counting of what would be read.
+    case decisions, inputTokens
     /// Cohere's and Ollama's own chat, Ollama's `generate`.
     case nativeChat
     /// Cohere's and Ollama's own `embed`.
@@ -48,7 +48,7 @@ import Reactor
     public var apiType: APIType? {
         switch self {
         case .chatCompletions, .completions, .embeddings, .responses, .images, .audio, .moderations, .speech, .ocr,
-            .decisions:
+            .decisions, .inputTokens:
             .openai
         case .messages, .countTokens: .anthropic
         case .geminiGenerate, .geminiStream, .geminiEmbed, .geminiCountTokens, .interactions: .gemini
@@ -149,7 +149,8 @@ import Reactor
         if Endpoint.equals(p, first, "chat") {
             guard let second else { return Self(endpoint: .nativeChat) }
             guard Endpoint.equals(p, second, "completions") else { return Self(endpoint: .other) }
-            return Self(endpoint: .chatCompletions)
+            guard let third = Endpoint.nextSegment(p, n, &cursor) else { return Self(endpoint: .chatCompletions) }
+            return Self(endpoint: Endpoint.equals(p, third, "input_tokens") ? .inputTokens : .other)
         }
         if Endpoint.equals(p, first, "messages") {
             if isLast { return Self(endpoint: .messages) }
@@ -161,6 +162,7 @@ import Reactor
         if Endpoint.equals(p, first, "responses") {
             // What follows is a response's id, but for `compact`, which runs a model.
             guard let second else { return Self(endpoint: .responses) }
+            if Endpoint.equals(p, second, "input_tokens") { return Self(endpoint: .inputTokens) }
             return Self(endpoint: Endpoint.equals(p, second, "compact") ? .responses : .other)
         }
         if Endpoint.equals(p, first, "images") { return Self(endpoint: .images) }

@@ -318,8 +318,9 @@ def test_good_answers_that_tell_no_usage_are_no_failures(site):
     record, _ = asked(site, {"model": "plain", "input": "x"}, "/v1/moderations")
     assert (record["outcome"], record["total_tokens"], record["cost_micros"]) == ("completed", 0, None)
     site.upstreams["one"].handler = answering({"input_tokens": 9})
-    record, _ = asked(site, {"model": "one/claude", "messages": []}, "/v1/messages/count_tokens")
-    assert (record["outcome"], record["total_tokens"]) == ("completed", 0)
+    for path in ("/v1/messages/count_tokens", "/v1/responses/input_tokens", "/v1/chat/completions/input_tokens"):
+        record, _ = asked(site, {"model": "one/claude", "messages": [], "input": "x"}, path)
+        assert (record["outcome"], record["total_tokens"], record["estimated"]) == ("completed", 0, 0)
     # Nothing at all is no good answer, nor is an error.
     site.upstreams["one"].handler = answering(b"")
     assert asked(site, {"model": "plain", "input": "x"}, "/v1/moderations")[0]["outcome"] == "failed"

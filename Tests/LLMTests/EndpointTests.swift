@@ -25,6 +25,8 @@ struct EndpointTests {
             ("/v1/ocr", .ocr), ("/v1/ocr/x", .other), ("/v1/audio/speech", .speech),
             ("/v1beta/interactions", .interactions), ("/v1beta/interactions/v1_x", .other),
             ("/v1/decisions", .decisions), ("/v1/decisions/x", .other),
+            ("/v1/responses/input_tokens", .inputTokens), ("/v1/chat/completions/input_tokens", .inputTokens),
+            ("/v1/chat/completions/chatcmpl_1", .other),
             ("/models/chat/completions", .chatCompletions),
             ("/models/embeddings", .embeddings), ("/models/chat", .other), ("/api/tags", .other),
             ("/v1/projects/p/locations/l/endpoints/openapi/chat/completions", .chatCompletions),
