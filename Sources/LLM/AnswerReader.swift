@@ -309,7 +309,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
             // xAI's: 10¹⁰ of them are a dollar.
             fields.set(FG_USAGE_COST, found.value < 0 ? -1 : (found.value &+ 5000) / 10_000)
         } else if found.place == UInt8(FG_LLM_TOOL_SEARCHES) {
-            toldSearches = UInt32(clamping: found.value)
+            toldSearches = UInt32(clamping: min(found.value, 1_000_000))
         } else if found.place == UInt8(FG_LLM_BASE_CODE) {
             let failed = FaultNames.fault(baseCode: found.value)
             if failed != .none {
