@@ -49,6 +49,15 @@ struct ProviderExchange: BitwiseCopyable {
     /// When the budget's period began that the exchange belongs to (Unix milliseconds).
     var budgetPeriod: Int64 = 0
 
+    // What stays if the process dies: see Worker+OpenUsage.
+    /// Where it is kept.
+    var openSlot = noSlot
+    /// The request of this attempt is noted there as being out.
+    var isOut = false
+    /// When it was written, monotonic milliseconds.
+    var keptAt: UInt64 = 0
+    static let noSlot = UInt32.max
+
     // The answer.
     /// What the stream's events look like; nil before the first attempt.
     var shape: EventShape?
