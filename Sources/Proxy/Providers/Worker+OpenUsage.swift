@@ -37,7 +37,7 @@ extension Worker {
     mutating func answerGoesOn(
         _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>
     ) {
-        guard side.pointee.isReading else { return }
+        guard side.pointee.isOut, side.pointee.isReading else { return }
         // What its head has told stands.
         if !side.pointee.isSettled { settle(c, side, isWhole: false, wasLeft: true) }
         keepOpenUsage(c, side, .interrupted)

@@ -302,7 +302,7 @@ extension Worker {
         let known = min(n, side.pointee.readAhead)
         side.pointee.readAhead -= known
         if side.pointee.isReading { feed(side, p + known, n - known) }
-        if now &- side.pointee.keptAt >= Self.keepMilliseconds, side.pointee.isOut { answerGoesOn(c, side) }
+        if now &- side.pointee.keptAt >= Self.keepMilliseconds { answerGoesOn(c, side) }
     }
 
     // MARK: Errors
