@@ -96,7 +96,8 @@ public final class Gateway: GatewayControl {
     private init(
         settings: Settings, rings: [MappedRing], openUsage: [MappedSlots], keys: [KeyRecord], routes: [RouteRecord],
         providers: ProviderSet, version: String, listeners: [Int32]?, bootNonce: UInt32,
-        onPublish: @escaping @Sendable () -> Void, onRingPressure: @escaping @Sendable () -> Void, onPressure: @escaping @Sendable (PressureNotice) -> Void
+        onPublish: @escaping @Sendable () -> Void, onRingPressure: @escaping @Sendable () -> Void,
+        onPressure: @escaping @Sendable (PressureNotice) -> Void
     ) throws(GatewayError) {
         let registry = Registry()
         let tickets = TLSTickets()

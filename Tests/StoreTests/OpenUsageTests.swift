@@ -102,8 +102,10 @@ struct OpenUsageTests {
         #expect(try flusher.flush() == .drained)
         #expect(try flusher.settle([slots]) == 5)
         #expect(flusher.committedUsageRecords == 10 && flusher.corruptRecords == 0)
-        #expect(try connection.int("SELECT count(*) FROM usage_records WHERE outcome = 'completed' AND NOT estimated") == 5)
-        #expect(try connection.int("SELECT count(*) FROM usage_records WHERE outcome = 'interrupted' AND estimated") == 5)
+        #expect(
+            try connection.int("SELECT count(*) FROM usage_records WHERE outcome = 'completed' AND NOT estimated") == 5)
+        #expect(
+            try connection.int("SELECT count(*) FROM usage_records WHERE outcome = 'interrupted' AND estimated") == 5)
         try checkSums()
         // The ring's record comes late, against all order: the exchange is settled, and stays so.
         for n in 0..<10 { UsageSample(n, at: sampleMilliseconds + UInt64(n)).put(&producer) }
@@ -224,7 +226,8 @@ struct OpenUsageTests {
         let new = try AuditRings.open(folder: folder.path, workers: 1, capacity: 1, bootNonce: 8)
         let writer = try StoreWriter.start(
             databasePath: folder.database, rings: new.rings, openUsage: new.openUsage, staleRings: new.stale,
-            staleOpenUsage: new.staleOpenUsage, others: new.others, options: WriterOptions(flushIntervalMilliseconds: 5))
+            staleOpenUsage: new.staleOpenUsage, others: new.others, options: WriterOptions(flushIntervalMilliseconds: 5)
+        )
         var mine = SlotProducer(new.openUsage[0])
         _ = try estimate(5, worker: 9).keep(&mine)
         #expect(try AuditRings.abandoned(folder: folder.path).isEmpty)
