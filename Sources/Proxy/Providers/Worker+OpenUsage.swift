@@ -80,8 +80,7 @@ extension Worker {
         _ outcome: UsageOutcome
     ) {
         side.pointee.keptAt = now
-        var fields = usageFields(c, side)
-        fields.outcome = outcome
+        var fields = usageFields(c, side, outcome)
         // What the reader knows is of an attempt before.
         if !side.pointee.isReading { fields.modelServed = .empty }
         let id = c.pointee.exchange.auditID

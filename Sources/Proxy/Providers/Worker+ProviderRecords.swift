@@ -145,10 +145,10 @@ extension Worker {
         _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>
     ) {
         let hasUsage = side.pointee.hasUsage
-        var fields = usageFields(c, side)
-        fields.attempts = writeAttempts(c, side, into: scratch, room: Self.attemptsBytes)
-        fields.outcome = usageOutcome(
+        let outcome = usageOutcome(
             c.pointee.exchange.error, isBilled: hasUsage, isWhole: side.pointee.reader.isFinished)
+        var fields = usageFields(c, side, outcome)
+        fields.attempts = writeAttempts(c, side, into: scratch, room: Self.attemptsBytes)
         let id = c.pointee.exchange.auditID
         let waiting = spilled.count
         // Also where the exchange itself is not audited: budgets are made of these.
@@ -163,10 +163,11 @@ extension Worker {
             operation: side.pointee.endpoint.endpoint, firstByteNanoseconds: side.pointee.firstByteNanoseconds)
     }
 
-    /// What a record has but for the outcome and the attempts.
+    /// What a record has but for the attempts.
     @inline(__always)
     func usageFields(
-        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
+        _ outcome: UsageOutcome
     ) -> UsageFields {
         let snapshot = c.pointee.exchange.snapshot.unsafelyUnwrapped
         let key = snapshot.pointee.providers.keys.pointer(Int(side.pointee.key))
@@ -185,12 +186,13 @@ extension Worker {
         if let cost = side.pointee.cost {
             fields.currency = cost.currency
             fields.costMicros = cost.micros
-        } else if fields.outcome == .failed, !hasGoodAnswer(side) {
+        } else if outcome == .failed, !hasGoodAnswer(side) {
             // Costs nothing, said in the currency of the model's price; without a price nobody knows which.
             let price = Int(candidate(c, side).pointee.price)
             if price >= 0 { fields.currency = snapshot.pointee.providers.prices.pointer(price).pointee.currency }
         }
         if hasUsage { fields.take(side.usage) }
+        fields.outcome = outcome
         let id = c.pointee.exchange.auditID
         if side.pointee.budgetPeriod > Int64(clamping: id.unixMilliseconds) {
             fields.budgetPeriod = side.pointee.budgetPeriod
