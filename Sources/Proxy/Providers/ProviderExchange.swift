@@ -17,6 +17,11 @@ struct ProviderExchange: BitwiseCopyable {
     // The attempt under way.
     var candidate: Int32 = -1
     var key: Int32 = -1
+    /// Where the record is that stays if the process dies: see Worker+OpenUsage.
+    var openSlot = noSlot
+    static let noSlot = UInt32.max
+    /// The request of this attempt is noted there as being out.
+    var isOut = false
     var isUnderWay = false
     var isProbe = false
     /// The provider's answer began as a success and counts as one.
@@ -27,6 +32,8 @@ struct ProviderExchange: BitwiseCopyable {
     var attemptStartedAt: UInt64 = 0
     var firstByteNanoseconds: UInt64 = 0
     var status: UInt16 = 0
+    /// When the record in the slot was written: monotonic milliseconds, their lower bits.
+    var keptAt: UInt32 = 0
 
     // The request.
     /// Tokens, see `RequestReader.promptEstimate`.
@@ -48,15 +55,6 @@ struct ProviderExchange: BitwiseCopyable {
     var holdsReservation = false
     /// When the budget's period began that the exchange belongs to (Unix milliseconds).
     var budgetPeriod: Int64 = 0
-
-    // What stays if the process dies: see Worker+OpenUsage.
-    /// Where it is kept.
-    var openSlot = noSlot
-    /// The request of this attempt is noted there as being out.
-    var isOut = false
-    /// When it was written, monotonic milliseconds.
-    var keptAt: UInt64 = 0
-    static let noSlot = UInt32.max
 
     // The answer.
     /// What the stream's events look like; nil before the first attempt.

@@ -7,7 +7,7 @@ import Store
 /// file. The next start settles what stands there.
 extension Worker {
     /// The record of an answer under way is not older than this once more of the answer has come.
-    static let keepMilliseconds: UInt64 = 1000
+    private static let keepMilliseconds: UInt32 = 1000
 
     /// The next thing that happens is that the request goes out, perhaps once more over another connection.
     @inline(never)
@@ -33,8 +33,15 @@ extension Worker {
     }
 
     /// More of the answer has come.
-    @inline(never)
+    @inline(__always)
     mutating func answerGoesOn(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>
+    ) {
+        if UInt32(truncatingIfNeeded: now) &- side.pointee.keptAt >= Self.keepMilliseconds { keepAnswer(c, side) }
+    }
+
+    @inline(never)
+    private mutating func keepAnswer(
         _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>
     ) {
         guard side.pointee.isOut, side.pointee.isReading else { return }
@@ -79,7 +86,7 @@ extension Worker {
         _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
         _ outcome: UsageOutcome
     ) {
-        side.pointee.keptAt = now
+        side.pointee.keptAt = UInt32(truncatingIfNeeded: now)
         var fields = usageFields(c, side, outcome)
         // What the reader knows is of an attempt before.
         if !side.pointee.isReading { fields.modelServed = .empty }

@@ -156,7 +156,7 @@ extension Worker {
         }
         if isCut { cutOff(upstream) } else if first.isLast { responseIsComplete(upstream) }
         if first.isLast { return -1 }
-        if now &- side.pointee.keptAt >= Self.keepMilliseconds { answerGoesOn(c, side) }
+        answerGoesOn(c, side)
         keepAuditDescription(client)
         return first.used
     }
