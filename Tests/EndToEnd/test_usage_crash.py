@@ -228,6 +228,22 @@ def test_between_two_attempts(make_providers):
             each.close()
 
 
+def test_long_names(make_providers):
+    """As long as they may be, they have room in a slot."""
+    waiting = Waiting()
+    site = make_providers(a=failing(500), b=waiting)
+    made = site.gateway.make_key("/" + "s" * 254)
+    connection, _ = send(site, "r" * 100, made["key_value"])
+    waiting.wait()
+    restart(site)
+    connection.close()
+    (row,) = records(site)
+    assert (row["request_id"], row["key_id"], row["provider"]) == ("r" * 100, made["key_id"], "b")
+    assert row["source_path"] == made["source_path"] and site.attempts("r" * 100) == [("a", "server_error", 500)]
+    assert row["cost_micros"] == cost("b", row["prompt_tokens"]) > 0
+    check(site)
+
+
 def test_twenty_at_once_over_two_workers(make_providers):
     """Those that had ended keep what they came to; those under way have their estimates; none is there twice."""
     waiting = Waiting()

@@ -17,11 +17,6 @@ struct ProviderExchange: BitwiseCopyable {
     // The attempt under way.
     var candidate: Int32 = -1
     var key: Int32 = -1
-    /// Where the record is that stays if the process dies: see Worker+OpenUsage.
-    var openSlot = noSlot
-    static let noSlot = UInt32.max
-    /// The request of this attempt is noted there as being out.
-    var isOut = false
     var isUnderWay = false
     var isProbe = false
     /// The provider's answer began as a success and counts as one.
@@ -32,7 +27,9 @@ struct ProviderExchange: BitwiseCopyable {
     var attemptStartedAt: UInt64 = 0
     var firstByteNanoseconds: UInt64 = 0
     var status: UInt16 = 0
-    /// When the record in the slot was written: monotonic milliseconds, their lower bits.
+    /// `openSlot` says that this attempt's request is out.
+    var isOut = false
+    /// When its record was written: monotonic milliseconds, their lower bits.
     var keptAt: UInt32 = 0
 
     // The request.
@@ -49,6 +46,9 @@ struct ProviderExchange: BitwiseCopyable {
     var asksForUsage = false
     /// The provider has refused the request with that, and was asked again without.
     var hasRefusedUsage = false
+    /// Where the record is that stays if the process dies: see Worker+OpenUsage.
+    var openSlot = noSlot
+    static let noSlot = UInt32.max
 
     // What was taken from the caller's account.
     var reserved = Spending()

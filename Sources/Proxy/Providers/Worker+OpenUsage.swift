@@ -105,31 +105,26 @@ extension Worker {
     private mutating func keep(
         _ id: AuditID, _ side: UnsafeMutablePointer<ProviderExchange>, _ fields: inout UsageFields
     ) {
-        guard let slot = openUsage.reserve() else { return }
+        var size = withUnsafePointer(to: &fields) { AuditEncoder.usageSize($0) }
+        if size > MappedSlots.payloadBytes { size = Self.shorten(&fields) }
+        guard size <= MappedSlots.payloadBytes, let slot = openUsage.reserve() else { return }
         withUnsafePointer(to: &fields) { [room = openUsage.payload(slot)] in
-            if AuditEncoder.usageSize($0) <= MappedSlots.payloadBytes {
-                AuditEncoder.encodeUsage(id, $0, into: room)
-                openUsage.commit(slot, length: AuditEncoder.usageSize($0))
-            } else {
-                let shorter = Self.shortened($0.pointee)
-                AuditEncoder.encodeUsage(id, shorter, into: room)
-                openUsage.commit(slot, length: AuditEncoder.usageSize(shorter))
-            }
+            AuditEncoder.encodeUsage(id, $0, into: room)
         }
+        openUsage.commit(slot, length: size)
         forgetOpenUsage(side)
         side.pointee.openSlot = slot
     }
 
-    /// The record without what a slot has no room for: attempts, and the ends of long texts.
+    /// Leaves out what a slot has no room for: attempts, and the ends of long texts. Returns what is left.
     @inline(never)
-    private static func shortened(_ fields: UsageFields) -> UsageFields {
-        var fields = fields
+    private static func shorten(_ fields: inout UsageFields) -> Int {
         fields.attempts = .empty
         fields.requestID = fields.requestID.from(0, to: min(fields.requestID.count, 128))
         fields.sourcePath = fields.sourcePath.from(0, to: min(fields.sourcePath.count, 192))
         fields.provider = fields.provider.from(0, to: min(fields.provider.count, 64))
         fields.modelRequested = fields.modelRequested.from(0, to: min(fields.modelRequested.count, 128))
         fields.modelServed = fields.modelServed.from(0, to: min(fields.modelServed.count, 128))
-        return fields
+        return withUnsafePointer(to: &fields) { AuditEncoder.usageSize($0) }
     }
 }
