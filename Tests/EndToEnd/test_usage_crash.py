@@ -137,6 +137,29 @@ def test_an_answer_that_is_waited_for(make_providers):
     check(site)
 
 
+def test_an_orderly_stop_that_waits_no_longer(tmp_path):
+    """As after a kill, and the record is made by the gateway that stops."""
+    waiting = Waiting()
+    site = Providers(tmp_path / "stop", {"app": {"drain_timeout": 0.1}})
+    try:
+        site.provider("a", waiting, models="m")
+        site.prices(PRICES)
+        site.start()
+        made = site.new_key(max_tokens=10**6)
+        connection, body = send(site, "out", made["key_value"])
+        waiting.wait()
+        site.gateway.stop()
+        connection.close()
+        site.gateway.start()
+        (row,) = records(site)
+        assert (row["request_id"], row["outcome"], row["estimated"]) == ("out", "interrupted", 1)
+        assert abs(row["prompt_tokens"] - prompt(body)) <= 1 and row["cost_micros"] == cost("a", row["prompt_tokens"])
+        assert site.gateway.metrics()["fastgate_usage_recovered_records_total"] == 0
+        check(site)
+    finally:
+        site.close()
+
+
 def test_a_stream_under_way(make_providers):
     """What was known of it a second before counts."""
     gone = threading.Event()
@@ -360,6 +383,8 @@ def test_a_full_ring_loses_no_record(make_providers, tmp_path):
             database.execute("BEGIN IMMEDIATE")
             padding = [("x-padding", "p" * 6000)]
             answered = [site.ask("m", headers=padding).request_id for _ in range(300)]
+            # Once the worker answers again it is done with the last one.
+            assert site.gateway.health(site.gateway.port)[0] == 200
             site.gateway.kill()
             database.execute("ROLLBACK")
         site.gateway.start()

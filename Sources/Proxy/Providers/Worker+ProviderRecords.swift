@@ -19,7 +19,7 @@ extension Worker {
         let error = c.pointee.exchange.error
         if side.pointee.isUnderWay { endAttempt(c, side, outcome(error), retryAfter: nil) }
         // Whoever leaves pays for what the provider had been asked in full, whether it had begun to answer or not.
-        let wasLeft = error == .clientGone || error == .sendTimeout
+        let wasLeft = error == .clientGone || error == .sendTimeout || error == .gatewayStopping
         let hadBegun = side.pointee.status / 100 == 2 && (side.pointee.wasSentWhole || side.pointee.framing == .sse)
         let isOwed = wasLeft && (hadBegun || (side.pointee.status == 0 && side.pointee.wasSentWhole))
         if isOwed, side.pointee.status == 0 { readNothing(side) }
