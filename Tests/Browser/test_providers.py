@@ -51,7 +51,7 @@ def test_a_provider_from_its_making_to_its_end(dashboard, gateway, upstream, pic
     wait_until(lambda: not dashboard.all(place), "the key is gone")
     dashboard.press("dialog header button")
     dashboard.gone("dialog")
-    dashboard.wait(row, "1 of 1 fit")
+    dashboard.wait(row, "1 of 1 usable")
 
     dashboard.press(f"{row} button[aria-label^='Turn off']")
     dashboard.wait(f"{row} .badge", "off")
@@ -196,9 +196,9 @@ def test_a_request_shows_what_it_used(dashboard, gateway):
 def test_the_master_key_is_rotated(dashboard, gateway):
     before = (gateway.database_file.parent / "master_key").read_text()
     dashboard.sign_in("#/settings")
-    dashboard.wait("#master-key .badge.good", "fits")
+    dashboard.wait("#master-key .badge.good", "ready")
     dashboard.press("#master-key button", "Rotate")
     dashboard.press("dialog button", "Rotate")
     wait_until(lambda: (gateway.database_file.parent / "master_key").read_text() != before, "the file holds another one")
-    dashboard.wait("#master-key .badge.good", "fits")
+    dashboard.wait("#master-key .badge.good", "ready")
     assert gateway.admin("GET", "/admin/master-key")["unreadable_keys"] == 0

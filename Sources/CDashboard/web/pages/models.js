@@ -102,8 +102,10 @@ function modelTable(items, load) {
   return table({
     caption: t.title, items, row: one => ({ class: one.enabled ? null : "dimmed", dataset: { id: one.name } }),
     columns: [
-      { title: t.model, class: "clip strong", cell: one => [one.model, one.aliases.length > 0 && h("span", { class: "badges" }, [...new Set(one.aliases)].map(name => badge(name)))] },
-      { title: t.provider, class: "tight", cell: one => h("a", { href: link("providers", [one.provider]) }, one.provider) },
+      { title: t.model, cell: one => [
+        h("div", { class: "clip strong", title: one.model }, one.model),
+        one.aliases.length > 0 && h("span", { class: "badges" }, [...new Set(one.aliases)].map(name => badge(name)))] },
+      { title: t.provider, class: "clip", cell: one => h("a", { href: link("providers", [one.provider]) }, one.provider) },
       { title: t.input, number: true, cell: one => money(one, "input") },
       { title: t.output, number: true, cell: one => money(one, "output") },
       { title: t.cached, number: true, cell: one => money(one, "cached_input") },

@@ -82,7 +82,7 @@ function figures(metrics) {
 }
 
 function card(name, value, text, href) {
-  return h("div", { class: "card figure" }, h("h3", {}, name), h("p", { class: "value" }, value),
+  return h("div", { class: "card figure" }, h("p", { class: "name" }, name), h("p", { class: "value" }, value),
     h("p", { class: "quiet" }, href ? h("a", { href }, text) : text));
 }
 
