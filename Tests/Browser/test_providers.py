@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from urllib.parse import quote
 
 from conftest import PROVIDER_KEY
 
@@ -118,6 +119,18 @@ def test_prices_and_aliases(dashboard, gateway, picture):
     dashboard.press(f"{alias} button[aria-label^=Delete]")
     dashboard.press("dialog button", "Delete")
     wait_until(lambda: not dashboard.all(alias), "the alias is gone")
+
+
+def test_built_in_prices_are_taken(dashboard, gateway):
+    dashboard.sign_in("#/models")
+    row = "tr[data-id='acme/gpt-4o-mini']"
+    assert "unknown" in dashboard.wait(row).text
+    dashboard.press("#built-in-prices")
+    dashboard.wait(row, "USD")
+    assert gateway.admin("GET", "/admin/prices/acme/gpt-4o")["imported"] is False, "what was set by hand is kept"
+    for price in gateway.admin("GET", "/admin/prices", limit=1000)["items"]:
+        if price["imported"]:
+            gateway.admin("DELETE", f"/admin/prices/{price['provider']}/{quote(price['model'], safe='')}", expect=204)
 
 
 def test_spend_and_its_file(dashboard, gateway):
