@@ -197,6 +197,21 @@ def test_the_match_tester_tells_of_providers(dashboard, gateway, picture):
     dashboard.wait("dialog .verdict-line", "not allowed to use this model")
 
 
+def test_who_takes_a_request_is_found_among_many_routes(dashboard, gateway, upstream):
+    for number in range(12):
+        gateway.make_route(route_id=f"many-{number}", match_path=f"/many/{number}", target_host=upstream.host, priority=number)
+    dashboard.sign_in("#/routes")
+    dashboard.press("#match-route")
+    dashboard.type("Path", "/many/11", "dialog")
+    dashboard.press("dialog button", "Find the route")
+    taking = dashboard.wait("dialog .candidates")
+    assert "takes it" in taking.text and len(dashboard.all("dialog .match-result > .candidates > li")) == 1
+    dashboard.press("dialog summary", "others, and why not")
+    dashboard.wait("dialog details .candidates", "/many/11")
+    for number in range(12):
+        gateway.admin("DELETE", f"/admin/routes/many-{number}", expect=204)
+
+
 def test_a_request_shows_what_it_used(dashboard, gateway):
     [record, *_] = gateway.admin("GET", "/admin/usage/records", provider="acme")["items"]
     dashboard.sign_in(f"#/logs/{record['request_id']}")
