@@ -14,8 +14,8 @@ from harness import ADMIN_TOKEN, wait_until
 from harness.client import Connection
 
 
-def send(gateway, key: str, request_id: str, path: str = "/v1/chat/completions", stream: bool = False) -> int:
-    body = json.dumps({"model": "gpt-4o", "stream": stream, "messages": [{"role": "user", "content": "Hello"}]}).encode()
+def send(gateway, key: str, request_id: str, path: str = "/v1/chat/completions", stream: bool = False, body: bytes = b"") -> int:
+    body = body or json.dumps({"model": "gpt-4o", "stream": stream, "messages": [{"role": "user", "content": "Hello"}]}).encode()
     headers = [
         ("Host", "gateway.test"), ("Authorization", f"Bearer {key}"), ("Content-Type", "application/json"), ("x-request-id", request_id)]
     with Connection(gateway.port) as connection:
@@ -216,6 +216,16 @@ def test_request_id_leads_to_its_row(dashboard, gateway):
     dashboard.type("Request id", "req-that-never-was")
     dashboard.press("button", "Open")
     dashboard.wait("dialog .state", "No such request")
+
+
+def test_a_recorded_body_is_shown_as_it_was_sent(dashboard, gateway):
+    key = gateway.make_key("body/test")["key_value"]
+    body = rb'{"model":"gpt-4o","seed":12345678901234567890,"a":1.0,"a":[],"text":"\u4f60 <b>{"}'
+    assert send(gateway, key, "req-body", "/v1/other", body=body) == 200
+    gateway.audit("req-body")
+    dashboard.sign_in("#/logs/req-body")
+    lines = ["{", '  "model": "gpt-4o",', '  "seed": 12345678901234567890,', '  "a": 1.0,', '  "a": [],', '  "text": "你 <b>{"', "}"]
+    assert dashboard.wait("dialog pre").text.splitlines() == lines
 
 
 def test_of_two_requests_with_one_id_the_one_that_is_pressed_opens(dashboard, gateway):

@@ -132,10 +132,30 @@ function content(text) {
   return h("pre", { tabindex: "0" }, pretty(text));
 }
 
+/** JSON with line breaks. Numbers stay as they were sent, however long, and members that are there twice stay twice. */
 function pretty(text) {
   try {
-    return JSON.stringify(JSON.parse(text), null, 2);
+    JSON.parse(text);
   } catch {
     return text;
   }
+  let depth = 0;
+  let result = "";
+  let before = "";
+  const line = () => `\n${"  ".repeat(depth)}`;
+  for (const token of text.match(/"(?:\\.|[^"\\])*"|[{}[\],:]|[^\s{}[\],:"]+/g)) {
+    const opened = before === "{" || before === "[";
+    if (token === "}" || token === "]") {
+      depth -= 1;
+      if (!opened) result += line();
+    } else if (opened || before === ",") {
+      result += line();
+    } else if (before === ":") {
+      result += " ";
+    }
+    if (token === "{" || token === "[") depth += 1;
+    result += token.startsWith("\"") ? JSON.stringify(JSON.parse(token)) : token;
+    before = token;
+  }
+  return result;
 }
