@@ -159,7 +159,8 @@ extension Worker {
         }
         fields.attempts = writeAttempts(c, side)
         fields.outcome = usageOutcome(
-            c.pointee.exchange.error, isBilled: hasUsage, isWhole: side.pointee.reader.isFinished)
+            c.pointee.exchange.error, isBilled: hasUsage || isUncounted(c, side),
+            isWhole: side.pointee.reader.isFinished)
         if let cost = side.pointee.cost {
             fields.currency = cost.currency
             fields.costMicros = cost.micros
@@ -188,6 +189,16 @@ extension Worker {
     private func hasGoodAnswer(_ side: UnsafeMutablePointer<ProviderExchange>) -> Bool {
         let last = side.attempts.attempt(side.attempts.pointee.count - 1)
         return last.outcome == .answered && side.pointee.status / 100 == 2 && side.pointee.reader.fault == .none
+    }
+
+    /// A good answer of an API that does not tell what it used, or uses nothing: tokens that were counted, moderations, some
+    /// transcriptions.
+    private func isUncounted(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>
+    ) -> Bool {
+        let endpoint = side.pointee.endpoint.endpoint
+        return c.pointee.exchange.error == .none && !endpoint.generates && !endpoint.embeds
+            && c.pointee.exchange.responseBytes > 0 && hasGoodAnswer(side)
     }
 
     /// - Parameter isWhole: the answer has said that it is: clients may leave then, before the transfer's own end.
