@@ -31,6 +31,7 @@ extension AdminAPI {
             parameters: [
                 .init("source_path", #"{"type":"string"}"#, "Only keys of this source."),
                 .init("is_active", #"{"type":"boolean"}"#, "Only active or only inactive keys."),
+                .init("search", #"{"type":"string"}"#, "Only keys whose source, id or hint contains this."),
                 .limit(default: 100, max: 1000), .offset,
             ],
             answers: [.json("A page of keys.", schema: Endpoint.reference("KeyList"))], failures: [400],
@@ -129,7 +130,9 @@ extension AdminAPI {
         -> AdminResponse
     {
         let query = QueryReader(request.query)
-        let filter = KeyFilter(sourcePath: query.string("source_path"), isActive: try query.bool("is_active"))
+        let filter = KeyFilter(
+            sourcePath: query.string("source_path"), isActive: try query.bool("is_active"),
+            search: query.string("search"))
         let limit = try query.int("limit", in: 1...1000) ?? 100
         let offset = try query.int("offset", in: 0...Int(Int32.max)) ?? 0
         let page = try context.read { reader throws(StoreError) in

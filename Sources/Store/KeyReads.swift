@@ -66,7 +66,10 @@ extension ReadConnection {
         _ filter: KeyFilter = KeyFilter(), limit: Int = 100, offset: Int = 0
     ) throws(StoreError) -> Page<KeyRecord> {
         try read { connection throws(StoreError) in
-            let condition = "(?1 IS NULL OR source_path = ?1) AND (?2 IS NULL OR is_active = ?2)"
+            let condition = """
+                (?1 IS NULL OR source_path = ?1) AND (?2 IS NULL OR is_active = ?2) AND (?5 IS NULL
+                OR instr(lower(source_path), lower(?5)) > 0 OR instr(key_id, ?5) > 0 OR instr(key_hint, ?5) > 0)
+                """
             let count = try connection.statement("SELECT count(*) FROM api_keys WHERE \(condition)")
             let select = try connection.statement(
                 """
@@ -78,7 +81,7 @@ extension ReadConnection {
                 select.reset()
             }
             for statement in [count, select] {
-                statement.bind(1, filter.sourcePath).bind(2, filter.isActive.map { $0 ? 1 : 0 })
+                statement.bind(1, filter.sourcePath).bind(2, filter.isActive.map { $0 ? 1 : 0 }).bind(5, filter.search)
             }
             select.bind(3, max(0, limit)).bind(4, max(0, offset))
             _ = try count.step()

@@ -140,10 +140,13 @@ public struct KeyPatch: Sendable {
 public struct KeyFilter: Sendable, Equatable {
     public var sourcePath: String?
     public var isActive: Bool?
+    /// A part of the source, the id or the hint.
+    public var search: String?
 
-    public init(sourcePath: String? = nil, isActive: Bool? = nil) {
+    public init(sourcePath: String? = nil, isActive: Bool? = nil, search: String? = nil) {
         self.sourcePath = sourcePath
         self.isActive = isActive
+        self.search = search
     }
 }
 

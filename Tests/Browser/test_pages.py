@@ -19,7 +19,7 @@ TITLES = {
 }
 
 
-VIEWS = [*itertools.product(["en", "zh"], ["light", "dark"], [1280, 390]), ("en", "light", 360)]
+VIEWS = [*itertools.product(["en", "zh"], ["light", "dark"], [1280, 390]), ("en", "light", 360), ("en", "light", 768)]
 
 
 @pytest.mark.parametrize("language, theme, width", VIEWS)
@@ -32,6 +32,8 @@ def test_pages(dashboard, picture, language, theme, width):
         assert dashboard.wait("h1").text == title
         wait_until(lambda: all(one.find_elements("css selector", "svg") for one in dashboard.all(".plot")), "charts are drawn")
         dashboard.check_layout(f"{page} {language} {theme} {width}")
+        shapes = "return [...document.querySelectorAll('.plot rect')].filter(one => getComputedStyle(one).fill === 'rgb(0, 0, 0)').length"
+        assert dashboard.script(shapes) == 0, f"{page}: a bar has no colour of its own"
         picture(f"{page}-{language}-{theme}-{width}")
     background = dashboard.script("return getComputedStyle(document.body).backgroundColor")
     assert (background == "rgb(16, 20, 26)") == (theme == "dark")

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from urllib.parse import quote
 
 from conftest import PROVIDER_KEY
 
@@ -51,7 +52,7 @@ def test_a_provider_from_its_making_to_its_end(dashboard, gateway, upstream, pic
     wait_until(lambda: not dashboard.all(place), "the key is gone")
     dashboard.press("dialog header button")
     dashboard.gone("dialog")
-    dashboard.wait(row, "1 of 1 fit")
+    dashboard.wait(row, "1 of 1 usable")
 
     dashboard.press(f"{row} button[aria-label^='Turn off']")
     dashboard.wait(f"{row} .badge", "off")
@@ -120,6 +121,18 @@ def test_prices_and_aliases(dashboard, gateway, picture):
     wait_until(lambda: not dashboard.all(alias), "the alias is gone")
 
 
+def test_built_in_prices_are_taken(dashboard, gateway):
+    dashboard.sign_in("#/models")
+    row = "tr[data-id='acme/gpt-4o-mini']"
+    assert "unknown" in dashboard.wait(row).text
+    dashboard.press("#built-in-prices")
+    dashboard.wait(row, "USD")
+    assert gateway.admin("GET", "/admin/prices/acme/gpt-4o")["imported"] is False, "what was set by hand is kept"
+    for price in gateway.admin("GET", "/admin/prices", limit=1000)["items"]:
+        if price["imported"]:
+            gateway.admin("DELETE", f"/admin/prices/{price['provider']}/{quote(price['model'], safe='')}", expect=204)
+
+
 def test_spend_and_its_file(dashboard, gateway):
     dashboard.sign_in("#/spend")
     # Three requests of 1000 and 200 tokens at 2.5 and 10 dollars a million.
@@ -184,6 +197,21 @@ def test_the_match_tester_tells_of_providers(dashboard, gateway, picture):
     dashboard.wait("dialog .verdict-line", "not allowed to use this model")
 
 
+def test_who_takes_a_request_is_found_among_many_routes(dashboard, gateway, upstream):
+    for number in range(12):
+        gateway.make_route(route_id=f"many-{number}", match_path=f"/many/{number}", target_host=upstream.host, priority=number)
+    dashboard.sign_in("#/routes")
+    dashboard.press("#match-route")
+    dashboard.type("Path", "/many/11", "dialog")
+    dashboard.press("dialog button", "Find the route")
+    taking = dashboard.wait("dialog .candidates")
+    assert "takes it" in taking.text and len(dashboard.all("dialog .match-result > .candidates > li")) == 1
+    dashboard.press("dialog summary", "others, and why not")
+    dashboard.wait("dialog details .candidates", "/many/11")
+    for number in range(12):
+        gateway.admin("DELETE", f"/admin/routes/many-{number}", expect=204)
+
+
 def test_a_request_shows_what_it_used(dashboard, gateway):
     [record, *_] = gateway.admin("GET", "/admin/usage/records", provider="acme")["items"]
     dashboard.sign_in(f"#/logs/{record['request_id']}")
@@ -196,9 +224,9 @@ def test_a_request_shows_what_it_used(dashboard, gateway):
 def test_the_master_key_is_rotated(dashboard, gateway):
     before = (gateway.database_file.parent / "master_key").read_text()
     dashboard.sign_in("#/settings")
-    dashboard.wait("#master-key .badge.good", "fits")
+    dashboard.wait("#master-key .badge.good", "ready")
     dashboard.press("#master-key button", "Rotate")
     dashboard.press("dialog button", "Rotate")
     wait_until(lambda: (gateway.database_file.parent / "master_key").read_text() != before, "the file holds another one")
-    dashboard.wait("#master-key .badge.good", "fits")
+    dashboard.wait("#master-key .badge.good", "ready")
     assert gateway.admin("GET", "/admin/master-key")["unreadable_keys"] == 0

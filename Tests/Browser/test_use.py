@@ -14,8 +14,8 @@ from harness import ADMIN_TOKEN, wait_until
 from harness.client import Connection
 
 
-def send(gateway, key: str, request_id: str, path: str = "/v1/chat/completions", stream: bool = False) -> int:
-    body = json.dumps({"model": "gpt-4o", "stream": stream, "messages": [{"role": "user", "content": "Hello"}]}).encode()
+def send(gateway, key: str, request_id: str, path: str = "/v1/chat/completions", stream: bool = False, body: bytes = b"") -> int:
+    body = body or json.dumps({"model": "gpt-4o", "stream": stream, "messages": [{"role": "user", "content": "Hello"}]}).encode()
     headers = [
         ("Host", "gateway.test"), ("Authorization", f"Bearer {key}"), ("Content-Type", "application/json"), ("x-request-id", request_id)]
     with Connection(gateway.port) as connection:
@@ -83,15 +83,15 @@ def test_from_sign_in_to_sign_out(dashboard, gateway, upstream, picture):
 
     # A request through it, and its row.
     assert send(gateway, key, "req-by-browser", stream=True) == 200
-    gateway.audit("req-by-browser")
+    row = gateway.audit("req-by-browser")["id"]
     dashboard.press("#menu a", "Logs")
     dashboard.settle("table.logs")
-    dashboard.press("table.logs a[href*=req-by-browser]")
+    dashboard.press(f"table.logs a[href*='{row}']")
     detail = dashboard.wait("dialog .facts", "browser/test").text
     assert "req-by-browser" in detail and key not in dashboard.text()
     dashboard.wait("dialog pre", "Hello")
     picture("request")
-    assert dashboard.driver.current_url.endswith("#/logs/req-by-browser")
+    assert dashboard.driver.current_url.endswith(f"#/logs/{row}")
     dashboard.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
     dashboard.gone("dialog")
 
@@ -157,6 +157,23 @@ def test_keys_live(dashboard, gateway):
     gateway.admin("GET", f"/admin/keys/{made['key_id']}", expect=404)
 
 
+def test_keys_are_found_by_a_part(dashboard, gateway):
+    made = gateway.make_key("found/by part <b>&amp;", permissions=["/v1/" + "x" * 200 + "/*"])
+    gateway.make_key("another")
+    dashboard.sign_in("#/keys")
+    dashboard.settle("td.row-actions")
+    for part in ("BY PART <b>", made["key_id"], made["key_hint"][-4:]):
+        dashboard.type("Find", part)
+        wait_until(lambda: dashboard.script(
+            "return [...document.querySelectorAll('tbody tr')].map(row => row.dataset.id)") == [made["key_id"]], f"{part} finds it alone")
+    # However long what stands in a row: its buttons can be pressed.
+    dashboard.size(768)
+    dashboard.check_layout("keys with a long permission")
+    dashboard.press(f"tr[data-id={made['key_id']}] button[aria-label^=Edit]")
+    assert dashboard.field("Source", "dialog").get_attribute("value") == "found/by part <b>&amp;"
+    gateway.admin("DELETE", f"/admin/keys/{made['key_id']}", expect=204)
+
+
 def test_routes_are_put_in_order(dashboard, gateway):
     dashboard.sign_in("#/routes")
     dashboard.settle("td.row-actions")
@@ -201,6 +218,27 @@ def test_request_id_leads_to_its_row(dashboard, gateway):
     dashboard.wait("dialog .state", "No such request")
 
 
+def test_a_recorded_body_is_shown_as_it_was_sent(dashboard, gateway):
+    key = gateway.make_key("body/test")["key_value"]
+    body = rb'{"model":"gpt-4o","seed":12345678901234567890,"a":1.0,"a":[],"text":"\u4f60 <b>{"}'
+    assert send(gateway, key, "req-body", "/v1/other", body=body) == 200
+    gateway.audit("req-body")
+    dashboard.sign_in("#/logs/req-body")
+    lines = ["{", '  "model": "gpt-4o",', '  "seed": 12345678901234567890,', '  "a": 1.0,', '  "a": [],', '  "text": "你 <b>{"', "}"]
+    assert dashboard.wait("dialog pre").text.splitlines() == lines
+
+
+def test_of_two_requests_with_one_id_the_one_that_is_pressed_opens(dashboard, gateway):
+    key = gateway.make_key("twice/test")["key_value"]
+    for path in ("/v1/first", "/v1/second"):
+        assert send(gateway, key, "req-twice", path) == 200
+    wait_until(lambda: gateway.admin("GET", "/admin/logs", source_path="twice/test")["total"] == 2, "both rows")
+    dashboard.sign_in("#/logs?source_path=twice/test")
+    dashboard.press("table.logs a", "/v1/first")
+    assert "/v1/first" in dashboard.wait("dialog .request-line").text
+    dashboard.wait("dialog .facts", "req-twice")
+
+
 def test_filters_and_pages(dashboard, gateway):
     dashboard.sign_in("#/logs?status_code=4xx,5xx")
     dashboard.settle("table.logs tbody tr")
@@ -225,7 +263,7 @@ def test_overview_is_live(dashboard, gateway):
     dashboard.sign_in()
     dashboard.settle("table.logs tbody tr")
     assert send(gateway, key, "req-live") == 200
-    dashboard.wait("table.logs a[href*=req-live]")
+    dashboard.wait(f"table.logs a[href*='{gateway.audit('req-live')['id']}']")
 
 
 def test_keyboard(dashboard):

@@ -110,6 +110,11 @@ def test_key_lists(site):
     pages = [site.gateway.admin("GET", "/admin/keys", source_path=source, limit=2, offset=o) for o in (0, 2, 4)]
     assert [len(page["items"]) for page in pages] == [2, 2, 1]
     assert {k["key_id"] for page in pages for k in page["items"]} == set(keys)
+    found = site.gateway.admin("GET", "/admin/keys", search=source[1:].upper())
+    assert found["total"] == 5 and {k["key_id"] for k in found["items"]} == set(keys)
+    for part in (keys[1], keys[1][4:], next(k["key_hint"] for k in listed["items"] if k["key_id"] == keys[1])[-4:]):
+        assert keys[1] in {k["key_id"] for k in site.gateway.admin("GET", "/admin/keys", search=part)["items"]}
+    assert site.gateway.admin("GET", "/admin/keys", source_path=source, search="%")["total"] == 0
 
 
 @pytest.mark.parametrize(

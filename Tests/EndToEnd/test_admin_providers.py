@@ -246,7 +246,11 @@ def test_the_command_line_asks_the_running_gateway(site):
     """Unlike before a start, when the same commands work on the database."""
     upstream = site.upstreams["one"]
     upstream.handler = models
-    site.command("providers", "add", "by-hand", "--base-url", f"http://{upstream.host}/v1", "--models", "m-1,m-2")
+    added = site.command(
+        "providers", "add", "by-hand", "--base-url", f"http://{upstream.host}/v1", "--models", "m-1,m-2",
+        "-H", "X-Curl: a=b", "-H", "X-Pair=a: b")
+    assert added == "added by-hand\n"
+    assert site.gateway.admin("GET", "/admin/providers/by-hand")["headers"] == {"X-Curl": "a=b", "X-Pair": "a: b"}
     key_id = site.command("providers", "keys", "add", "by-hand", "--label", "cli", stdin=SECRET + "\n").strip()
     assert ask(site, "by-hand/m-1")[0].status == 200
     listed = site.command("providers", "keys", "list", "by-hand")
@@ -260,7 +264,7 @@ def test_the_command_line_asks_the_running_gateway(site):
     site.command("aliases", "set", "cli/alias", "by-hand/m-1")
     site.command("aliases", "set", "cli/alias", "by-hand/m-2")
     assert ask(site, "cli/alias")[0].header("x-fastgate-model") == "m-2"
-    site.command("aliases", "remove", "cli/alias")
+    assert site.command("aliases", "remove", "cli/alias") == "removed cli/alias\n"
     assert ask(site, "cli/alias")[0].status == 404
 
     site.command("prices", "set", "m-1", "--provider", "by-hand", "--input", "1", "--output", "10")
@@ -270,6 +274,7 @@ def test_the_command_line_asks_the_running_gateway(site):
     assert "0.000049 USD" in site.command("usage", "--by", "model", "--provider", "by-hand")
     assert "cost_USD" in site.command("usage", "--by", "key", "--csv")
     assert "there is no price" in site.command("prices", "remove", "m-1", fails=True)
+    assert site.command("prices", "import", "/nowhere.json", fails=True).count("/nowhere.json") == 1
     site.command("prices", "remove", "m-1", "--provider", "by-hand")
 
     made = json.loads(site.command("keys", "create", "cli", "--max-amount", "12.50", "--budget-period", "daily", "--json"))

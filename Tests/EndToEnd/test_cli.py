@@ -46,6 +46,7 @@ def test_a_keys_life(cli, site):
     assert site.call(target="/v1/embeddings", key=value).status == 200
     shown = cli("keys", "show", key_id)
     assert 'cli-"life"' in shown.stdout and value not in shown.stdout + shown.stderr
+    assert [one["key_id"] for one in json.loads(cli("keys", "list", "--search", key_id[4:], "--json").stdout)] == [key_id]
     assert "turned off" in cli("keys", "toggle", key_id).stdout
     assert site.call(target="/v1/embeddings", key=value).status == 401
     cli("keys", "toggle", key_id)

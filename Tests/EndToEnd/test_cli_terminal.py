@@ -146,3 +146,21 @@ def test_progress_is_for_terminals(shared, site, tmp_path):
         assert terminal.wait() == 0 and "of 5 routes" in terminal.text
     for route in shared.admin("GET", "/admin/routes", match_path="/p")["items"]:
         shared.admin("DELETE", f"/admin/routes/{route['route_id']}")
+
+
+def test_a_providers_key_is_asked_for_and_not_shown(shared):
+    shared.admin("POST", "/admin/providers", {"name": "asked", "base_url": "http://127.0.0.1:1", "models": ["m"]}, expect=201)
+    with Terminal(shared, "providers", "keys", "add", "asked") as terminal:
+        terminal.expect("Key of asked: ")
+        assert terminal.modes & RAW == termios.ICANON, "no echo"
+        terminal.press("sk-proj-0123456789-typed\r")
+        assert terminal.wait() == 0
+        assert "typed" not in terminal.text and terminal.modes & RAW == RAW
+    [key] = shared.admin("GET", "/admin/providers/asked/keys")["items"]
+    assert key["key_hint"].endswith("yped")
+    with Terminal(shared, "providers", "keys", "add", "asked") as terminal:
+        terminal.expect("Key of asked: ")
+        terminal.press("\x03")
+        assert terminal.wait() == 1
+        assert terminal.modes & RAW == RAW, "the echo is back"
+    assert len(shared.admin("GET", "/admin/providers/asked/keys")["items"]) == 1

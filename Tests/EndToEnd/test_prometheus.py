@@ -132,6 +132,23 @@ def test_dashboard_and_alerts_ask_for_what_there_is(site):
             assert {g.strip() for g in group.split(",")} <= labels | {"instance", "le"}, text
 
 
+def test_the_documentation_names_every_metric(site):
+    """And no other, each with its labels."""
+    site.route()
+    site.call()
+    text = site.gateway.admin_raw("GET", "/metrics")[2].decode()
+    exported = {name for name in re.findall(r"^# TYPE (\S+)", text, re.M) if not name.startswith("process_")}
+    table = (ROOT / "docs" / "admin-api.md").read_text().split("### GET /metrics")[1].split("\n### ")[0]
+    rows = [row.split("|")[1:4] for row in table.splitlines() if row.startswith("| `")]
+    documented = {name: labels for names, labels, _ in rows for name in re.findall(r"`([a-z_]+)`", names)}
+    documented |= {name: "" for name in re.findall(r"`(fastgate_[a-z_]+)`", " ".join(row[2] for row in rows)) if name in exported}
+    assert exported - documented.keys() == set(), "exported, but not documented"
+    assert {name for name in documented if "*" not in name} - exported == set(), "documented, but not there"
+    for name, labels in documented.items():
+        found = {label for sample in re.findall(rf"^{name}(?:_bucket)?{{(.*)}} ", text, re.M) for label in re.findall(r'(\w+)="', sample)}
+        assert found - {"le"} <= set(re.findall(r"\w+", labels)) or "*" in labels, f"{name}: {found}"
+
+
 # The time in the gateway
 
 

@@ -49,6 +49,11 @@ import Testing
         ),
         (["--config"], "--config needs a value | Try \"fastgate --help\"."),
         (["serve", "now"], "\"now\" is one argument too many | Try \"fastgate serve --help\"."),
+        (
+            ["providers", "keys", "add", "openai", "sk-secret"],
+            "the key is no argument, which others could read: give it on standard input"
+                + " | Try \"fastgate providers keys add --help\"."
+        ),
         (["--json", "serve"], "there is no option --json | Try \"fastgate serve --help\"."),
         (
             ["serve", "--confg", "x"],

@@ -119,6 +119,12 @@ struct KeyTests {
         #expect(try reader.listKeys(KeyFilter(sourcePath: "/a")).total == 3)
         #expect(try reader.listKeys(KeyFilter(sourcePath: "/a", isActive: true)).items.count == 2)
         #expect(try reader.listKeys(KeyFilter(isActive: false)).total == 1)
+        let newest = try #require(try reader.listKeys(limit: 1).items.first)
+        #expect(try reader.listKeys(KeyFilter(search: "A")).total >= 3)
+        #expect(try reader.listKeys(KeyFilter(isActive: false, search: "/a")).total == 1)
+        #expect(try reader.listKeys(KeyFilter(search: newest.keyID)).items.map(\.keyID) == [newest.keyID])
+        #expect(try reader.listKeys(KeyFilter(search: String(newest.keyHint.suffix(4)))).total == 1)
+        #expect(try reader.listKeys(KeyFilter(search: "%")).total == 0)
         let page = try reader.listKeys(limit: 2, offset: 4)
         #expect(page.items.count == 1 && page.total == 5)
     }

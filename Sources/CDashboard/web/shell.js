@@ -60,7 +60,7 @@ export function showShell(pages, onSignedOut) {
     onSignedOut();
   }
 
-  const side = h("div", { class: "side" },
+  const side = h("aside", { class: "side", "aria-label": t.menu },
     h("div", { class: "side-head" },
       h("a", { class: "brand", href: link("overview") }, h("span", { class: "logo", "aria-hidden": "true" }), "FastGate"), toggle),
     h("div", { class: "side-body" }, menu,

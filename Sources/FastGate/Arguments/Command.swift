@@ -20,6 +20,8 @@ struct Command: Sendable {
     var commands: [Command] = []
     /// Of a command.
     var action: Action?
+    /// What is said to an argument too many, which is not repeated then: it may be a secret.
+    var surplusProblem: String?
 
     /// A command.
     init(
@@ -34,6 +36,13 @@ struct Command: Sendable {
         self.examples = examples
         self.sections = sections
         self.action = action
+    }
+
+    /// The command, with words of its own for an argument too many.
+    func refusingMore(_ problem: String) -> Command {
+        var command = self
+        command.surplusProblem = problem
+        return command
     }
 
     /// A group.

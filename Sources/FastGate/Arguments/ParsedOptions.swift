@@ -58,7 +58,7 @@ struct ParsedOptions {
             throw problem("\(missing.name) is missing")
         }
         if specs.last?.isRepeatable != true, operands.count > specs.count {
-            throw problem("\"\(operands[specs.count])\" is one argument too many")
+            throw problem(command.surplusProblem ?? "\"\(operands[specs.count])\" is one argument too many")
         }
         for (index, text) in operands.enumerated() {
             let spec = specs[min(index, specs.count - 1)]

@@ -55,6 +55,16 @@ enum BodyMembers {
         return (String(text[..<equals]), String(text[text.index(after: equals)...]))
     }
 
+    /// `name: value`, as curl has it, or `name=value`: a header's name holds neither sign.
+    static func header(
+        _ text: String, _ option: String, _ options: ParsedOptions
+    ) throws(CommandFailure) -> (String, String) {
+        guard let sign = text.firstIndex(where: { $0 == ":" || $0 == "=" }), sign != text.startIndex else {
+            throw options.problem("\(option) must be NAME=VALUE or NAME:VALUE, not \"\(text)\"")
+        }
+        return (String(text[..<sign]), String(text[text.index(after: sign)...].drop { $0 == " " }))
+    }
+
     /// An option whose value is JSON.
     static func json(_ text: String, _ option: String, _ options: ParsedOptions) throws(CommandFailure) -> JSONValue {
         do throws(JSONParseError) {

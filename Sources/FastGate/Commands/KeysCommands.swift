@@ -68,6 +68,7 @@ enum KeysCommands {
         details: ["Newest first. Keys themselves are not shown, only their prefix and last four characters."],
         options: [
             OptionSpec("source", nil, "SOURCE", help: "only the keys of SOURCE"),
+            OptionSpec("search", nil, "PART", help: "only keys whose source, id or hint contains PART"),
             OptionSpec(flag: "active", help: "only keys that are accepted"),
             OptionSpec(flag: "inactive", help: "only keys that were revoked"),
         ] + CommonOptions.tool,
@@ -75,6 +76,7 @@ enum KeysCommands {
         action: { (call) throws(CommandFailure) in
             var query: [QueryParameter] = []
             if let source = call.options.value("source") { query.append(QueryParameter("source_path", source)) }
+            if let part = call.options.value("search") { query.append(QueryParameter("search", part)) }
             if let state = try call.options.one(of: "active", "inactive") {
                 query.append(QueryParameter("is_active", "\(state == "active")"))
             }

@@ -26,12 +26,8 @@ struct RouteMatch {
         ])
         var headers = JSONObject()
         for text in options.all("header") {
-            guard let colon = text.firstIndex(where: { $0 == ":" || $0 == "=" }), colon != text.startIndex else {
-                throw options.problem("--header must be NAME:VALUE, not \"\(text)\"")
-            }
-            let name = String(text[..<colon])
-            let value = JSONValue.string(String(text[text.index(after: colon)...].drop { $0 == " " }))
-            headers[name] = .array((headers[name]?.arrayValue ?? []) + [value])
+            let (name, value) = try BodyMembers.header(text, "--header", options)
+            headers[name] = .array((headers[name]?.arrayValue ?? []) + [.string(value)])
         }
         if !headers.isEmpty { request["headers"] = .object(headers) }
         if let body { request["body"] = .string(body) }

@@ -76,7 +76,9 @@ enum RouteOptions {
         guard options.has(option) else { return }
         var object = JSONObject()
         for text in options.all(option) {
-            let (name, content) = try BodyMembers.pair(text, "--\(option)", options)
+            let (name, content) =
+                try option == "body-field"
+                ? BodyMembers.pair(text, "--\(option)", options) : BodyMembers.header(text, "--\(option)", options)
             object[name] = value(content)
         }
         body[member] = .object(object)

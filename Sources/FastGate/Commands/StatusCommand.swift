@@ -80,7 +80,7 @@ enum StatusCommand {
             (
                 "Errors",
                 .init(
-                    "\(Quantity.count(errors)) (\(Quantity.percent(metrics["success_rate"]?.doubleValue ?? 1)) well)",
+                    "\(Quantity.count(errors)) (\(Quantity.percent(metrics["success_rate"]?.doubleValue ?? 1)) ok)",
                     errors > 0 ? .yellow : nil)
             ),
             (

@@ -23,9 +23,11 @@ enum AliasesCommands {
             let access = try ProviderCommand.access(call)
             let change = JSONValue.object(JSONObject([("targets", targets), ("enabled", .bool(true))]))
             let path = ProviderCommand.path("aliases", words[0])
-            if try access.jsonIfThere(APIRequest("PATCH", path, body: change)) != nil { return }
-            let new = JSONValue.object(JSONObject([("name", .string(words[0])), ("targets", targets)]))
-            _ = try access.json(APIRequest("POST", "/admin/aliases", body: new))
+            if try access.jsonIfThere(APIRequest("PATCH", path, body: change)) == nil {
+                let new = JSONValue.object(JSONObject([("name", .string(words[0])), ("targets", targets)]))
+                _ = try access.json(APIRequest("POST", "/admin/aliases", body: new))
+            }
+            call.console.print(printable("\(words[0]) stands for \(words.dropFirst().joined(separator: ", "))"))
         })
 
     private static let remove = Command(
@@ -34,5 +36,6 @@ enum AliasesCommands {
         action: { (call) throws(CommandFailure) in
             let path = ProviderCommand.path("aliases", call.options.operands[0])
             _ = try ProviderCommand.access(call).json(APIRequest("DELETE", path))
+            call.console.print(printable("removed \(call.options.operands[0])"))
         })
 }

@@ -60,6 +60,7 @@ enum PricesCommands {
                 throw call.options.problem("--\(name) is missing")
             }
             _ = try ProviderCommand.access(call).json(APIRequest("PUT", path(call.options), body: .object(body)))
+            call.console.print(printable("set the price of \(name(call.options))"))
         })
 
     private static let remove = Command(
@@ -67,7 +68,13 @@ enum PricesCommands {
         sections: [CommonOptions.access],
         action: { (call) throws(CommandFailure) in
             _ = try ProviderCommand.access(call).json(APIRequest("DELETE", path(call.options)))
+            call.console.print(printable("removed the price of \(name(call.options))"))
         })
+
+    /// `gpt-4o`, or `openai/gpt-4o` for one provider.
+    private static func name(_ options: ParsedOptions) -> String {
+        options.value("provider").map { "\($0)/\(options.operands[0])" } ?? options.operands[0]
+    }
 
     private static func path(_ options: ParsedOptions) -> String {
         ProviderCommand.path("prices", options.value("provider") ?? "*", options.operands[0])
@@ -86,9 +93,11 @@ enum PricesCommands {
             let query = call.options.has("replace") ? [QueryParameter("replace_manual", "true")] : []
             var request = APIRequest("POST", "/admin/prices/import-built-in", query: query)
             if let file = call.options.operands.first {
+                let bytes: [UInt8]
+                do { bytes = try readFile(file, limit: 32 << 20) } catch { throw CommandFailure(message: "\(error)") }
                 do {
-                    let contents = try JSONValue(parsing: try readFile(file, limit: 32 << 20))
-                    request = APIRequest("POST", "/admin/prices/import", query: query, body: contents)
+                    request = APIRequest(
+                        "POST", "/admin/prices/import", query: query, body: try JSONValue(parsing: bytes))
                 } catch {
                     throw CommandFailure(message: "\(file): \(error)")
                 }

@@ -15,7 +15,6 @@ enum ProviderCommand {
     /// A list: as JSON as it came, or as a table of some members.
     static func print(_ call: Call, _ items: [JSONValue], _ members: [String]) {
         if call.asJSON { return call.print(JSONValue.array(items)) }
-        if items.isEmpty { return }
         var table = Table(members.map { Table.Column($0.uppercased(), shrinks: true) })
         for item in items { table.add(members.map { Table.Cell(item.cell($0)) }) }
         call.print(table)

@@ -17,7 +17,6 @@ enum ProvidersCommands {
         action: { (call) throws(CommandFailure) in
             let items = try ProviderCommand.access(call).items("/admin/providers")
             if call.asJSON { return call.print(JSONValue.array(items)) }
-            if items.isEmpty { return }
             var table = Table([
                 .init("NAME"), .init("TYPE"), .init("BASE URL", shrinks: true), .init("STATE"), .init("KEYS", .right),
                 .init("MODELS", .right), .init("PRIORITY", .right), .init("WEIGHT", .right),
@@ -96,7 +95,7 @@ enum ProvidersCommands {
             help: "which of its keys a request takes"),
         OptionSpec(
             "timeout", nil, "SECONDS", .integer(1...86_400), help: "how long to wait for its next byte"),
-        OptionSpec("header", "H", "NAME:VALUE", isRepeatable: true, help: "a header to set"),
+        OptionSpec("header", "H", "NAME=VALUE", isRepeatable: true, help: "a header to set"),
     ]
 
     private static let update = Command(
@@ -113,6 +112,7 @@ enum ProvidersCommands {
             if body.isEmpty { throw call.options.problem("nothing to change is given") }
             let path = ProviderCommand.path("providers", call.options.operands[0])
             _ = try ProviderCommand.access(call).json(APIRequest("PATCH", path, body: .object(body)))
+            call.console.print(printable("changed \(call.options.operands[0])"))
         })
 
     private static let add = Command(
@@ -123,6 +123,7 @@ enum ProvidersCommands {
             let body = try describe(call.options)
             if body["base_url"] == nil { throw call.options.problem("--base-url is missing") }
             _ = try ProviderCommand.access(call).json(APIRequest("POST", "/admin/providers", body: .object(body)))
+            call.console.print(printable("added \(call.options.operands[0])"))
         })
 
     private static let remove = Command(
@@ -131,6 +132,7 @@ enum ProvidersCommands {
         action: { (call) throws(CommandFailure) in
             let path = ProviderCommand.path("providers", call.options.operands[0])
             _ = try ProviderCommand.access(call).json(APIRequest("DELETE", path))
+            call.console.print(printable("removed \(call.options.operands[0])"))
         })
 
     // MARK: - Keys
@@ -143,13 +145,17 @@ enum ProvidersCommands {
             Command(
                 "add", "add a key",
                 details: [
-                    "Reads the key from standard input: an argument would be there for every user to see."
+                    """
+                    Reads the key from standard input, or asks for it on a terminal: an argument would be there for \
+                    every user to see.
+                    """
                 ],
                 operands: [name],
                 options: [OptionSpec("label", nil, "TEXT", help: "for people"), weight]
                     + CommonOptions.quiet,
                 examples: ["fastgate providers keys add openai < key.txt"], sections: [CommonOptions.access],
-                action: addKey),
+                action: addKey
+            ).refusingMore("the key is no argument, which others could read: give it on standard input"),
             Command(
                 "list", "list a provider's keys, masked", operands: [name], options: CommonOptions.tool,
                 sections: [CommonOptions.access],
@@ -188,12 +194,13 @@ enum ProvidersCommands {
                 action: { (call) throws(CommandFailure) in
                     let access = try ProviderCommand.access(call)
                     _ = try access.json(APIRequest("DELETE", try keyPath(call.options.operands[0], access)))
+                    call.console.print(printable("removed \(call.options.operands[0])"))
                 }),
         ])
 
     private static func addKey(_ call: Call) throws(CommandFailure) {
         let options = call.options
-        guard let line = readLine(strippingNewline: true), !line.isEmpty else {
+        guard let line = Terminal.readSecret("Key of \(printable(options.operands[0])): "), !line.isEmpty else {
             throw CommandFailure(message: "no key came on standard input")
         }
         var body = JSONObject([("key", .string(line))])
@@ -226,10 +233,8 @@ enum ProvidersCommands {
         }
         var headers = JSONObject()
         for text in options.all("header") {
-            guard let colon = text.firstIndex(of: ":"), colon != text.startIndex else {
-                throw options.problem("--header must be NAME:VALUE, not \"\(text)\"")
-            }
-            headers[String(text[..<colon])] = .string(String(text[text.index(after: colon)...].drop { $0 == " " }))
+            let (name, value) = try BodyMembers.header(text, "--header", options)
+            headers[name] = .string(value)
         }
         if !headers.isEmpty { body["headers"] = .object(headers) }
         return body

@@ -15,7 +15,7 @@ const t = texts({
     key: "Key", source: "Source", permissions: "Permissions", everything: "everything", limit: "Limit", perMinute: count => `${count}/min`,
     unlimited: "none", standard: "default", used: "Requests", last: "Last used", expires: "Expires", never: "never", state: "State", on: "on", off: "off",
     expired: "expired", actions: "Actions", toggleOn: "Turn on", toggleOff: "Turn off", rotate: "New value", edit: "Edit", remove: "Delete", logs: "Requests in the log",
-    find: "Source", show: "Show", all: "All", active: "Active", inactive: "Inactive",
+    find: "Find", findHint: "Source, id, last four", show: "Show", all: "All", active: "Active", inactive: "Inactive",
     removeTitle: "Delete this key?", removeText: name => `Requests with the key of ${name} will be refused at once. The audit keeps its rows. This cannot be undone.`,
     rotateTitle: "Give this key a new value?", rotateText: name => `The old value of ${name} will be refused at once.`,
     shownOnce: "This is the only time the key is shown. Copy it now; FastGate keeps its hash only.", copy: "Copy the key", done: "Done",
@@ -26,7 +26,7 @@ const t = texts({
     count: (shown, total) => `${shown} of ${total}`, moreKeys: "Show more", activeField: "Active",
     budget: "Budget", spent: "Spent", noBudget: "no limit", tokens: count => `${count} tokens`, ofLimit: (part, whole) => `${part} of ${whole}`, reset: "Count the budget anew",
     resetTitle: "Count from nothing?", resetText: name => `What ${name} has spent in this period counts no more. Reports keep it.`, maxTokens: "Tokens", maxAmount: "Money", currency: "Currency", period: "Counted",
-    periods: { total: "without end", daily: "by day", monthly: "by month" }, concurrent: "At a time", concurrentHelp: "Exchanges with providers. Empty: no limit.", noLimit: "Empty: no limit.",
+    periods: { total: "without end", daily: "by day", monthly: "by month" }, concurrent: "At a time", concurrentHelp: "Requests that may be open. Empty: no limit.", noLimit: "Empty: no limit.",
     models: "Models", modelsHelp: "One a line, with *. Empty: every model.", amountHelp: "As in 12.50. Empty: no limit.",
   },
   zh: {
@@ -34,7 +34,7 @@ const t = texts({
     key: "密钥", source: "来源", permissions: "权限", everything: "全部", limit: "限速", perMinute: count => `${count}/分钟`,
     unlimited: "不限", standard: "默认", used: "请求数", last: "最近使用", expires: "到期", never: "永不", state: "状态", on: "启用", off: "停用",
     expired: "已过期", actions: "操作", toggleOn: "启用", toggleOff: "停用", rotate: "更换密钥值", edit: "编辑", remove: "删除", logs: "查看日志",
-    find: "来源", show: "显示", all: "全部", active: "启用", inactive: "停用",
+    find: "查找", findHint: "来源、ID 或末四位", show: "显示", all: "全部", active: "启用", inactive: "停用",
     removeTitle: "删除该密钥？", removeText: name => `${name} 的密钥将立即失效，审计记录会保留。此操作无法撤销。`,
     rotateTitle: "更换密钥值？", rotateText: name => `${name} 的旧密钥值将立即失效。`,
     shownOnce: "密钥仅显示这一次，请立即复制；FastGate 只保存其哈希。", copy: "复制密钥", done: "完成",
@@ -45,14 +45,14 @@ const t = texts({
     count: (shown, total) => `${shown} / ${total}`, moreKeys: "显示更多", activeField: "启用",
     budget: "预算", spent: "已用", noBudget: "不限", tokens: count => `${count} token`, ofLimit: (part, whole) => `${part} / ${whole}`, reset: "重新计算预算",
     resetTitle: "从零重新计算？", resetText: name => `${name} 本周期已用的额度将清零，报表保留。`, maxTokens: "Token 上限", maxAmount: "金额上限", currency: "货币", period: "计算周期",
-    periods: { total: "不重置", daily: "每天", monthly: "每月" }, concurrent: "并发上限", concurrentHelp: "与提供商的并发请求数。留空不限。", noLimit: "留空不限。",
+    periods: { total: "不重置", daily: "每天", monthly: "每月" }, concurrent: "并发上限", concurrentHelp: "可同时进行的请求数。留空不限。", noLimit: "留空不限。",
     models: "模型", modelsHelp: "每行一个，可用 *。留空表示全部。", amountHelp: "如 12.50。留空不限。",
   },
 });
 
 async function show(view) {
   const { content, rest, query, signal } = view;
-  const filters = { source_path: query.source_path ?? "", is_active: query.is_active ?? "" };
+  const filters = { search: query.search ?? query.source_path ?? "", is_active: query.is_active ?? "" };
   let limit = 100;
   const rows = h("div", { class: "rows" }, loadingState());
 
@@ -70,7 +70,7 @@ async function show(view) {
   }
 
   function nothing() {
-    const isFiltered = filters.source_path || filters.is_active;
+    const isFiltered = filters.search || filters.is_active;
     return emptyState(isFiltered ? { title: t.noMatch, image: "search" } : {
       title: t.none, text: t.noneText, image: "key",
       action: h("button", { type: "button", class: "button primary", onclick: () => createKey(load) }, t.create),
@@ -83,15 +83,15 @@ async function show(view) {
     load();
   }
 
-  const source = textField("source_path", { label: t.find, value: filters.source_path });
-  source.control.type = "search";
-  source.control.addEventListener("input", debounce(() => filter("source_path", source.control.value.trim()), 250));
+  const search = textField("search", { label: t.find, value: filters.search, placeholder: t.findHint });
+  search.control.type = "search";
+  search.control.addEventListener("input", debounce(() => filter("search", search.control.value.trim()), 250));
   const state = selectField("is_active", { label: t.show, value: filters.is_active, options: [["", t.all], ["true", t.active], ["false", t.inactive]] });
   state.control.addEventListener("change", () => filter("is_active", state.control.value));
 
   fill(content,
     view.head(t.title, h("button", { type: "button", class: "button primary", id: "new-key", onclick: () => createKey(load) }, icon("plus"), t.create)),
-    h("section", { class: "card filters" }, source.element, state.element), rows);
+    h("section", { class: "card filters" }, search.element, state.element), rows);
   if (rest[0] === "new") {
     replace("keys");
     createKey(load);
@@ -105,13 +105,13 @@ function keyTable(items, load) {
     columns: [
       { title: t.source, class: "clip strong", cell: key => key.source_path },
       { title: t.key, class: "tight", cell: key => h("code", {}, key.key_hint) },
-      { title: t.permissions, cell: key => key.permissions.length === 0 ? h("span", { class: "quiet" }, t.everything) : h("span", { class: "badges" }, key.permissions.map(one => badge(one))) },
+      { title: t.state, class: "tight", cell: key => isExpired(key) ? badge(t.expired, "bad") : onOff(key.is_active, t.on, t.off) },
+      { title: t.permissions, cell: key => key.permissions.length === 0 ? h("span", { class: "quiet" }, t.everything) : h("span", { class: "badges", title: key.permissions.join(", ") }, key.permissions.map(one => badge(one))) },
       { title: t.limit, class: "tight", cell: key => key.rate_limit === null ? h("span", { class: "quiet" }, t.standard) : key.rate_limit === 0 ? t.unlimited : t.perMinute(format.number(key.rate_limit)) },
       { title: t.used, number: true, cell: key => h("a", { href: link("logs", [], { api_key: key.key_id }), title: t.logs }, format.compact(key.usage_count)) },
       { title: t.spent, class: "tight", cell: budget },
       { title: t.last, class: "tight", cell: key => key.last_used_at ? h("time", { datetime: key.last_used_at, title: format.exactTime(key.last_used_at) }, format.relative(key.last_used_at)) : t.never },
       { title: t.expires, class: "tight", cell: key => key.expires_at ? h("time", { datetime: key.expires_at, title: format.exactTime(key.expires_at) }, format.relative(key.expires_at)) : t.never },
-      { title: t.state, class: "tight", cell: key => isExpired(key) ? badge(t.expired, "bad") : onOff(key.is_active, t.on, t.off) },
       { title: t.actions, hideTitle: true, class: "row-actions", cell: key => actions(key, load) },
     ],
   });

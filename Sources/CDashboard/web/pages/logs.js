@@ -104,17 +104,18 @@ export async function nothing(state, signal) {
 export function logTable(items, onopen, filters = {}) {
   return table({
     caption: t.title, items, class: "logs",
-    row: row => ({ class: "pressable", onclick: event => event.target.closest("a") || onopen(row.request_id) }),
+    // By their own ids: clients may send one request id many times.
+    row: row => ({ class: "pressable", onclick: event => event.target.closest("a") || onopen(row.id) }),
     columns: [
       { title: t.time, class: "tight", cell: row => h("time", { datetime: row.request_time, title: format.exactTime(row.request_time) }, format.shortTime(row.request_time)) },
       { title: t.status, class: "tight", cell: row => statusBadge(row.status_code) },
       { title: t.method, class: "tight", cell: row => row.method },
       {
         title: t.path, class: "path", cell: row => h("a", {
-          href: link("logs", [row.request_id], filters), title: row.path, onclick: event => {
+          href: link("logs", [row.id], filters), title: row.path, onclick: event => {
             if (event.metaKey || event.ctrlKey || event.shiftKey) return;
             event.preventDefault();
-            onopen(row.request_id);
+            onopen(row.id);
           },
         }, row.path),
       },

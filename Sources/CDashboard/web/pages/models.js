@@ -13,7 +13,7 @@ const t = texts({
   en: {
     title: "Models and prices", none: "No models", noneText: "Providers list them, or are asked for them.", noMatch: "No model matches", model: "Model", provider: "Provider", input: "Input", output: "Output", cached: "Cached",
     unit: "Prices are for a million tokens.", price: "Set price", actions: "Actions", unknown: "unknown", any: "of any provider", kind: name => `of ${name}`, find: "Model", show: "Show", all: "All", priced: "With a price", unpriced: "Without a price",
-    count: (shown, total) => `${shown} of ${total}`, more: "Show more", importFile: "Import prices", imported: done => `${done.added} added, ${done.changed} changed, ${done.kept} set by hand and kept`,
+    count: (shown, total) => `${shown} of ${total}`, more: "Show more", importFile: "Import prices", builtIn: "Built-in prices", builtInHelp: "List prices of common models, as a new database has them. Prices set by hand are kept.", imported: done => `${done.added} added, ${done.changed} changed, ${done.kept} set by hand and kept`,
     importHelp: "LiteLLM's model_prices_and_context_window.json", write: "Cache write", reasoning: "Reasoning", currency: "Currency", asInput: "Empty: as input.", asOutput: "Empty: as output.", maxOutput: "Most tokens out", valid: "Price for", here: name => `${name} only`, everyone: "any provider",
     rates: "Other rates", ratesHelp: "Of tiers, long prompts, sound, pictures, searches, characters and pages, as in the admin API: {\"input_audio\": \"40\", \"variants\": [{\"above\": 200000, \"input\": \"5\"}]}",
     save: "Save", saved: "Saved", deleted: "Deleted", remove: "Delete", removePrice: "Delete the price", removePriceText: name => `What ${name} costs will be unknown. What was charged stays.`,
@@ -23,7 +23,7 @@ const t = texts({
   zh: {
     title: "模型与价格", none: "没有模型", noneText: "由提供商列出，或向其查询。", noMatch: "没有匹配的模型", model: "模型", provider: "提供商", input: "输入", output: "输出", cached: "缓存",
     unit: "价格以每百万 token 计。", price: "设置价格", actions: "操作", unknown: "未知", any: "通用价格", kind: name => `${name} 价格`, find: "模型", show: "显示", all: "全部", priced: "有价格", unpriced: "无价格",
-    count: (shown, total) => `${shown} / ${total}`, more: "显示更多", importFile: "导入价格", imported: done => `新增 ${done.added}，更新 ${done.changed}，保留手工价格 ${done.kept}`,
+    count: (shown, total) => `${shown} / ${total}`, more: "显示更多", importFile: "导入价格", builtIn: "内置价格", builtInHelp: "常用模型的目录价，与新数据库自带的一致。手工设置的价格会保留。", imported: done => `新增 ${done.added}，更新 ${done.changed}，保留手工价格 ${done.kept}`,
     importHelp: "LiteLLM 的 model_prices_and_context_window.json", write: "缓存写入", reasoning: "推理", currency: "货币", asInput: "留空同输入。", asOutput: "留空同输出。", maxOutput: "最大输出 token", valid: "适用于", here: name => `仅 ${name}`, everyone: "任意提供商",
     rates: "其他费率", ratesHelp: "服务层级、长提示、音频、图片、搜索、字符和页的价格，格式同管理 API：{\"input_audio\": \"40\", \"variants\": [{\"above\": 200000, \"input\": \"5\"}]}",
     save: "保存", saved: "已保存", deleted: "已删除", remove: "删除", removePrice: "删除价格", removePriceText: name => `${name} 的价格将变为未知，已计费用不变。`,
@@ -76,7 +76,7 @@ async function show(view) {
   const priced = selectField("priced", { label: t.show, value: filters.priced, options: [["", t.all], ["true", t.priced], ["false", t.unpriced]] });
   priced.control.addEventListener("change", () => filter("priced", priced.control.value));
 
-  fill(content, view.head(t.title, importButton(load)),
+  fill(content, view.head(t.title, importButtons(load)),
     h("section", { class: "card filters" }, model.element, provider.element, priced.element), h("p", { class: "quiet" }, t.unit), rows,
     h("header", { class: "page-head" }, h("h2", {}, t.aliases), h("div", { class: "actions" },
       h("button", { type: "button", class: "button", id: "new-alias", onclick: () => openAliasForm(null, loadAliases) }, icon("plus"), t.newAlias))),
@@ -84,17 +84,22 @@ async function show(view) {
   await Promise.all([load(), loadAliases()]);
 }
 
-function importButton(load) {
-  const file = h("input", { type: "file", accept: "application/json,.json", hidden: true, "aria-label": t.importFile, onchange: async () => {
+function importButtons(load) {
+  async function take(ask) {
     try {
-      toast(t.imported(await api.post("/admin/prices/import", JSON.parse(await file.files[0].text()))));
+      toast(t.imported(await ask()));
       await load();
     } catch (error) {
       toast(error instanceof SyntaxError ? error.message : errorText(error), "error");
     }
+  }
+  const file = h("input", { type: "file", accept: "application/json,.json", hidden: true, "aria-label": t.importFile, onchange: async () => {
+    await take(async () => api.post("/admin/prices/import", JSON.parse(await file.files[0].text())));
     file.value = "";
   } });
-  return [file, h("button", { type: "button", class: "button", id: "import-prices", title: t.importHelp, onclick: () => file.click() }, icon("download"), t.importFile)];
+  return [file,
+    h("button", { type: "button", class: "button", id: "built-in-prices", title: t.builtInHelp, onclick: () => take(() => api.post("/admin/prices/import-built-in")) }, icon("price"), t.builtIn),
+    h("button", { type: "button", class: "button", id: "import-prices", title: t.importHelp, onclick: () => file.click() }, icon("download"), t.importFile)];
 }
 
 function modelTable(items, load) {
@@ -102,8 +107,10 @@ function modelTable(items, load) {
   return table({
     caption: t.title, items, row: one => ({ class: one.enabled ? null : "dimmed", dataset: { id: one.name } }),
     columns: [
-      { title: t.model, class: "clip strong", cell: one => [one.model, one.aliases.length > 0 && h("span", { class: "badges" }, [...new Set(one.aliases)].map(name => badge(name)))] },
-      { title: t.provider, class: "tight", cell: one => h("a", { href: link("providers", [one.provider]) }, one.provider) },
+      { title: t.model, cell: one => [
+        h("div", { class: "clip strong", title: one.model }, one.model),
+        one.aliases.length > 0 && h("span", { class: "badges" }, [...new Set(one.aliases)].map(name => badge(name)))] },
+      { title: t.provider, class: "clip", cell: one => h("a", { href: link("providers", [one.provider]) }, one.provider) },
       { title: t.input, number: true, cell: one => money(one, "input") },
       { title: t.output, number: true, cell: one => money(one, "output") },
       { title: t.cached, number: true, cell: one => money(one, "cached_input") },

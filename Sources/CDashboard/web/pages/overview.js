@@ -14,14 +14,14 @@ const t = texts({
     latency: "Response time", median: "p50", tail: "p99", first: "First byte", firstText: "average", streams: "Active streams",
     connections: count => `${count} open to clients`, keys: "Active keys", routes: "Active routes", manage: "Manage",
     day: "Last 24 hours", fine: "ok", failed: "errors", latest: "Latest requests", all: "All logs", none: "No requests yet",
-    noneText: "Make a key and a route, then send a request to the gateway. It shows up here at once.", makeKey: "Make a key", makeRoute: "Make a route",
+    noneText: "Make a key, and a provider or a route, then send a request to the gateway. It shows up here at once.", makeKey: "Make a key", makeProvider: "Add a provider", makeRoute: "Make a route",
   },
   zh: {
     title: "概览", requests: "请求数", lastHour: count => `最近一小时 ${count}`, success: "成功率", errors: count => `${count} 个错误`,
     latency: "响应时间", median: "p50", tail: "p99", first: "首字节", firstText: "平均", streams: "活动流",
     connections: count => `${count} 个客户端连接`, keys: "有效密钥", routes: "有效路由", manage: "管理",
     day: "最近 24 小时", fine: "成功", failed: "错误", latest: "最新请求", all: "全部日志", none: "还没有请求",
-    noneText: "创建密钥和路由，然后向网关发送请求，这里会立即显示。", makeKey: "创建密钥", makeRoute: "创建路由",
+    noneText: "创建密钥，再添加提供商或创建路由，然后向网关发送请求，这里会立即显示。", makeKey: "创建密钥", makeProvider: "添加提供商", makeRoute: "创建路由",
   },
 });
 
@@ -54,7 +54,8 @@ async function show(view) {
     newest = state;
     fill(latest, items.length > 0 ? logTable(items, id => { location.hash = link("logs", [id]); }) : await nothing({
       title: t.none, text: t.noneText, action: h("div", { class: "actions" },
-        h("a", { class: "button", href: link("keys", ["new"]) }, t.makeKey), h("a", { class: "button", href: link("routes", ["new"]) }, t.makeRoute)),
+        h("a", { class: "button", href: link("keys", ["new"]) }, t.makeKey), h("a", { class: "button", href: link("providers") }, t.makeProvider),
+        h("a", { class: "button", href: link("routes", ["new"]) }, t.makeRoute)),
     }, signal));
   }
 
@@ -82,7 +83,7 @@ function figures(metrics) {
 }
 
 function card(name, value, text, href) {
-  return h("div", { class: "card figure" }, h("h3", {}, name), h("p", { class: "value" }, value),
+  return h("div", { class: "card figure" }, h("p", { class: "name" }, name), h("p", { class: "value" }, value),
     h("p", { class: "quiet" }, href ? h("a", { href }, text) : text));
 }
 

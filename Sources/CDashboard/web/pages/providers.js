@@ -19,7 +19,7 @@ const t = texts({
     enabled: "Takes requests", health: "Health", keys: "Keys", keyless: "without", speed: "First byte", actions: "Actions", manage: "Keys of", toggleOn: "Turn on", toggleOff: "Turn off",
     remove: "Delete", removeTitle: "Delete this provider?", removeText: name => `${name} and its keys are deleted; what was used of it stays. This cannot be undone.`,
     save: "Save", saved: "Saved", deleted: "Deleted", up: "up", down: "down", off: "off", breaker: { open: "circuit open", half_open: "circuit half open" },
-    fit: (usable, total) => `${usable} of ${total} fit`, discovered: count => `${count} found`, listed: count => String(count), succeeded: "succeeded",
+    fit: (usable, total) => `${usable} of ${total} usable`, discovered: count => `${count} found`, listed: count => String(count), succeeded: "succeeded",
   },
   zh: {
     title: "提供商", create: "新建提供商", edit: "编辑提供商", none: "还没有提供商", noneText: "没有路由匹配的请求会按模型名转发给提供商。",
@@ -70,7 +70,7 @@ function providerTable(items, load) {
   return table({
     caption: t.title, items, row: one => ({ class: one.enabled ? null : "dimmed", dataset: { id: one.name } }),
     columns: [
-      { title: t.name, class: "clip strong", cell: one => [one.name, h("div", { class: "quiet" }, one.api_type)] },
+      { title: t.name, class: "clip strong", cell: one => h("div", {}, h("div", { class: "clip", title: one.name }, one.name), h("div", { class: "quiet" }, one.api_type)) },
       { title: t.url, class: "clip", cell: one => h("code", {}, one.base_url) },
       { title: t.health, class: "tight", cell: health },
       { title: t.keys, class: "tight", cell: keys },

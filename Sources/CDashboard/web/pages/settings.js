@@ -9,11 +9,11 @@ import { badge, errorText } from "../table.js";
 const t = texts({
   en: {
     title: "Settings", health: "Health", version: "Version", uptime: "Up for", status: "Gateway", ok: "takes requests", draining: "draining",
-    writer: "Audit writer", well: "well", unwell: "cannot write: it tries again", rings: "Waiting in the rings", committed: "Events written", dropped: "Events dropped",
+    writer: "Audit writer", well: "healthy", unwell: "cannot write: it tries again", rings: "Waiting in the rings", committed: "Events written", dropped: "Events dropped",
     failures: "Failed flushes", flush: "Last flush", memory: "Memory", cpu: "CPU time", files: "Open files", threads: "Threads",
     config: "Configuration in effect", configText: "Read from config.yaml and the environment; secrets are masked. SIGHUP reads it again.", on: "on", off: "off", empty: "empty",
     api: "Description of the API", metrics: "Prometheus metrics",
-    master: "Master key", masterText: "Providers' keys are sealed under it in the database.", masterReady: "fits", masterLocked: "does not fit", from: "Where it is", sealed: "Sealed keys", unreadable: count => `${count} unreadable`,
+    master: "Master key", masterText: "Providers' keys are sealed under it in the database.", masterReady: "ready", masterLocked: "does not fit", from: "Where it is", sealed: "Sealed keys", unreadable: count => `${count} unreadable`,
     rotate: "Rotate", rotateTitle: "Rotate the master key?", rotateText: "All keys of providers are sealed anew under a new random master key, which takes the place of the one in the file. Back the file up anew.", rotated: "The master key is another one now",
     rotateEnvironment: "It comes from the environment: rotate it with \"fastgate master-key rotate --stdin\".",
     giveUp: "Give up for lost", giveUpTitle: "Give up the master key?", giveUpText: count => `${count} keys of providers can never be read again and have to be given anew. If the key may still be found, put it back and reload instead.`,

@@ -11,13 +11,13 @@ import { errorState, loadingState, table } from "../table.js";
 const t = texts({
   en: {
     title: "Spend", range: "Time", days: count => `Last ${count} days`, today: "Today", month: "This month", everything: "Ever", chart: currency => `Cost by day, ${currency}`, tokenChart: "Tokens by day",
-    input: "Input", output: "Output", cost: "Cost", requests: count => `${count} requests`, tokens: count => `${count} tokens`, none: "no costs", unpriced: count => `${count} requests without a price`, findPrices: "Models without a price",
+    input: "Input", output: "Output", cost: "Cost", requests: count => `${count} requests`, tokens: count => `${count} tokens`, none: "no costs", unknown: "cost unknown", unpriced: count => `${count} requests without a price`, findPrices: "Models without a price",
     by: { key: "By key", model: "By model", provider: "By provider", source: "By source", day: "By day" }, nobody: "without a key", nothing: "Nothing yet", detail: "In figures", what: "Day",
     count: "Requests", failed: "Failed", cached: "Cached", total: "Tokens", estimated: "Estimated",
   },
   zh: {
     title: "费用", range: "时间", days: count => `最近 ${count} 天`, today: "今天", month: "本月", everything: "累计", chart: currency => `每日费用（${currency}）`, tokenChart: "每日 token",
-    input: "输入", output: "输出", cost: "费用", requests: count => `${count} 次请求`, tokens: count => `${count} token`, none: "没有费用", unpriced: count => `${count} 次请求无价格`, findPrices: "无价格的模型",
+    input: "输入", output: "输出", cost: "费用", requests: count => `${count} 次请求`, tokens: count => `${count} token`, none: "没有费用", unknown: "费用未知", unpriced: count => `${count} 次请求无价格`, findPrices: "无价格的模型",
     by: { key: "按密钥", model: "按模型", provider: "按提供商", source: "按来源", day: "按天" }, nobody: "无密钥", nothing: "暂无数据", detail: "数据明细", what: "日期",
     count: "请求数", failed: "失败", cached: "缓存", total: "Token", estimated: "估算",
   },
@@ -25,6 +25,8 @@ const t = texts({
 
 const ranges = [7, 30, 90];
 const groups = ["model", "key", "provider", "source"];
+/** Of each group; its file has all. They come by tokens, and what costs most may have few of those. */
+const shownItems = 10;
 
 async function show(view) {
   const { content, query, signal } = view;
@@ -42,7 +44,7 @@ async function show(view) {
       // The gateway's own days, today the last of them.
       const { items: calendar } = await api.get("/admin/metrics/daily", { days: range }, { signal });
       const start = calendar[0].time;
-      const ask = group => api.get("/admin/usage", { group_by: group, start_time: start, limit: group === "day" ? 1000 : 10 }, { signal });
+      const ask = group => api.get("/admin/usage", { group_by: group, start_time: start, limit: 1000 }, { signal });
       const [summary, days, ...parts] = await Promise.all([api.get("/admin/metrics/summary", {}, { signal }), ask("day"), ...groups.map(ask)]);
       fill(body, report(calendar.map(point => point.time.slice(0, 10)), start, summary, days, parts));
     } catch (error) {
@@ -54,9 +56,10 @@ async function show(view) {
   await load();
 }
 
-/** Costs as text; those of different currencies beside each other. */
+/** Costs as text; those of different currencies beside each other. What has no price is not free. */
 function costs(totals) {
-  return totals.costs.length === 0 ? t.none : totals.costs.map(money).join(" + ");
+  if (totals.costs.length === 0) return totals.unpriced > 0 ? t.unknown : t.none;
+  return totals.costs.map(money).join(" + ");
 }
 
 /** An amount is a decimal of any length; two digits of a whole, three that count of a fraction. */
@@ -100,7 +103,7 @@ function report(dates, start, summary, days, parts) {
 }
 
 function card(name, totals) {
-  return h("div", { class: "card figure" }, h("h3", {}, name), h("p", { class: "value" }, costs(totals)),
+  return h("div", { class: "card figure" }, h("p", { class: "name" }, name), h("p", { class: "value" }, costs(totals)),
     h("p", { class: "quiet" }, `${t.requests(format.compact(totals.requests))} · ${t.tokens(format.compact(totals.total_tokens))}`));
 }
 
@@ -110,7 +113,7 @@ function part(group, { items }, start) {
   const weight = item => currencies.size === 1 ? Number(item.costs[0]?.amount ?? 0) : item.total_tokens;
   const name = item => item.label ? `${item.label} · ${item.name}` : item.name || t.nobody;
   return h("section", { class: "card", dataset: { group } }, h("h2", {}, t.by[group]),
-    items.length === 0 ? h("p", { class: "quiet" }, t.nothing) : barList([...items].sort((one, other) => weight(other) - weight(one)).map(item => ({
+    items.length === 0 ? h("p", { class: "quiet" }, t.nothing) : barList([...items].sort((one, other) => weight(other) - weight(one)).slice(0, shownItems).map(item => ({
       label: name(item), value: weight(item), text: `${costs(item)} · ${t.tokens(format.compact(item.total_tokens))}`,
       href: group === "key" && item.name ? link("logs", [], { api_key: item.name }) : group === "source" && item.name ? link("logs", [], { source_path: item.name }) : undefined,
     }))),

@@ -60,7 +60,7 @@ async function find(name, signal) {
 
 function detail(row, usage) {
   const facts = [
-    [t.id, h("code", {}, row.request_id)],
+    [t.id, row.request_id && h("code", {}, row.request_id)],
     [t.began, format.exactTime(row.request_time)],
     [t.source, row.source_path],
     [t.key, row.api_key && h("a", { href: link("logs", [], { api_key: row.api_key }) }, row.api_key)],
@@ -73,7 +73,7 @@ function detail(row, usage) {
   return [
     h("p", { class: "request-line" }, statusBadge(row.status_code), h("strong", {}, row.method), h("span", { class: "path" }, row.path)),
     h("p", { class: "request-tags" }, row.is_stream && badge(`${t.stream} · ${t.chunks(format.number(row.stream_chunks))}`),
-      row.response_time === null && badge(t.running, "warn"), copyButton(row.request_id, t.copyID)),
+      row.response_time === null && badge(t.running, "warn"), row.request_id && copyButton(row.request_id, t.copyID)),
     section(t.timing, timing(row)),
     section(t.summary, h("dl", { class: "facts" }, facts.filter(([, value]) => value).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]))),
     usage && section(t.usage, usageFacts(usage, row.usage_url)),
@@ -132,10 +132,30 @@ function content(text) {
   return h("pre", { tabindex: "0" }, pretty(text));
 }
 
+/** JSON with line breaks. Numbers stay as they were sent, however long, and members that are there twice stay twice. */
 function pretty(text) {
   try {
-    return JSON.stringify(JSON.parse(text), null, 2);
+    JSON.parse(text);
   } catch {
     return text;
   }
+  let depth = 0;
+  let result = "";
+  let before = "";
+  const line = () => `\n${"  ".repeat(depth)}`;
+  for (const token of text.match(/"(?:\\.|[^"\\])*"|[{}[\],:]|[^\s{}[\],:"]+/g)) {
+    const opened = before === "{" || before === "[";
+    if (token === "}" || token === "]") {
+      depth -= 1;
+      if (!opened) result += line();
+    } else if (opened || before === ",") {
+      result += line();
+    } else if (before === ":") {
+      result += " ";
+    }
+    if (token === "{" || token === "[") depth += 1;
+    result += token.startsWith("\"") ? JSON.stringify(JSON.parse(token)) : token;
+    before = token;
+  }
+  return result;
 }

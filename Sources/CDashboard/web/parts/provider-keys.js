@@ -11,7 +11,7 @@ import { badge, emptyState, errorState, errorText, loadingState, statusBadge, ta
 const t = texts({
   en: {
     title: name => `Keys of ${name}`, add: "Add key", none: "No keys", noneText: "A provider without a key is asked without one.", key: "Key", label: "Label", weight: "Weight",
-    state: "State", used: "Requests", failures: "Failures", last: "Last used", never: "never", actions: "Actions", ok: "fit", cooling: "cooling", disabled: "refused", off: "off",
+    state: "State", used: "Requests", failures: "Failures", last: "Last used", never: "never", actions: "Actions", ok: "usable", cooling: "cooling", disabled: "refused", off: "off",
     unreadable: "unreadable", unreadableText: "The master key does not open it.", until: time => `until ${time}`,
     toggleOn: "Turn on", toggleOff: "Turn off", again: "Give it another try", test: "Test", remove: "Delete", removeTitle: "Delete this key?",
     removeText: hint => `${hint} will no longer be used. FastGate cannot show it again.`, deleted: "Deleted", added: "Added", enabled: "In use",
@@ -56,7 +56,7 @@ function keyTable(items, path, load) {
   return table({
     caption: t.key, items, row: key => ({ class: key.enabled ? null : "dimmed", dataset: { id: key.key_id } }),
     columns: [
-      { title: t.key, class: "tight", cell: key => [h("code", {}, key.key_hint), key.label && h("div", { class: "quiet" }, key.label)] },
+      { title: t.key, class: "tight", cell: key => h("div", {}, h("code", {}, key.key_hint), key.label && h("div", { class: "quiet clip", title: key.label }, key.label)) },
       { title: t.state, cell: state },
       { title: t.used, number: true, cell: key => `${format.compact(key.requests)} / ${format.compact(key.failures)}` },
       { title: t.last, class: "tight", cell: key => key.last_used_at ? h("time", { datetime: key.last_used_at, title: format.exactTime(key.last_used_at) }, format.relative(key.last_used_at)) : t.never },

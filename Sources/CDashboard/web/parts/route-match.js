@@ -12,13 +12,13 @@ const t = texts({
     title: "Which route takes it?", method: "Method", path: "Path", headers: "Headers", headersHelp: "Name to value.", body: "Body", bodyHelp: "JSON, or any text.",
     action: "Find the route", takes: (name, target) => `${name} takes it: ${target}`, none: "No route takes it.", refused: "It would be refused: ",
     takesIt: "takes it", matches: "matches", no: "no", key: "Caller's key", keyHelp: "Its id, if its models, budget and open requests are to count.",
-    providers: "Providers", asked: (model, rule) => `No route takes it; a provider of ${model} does: ${rule}.`, share: share => `takes ${share}`, fallback: "fallback", back: time => `back at ${time}`,
+    providers: "Providers", asked: (model, rule) => `No route takes it; a provider of ${model} does: ${rule}.`, share: share => `takes ${share}`, fallback: "fallback", others: count => `${count} others, and why not`, back: time => `back at ${time}`,
   },
   zh: {
     title: "由哪个路由处理？", method: "方法", path: "路径", headers: "请求头", headersHelp: "名称到值。", body: "请求体", bodyHelp: "JSON 或任意文本。",
     action: "查找路由", takes: (name, target) => `由 ${name} 处理：${target}`, none: "没有路由处理该请求。", refused: "请求会被拒绝：",
     takesIt: "处理", matches: "匹配", no: "否", key: "调用方密钥", keyHelp: "填写密钥 ID，则一并考虑其模型、预算与并发限制。",
-    providers: "提供商", asked: (model, rule) => `没有路由处理，由 ${model} 的提供商处理：${rule}。`, share: share => `承担 ${share}`, fallback: "后备", back: time => `${time} 恢复`,
+    providers: "提供商", asked: (model, rule) => `没有路由处理，由 ${model} 的提供商处理：${rule}。`, share: share => `承担 ${share}`, fallback: "后备", others: count => `其余 ${count} 个及原因`, back: time => `${time} 恢复`,
   },
 });
 
@@ -55,14 +55,24 @@ function explanation(answer) {
         : [badge("✕", "warn"), t.none];
   return [
     h("p", { class: "verdict-line" }, verdict),
-    h("ol", { class: "candidates" }, answer.candidates.map(one => {
+    list(answer.candidates, one => one.matched, one => {
       const takesIt = one.matched && one.route_id === answer.route_id;
       return h("li", { class: takesIt ? "matched" : null }, h("strong", {}, one.route_name),
         badge(takesIt ? t.takesIt : one.matched ? t.matches : t.no, takesIt ? "good" : one.matched ? "info" : ""),
         h("p", { class: "quiet" }, one.reason));
-    })),
+    }),
     provider && h("h3", {}, t.providers),
-    provider && h("ol", { class: "candidates" }, provider.candidates.map(candidate)),
+    provider && list(provider.candidates, one => one.usable, candidate),
+  ];
+}
+
+/** Candidates in their order; of many, those that are none are folded away, so that the others can be found. */
+function list(candidates, isOne, item) {
+  const others = candidates.filter(one => !isOne(one));
+  if (others.length <= 10) return h("ol", { class: "candidates" }, candidates.map(item));
+  return [
+    h("ol", { class: "candidates" }, candidates.filter(isOne).map(item)),
+    h("details", { class: "fold" }, h("summary", {}, t.others(others.length)), h("ol", { class: "candidates" }, others.map(item))),
   ];
 }
 
