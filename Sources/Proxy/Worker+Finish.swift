@@ -162,7 +162,13 @@ extension Worker {
         case .contentLength, .none: needsReset = false
         default: needsReset = !exchange.sendsChunked
         }
+        let requestIsComplete = exchange.requestIsComplete
         endExchange(client)
+        // To close with something unread would be a reset, which takes away what of this answer and of those before it is
+        // still under way.
+        if !needsReset && (!requestIsComplete || c.pointee.isReadable || !c.pointee.inbound.isEmpty) {
+            return beginLinger(client)
+        }
         closeClient(client, reset: needsReset)
     }
 
