@@ -179,6 +179,30 @@ def test_a_cut_answer_takes_nothing_else_with_it(site):
     assert [request.target for request in site.upstream.requests] == ["/whole", "/cut"]
 
 
+@pytest.mark.parametrize("version", ["HTTP/1.0", "HTTP/1.1"])
+def test_a_client_that_has_finished_sending_sees_that_an_answer_is_cut(site, version):
+    """It counts as gone, but it may still read: what it got must not look whole."""
+    site.route()
+    over = threading.Event()
+
+    def script(exchange):
+        exchange.head(200, [SSE, CHUNKED])
+        exchange.chunk(b"only this")
+        over.wait(10)
+
+    site.upstream.handler = script
+    connection = site.connect()
+    connection.send(site.bytes("GET", "/", version=version))
+    response = connection.read_head()
+    connection.read_until(response, b"only this")
+    connection.socket.shutdown(socket.SHUT_WR)
+    with pytest.raises(Truncated):
+        while connection.read_piece(response):
+            pass
+    assert not response.complete
+    over.set()
+
+
 def test_http10_client_sees_a_cut_answer_as_a_reset(site):
     """Without framing only a reset can say that something is missing."""
     site.route()
