@@ -201,7 +201,7 @@ extension Worker {
     // MARK: Lingering close
 
     static let lingerMilliseconds: UInt64 = 2000
-    static let lingerBytes: UInt32 = 1 << 20
+    static let lingerBytes: UInt32 = 1 << 24
 
     /// Says that nothing more will be sent and throws away what still comes, for a while.
     mutating func beginLinger(_ index: UInt32) {
@@ -218,7 +218,10 @@ extension Worker {
 
     private mutating func linger(_ index: UInt32) {
         let c = clients.pointer(index)
+        var reads = 0
         while c.pointee.isReadable {
+            if reads == Self.readsPerTurn { return enqueueClient(index) }
+            reads += 1
             let got = Socket.receive(c.pointee.fd, scratch, Self.scratchBytes)
             if got == -EAGAIN {
                 c.pointee.isReadable = false

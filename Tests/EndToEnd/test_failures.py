@@ -179,6 +179,20 @@ def test_a_cut_answer_takes_nothing_else_with_it(site):
     assert [request.target for request in site.upstream.requests] == ["/whole", "/cut"]
 
 
+def test_a_refused_upload_takes_nothing_else_with_it(site):
+    """What comes behind a refused head is thrown away for a while instead of answered with a reset."""
+    site.route()
+    whole = os.urandom(40_000)
+    site.upstream.handler = lambda exchange: exchange.answer(200, whole)
+    connection = site.connect(receive_buffer=4096)
+    upload = site.headers([("Content-Length", str(64 << 20))], key="wrong")
+    connection.send(site.bytes("GET", "/whole"))
+    connection.send_head("POST", "/refused", upload)
+    connection.send(b"x" * (8 << 20))
+    assert connection.read_response().body == whole
+    assert connection.read_response().status == 401 and connection.wait_closed() and not connection.was_reset
+
+
 @pytest.mark.parametrize("version", ["HTTP/1.0", "HTTP/1.1"])
 def test_a_client_that_has_finished_sending_sees_that_an_answer_is_cut(site, version):
     """It counts as gone, but it may still read: what it got must not look whole."""
