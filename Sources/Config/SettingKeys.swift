@@ -97,6 +97,7 @@ extension SettingKey {
     private static let providers: [SettingKey] = [
         .choice("providers", "strategy", \.providers.strategy),
         .integer("providers", "max_attempts", \.providers.maxAttempts, 1...16),
+        .seconds("providers", "hold_timeout", \.providers.holdTimeoutSeconds, 0...3600),
         .choice("providers", "unpriced_models", \.providers.unpriced),
         .flag("providers", "default_prices", \.providers.defaultPrices).atStart,
         .seconds("providers", "models_refresh", \.providers.modelsRefreshSeconds, 60...604_800),

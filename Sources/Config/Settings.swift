@@ -161,6 +161,8 @@ public struct Settings: Sendable, Equatable {
         public var strategy = Strategy.weighted
         /// Over all providers and keys, the first included.
         public var maxAttempts = 6
+        /// How long the beginning of an answer may be held back, so that another provider can take over; 0 = not at all.
+        public var holdTimeoutSeconds = 10.0
         /// How often providers are asked which models they have.
         public var modelsRefreshSeconds = 3600.0
 

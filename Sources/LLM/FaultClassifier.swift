@@ -83,11 +83,13 @@ public enum FaultClassifier {
         }
         if begins(text, "incorrect api key") || begins(text, "invalid api key") { return .keyInvalid }
         if isOutOfMoney(text) { return .keyQuota }
-        if begins(text, "this organization has been disabled") || begins(text, "user location is not supported")
+        if begins(text, "this organization has been disabled")
             || begins(text, "gemini api free tier is not available")
         {
             return .keyForbidden
         }
+        // The gateway stands in a country that Google does not serve: no key is to blame, and none of Google's is of use.
+        if begins(text, "user location is not supported") { return .modelNotFound }
         if contains(text, "maximum context length") || contains(text, "prompt is too long")
             || contains(text, "exceeds the maximum number of tokens") || contains(text, "context window")
             || contains(text, "too many tokens")
@@ -97,7 +99,7 @@ public enum FaultClassifier {
         return otherwise
     }
 
-    /// Good keys, but not here: OpenAI's restricted ones, and those of another organization or project than the request's
+    /// Good keys, but not for this: OpenAI's restricted ones, and those of another organization or project than the request's
     /// fields name.
     private static func isNotForThis(_ text: Bytes) -> Bool {
         begins(text, "you have insufficient permissions for this operation") || isCoded(text, "mismatched_organization")

@@ -180,7 +180,9 @@ extension Worker {
             }
             if c.pointee.exchange.provider >= 0 {
                 switch lookAtAnswer(upstream, p + used, n - used, response) {
-                case .hold: return used
+                case .hold:
+                    limitHold(upstream, providerExchanges.pointer(UInt32(c.pointee.exchange.provider)))
+                    return used
                 case .over: return -1
                 case .pass: break
                 }

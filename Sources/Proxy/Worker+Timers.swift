@@ -133,6 +133,7 @@ extension Worker {
             c.pointee.exchange.error = .tunnelIdle
             return clientIsGone(client)
         }
+        if c.pointee.exchange.provider >= 0, holdIsOver(index) { return }
         guard c.pointee.exchange.responseStarted else {
             return attemptFailed(client, .responseTimeout, .responseTimeout)
         }

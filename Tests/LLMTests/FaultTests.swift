@@ -171,7 +171,7 @@ struct FaultTests {
             (
                 400,
                 #"{"error":{"code":400,"message":"User location is not supported for the API use.","status":"FAILED_PRECONDITION"}}"#,
-                .keyForbidden
+                .modelNotFound
             ),
             // A limit of somebody behind the provider, told as its own words, is no lasting one of the key.
             (

@@ -42,6 +42,9 @@ class Measurement:
         self.binaries = binaries
         self.folder = folder
         self.seconds = seconds or (scenario.quick_seconds if quick else scenario.seconds)
+        if scenario.hold and not quick:
+            # Streams are idle when they have been so for a while, however short the rounds of the others are.
+            self.seconds = max(self.seconds, scenario.seconds)
         self.connections = scenario.quick_connections if quick and scenario.quick_connections else scenario.connections
         self.settle_seconds = settle_seconds
         self.proxies = {}

@@ -29,7 +29,7 @@ enum UsageJSON {
     private static let totalsProperties = """
         "requests":{"type":"integer"},"failures":{"type":"integer"},\
         "estimated":{"type":"integer","description":"Requests whose tokens are an estimate."},\
-        "unpriced":{"type":"integer","description":"Requests without a price; their cost is not in costs."},\
+        "unpriced":{"type":"integer","description":"Requests whose cost is unknown, failed ones left out: it is not in costs."},\
         "prompt_tokens":{"type":"integer","description":"All that went in, cached parts included."},\
         "completion_tokens":{"type":"integer","description":"All that came out, reasoning included."},\
         "cached_tokens":{"type":"integer"},"cache_write_tokens":{"type":"integer"},\

@@ -300,6 +300,7 @@ extension ProviderPolicy {
     init(_ settings: Settings) {
         balancing = Balancing(name: settings.providers.strategy.rawValue) ?? .weighted
         maxAttempts = settings.providers.maxAttempts
+        holdMilliseconds = UInt64(settings.providers.holdTimeoutSeconds * 1000)
         allowsUnpriced = settings.providers.unpriced == .allow
     }
 }

@@ -92,6 +92,8 @@ struct ProviderExchange: BitwiseCopyable {
     var readAhead = 0
     /// Monotonic milliseconds: from then on nothing is held back any more.
     var holdUntil: UInt64 = 0
+    /// The upstream's deadline in place of which its timer waits for `holdUntil`; 0: it does not.
+    var deadlineAfterHold: UInt64 = 0
     /// What the filter holds back.
     var hold = Buffer.empty
     /// The chunk that reports usage is taken out of the stream.

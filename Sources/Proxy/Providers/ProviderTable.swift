@@ -140,6 +140,7 @@ struct ProviderPolicy: BitwiseCopyable, Sendable {
     var balancing: Balancing = .weighted
     /// First tries included.
     var maxAttempts: Int = 6
+    var holdMilliseconds: UInt64 = 10_000
     /// Whether a caller with a money budget may use models of which nobody knows what they cost.
     var allowsUnpriced = false
 }

@@ -11,8 +11,6 @@ import Reactor
 extension Worker {
     /// No more than this is held back.
     static let maxHeldBytes = 128 * 1024
-    /// Nor for longer, once a first byte has come: whoever says so little for so long is passed on as it is.
-    static let maxHoldMilliseconds: UInt64 = 10_000
 
     enum Look: BitwiseCopyable {
         /// More is needed to decide.
@@ -26,6 +24,7 @@ extension Worker {
     /// An attempt begins: nothing of an answer is here.
     func resetAnswer(_ side: UnsafeMutablePointer<ProviderExchange>) {
         side.pointee.isHolding = false
+        side.pointee.deadlineAfterHold = 0
         side.pointee.isReading = false
         side.pointee.isFiltering = false
         side.pointee.isCompressed = false
@@ -113,18 +112,6 @@ extension Worker {
         return .pass
     }
 
-    /// There is nothing more to read for now: what was held back only to see it in one piece goes on. As `upstreamReady`.
-    mutating func lookAgain(_ upstream: UInt32) {
-        let u = upstreams.pointer(upstream)
-        let c = clients.pointer(u.pointee.client)
-        let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
-        guard side.pointee.isHolding, side.pointee.framing == .json, !u.pointee.inbound.isEmpty else { return }
-        let used = handleResponse(upstream, u.pointee.inbound.readPointer, u.pointee.inbound.count)
-        guard used >= 0 else { return }
-        u.pointee.inbound.consume(used)
-        if u.pointee.inbound.isEmpty { pool.give(&u.pointee.inbound) }
-    }
-
     private mutating func beginLook(
         _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
         _ p: UnsafePointer<UInt8>, _ response: ResponseHead
@@ -132,7 +119,7 @@ extension Worker {
         side.pointee.isHolding = true
         side.pointee.status = response.status
         side.pointee.firstByteNanoseconds = nowNanoseconds &- side.pointee.attemptStartedAt
-        side.pointee.holdUntil = now + Self.maxHoldMilliseconds
+        side.pointee.holdUntil = now + current.pointee.providers.settings.holdMilliseconds
         side.pointee.lookedRaw = 0
         side.pointee.lookDecoder = ChunkedDecoder()
         side.pointee.lookIsComplete = false

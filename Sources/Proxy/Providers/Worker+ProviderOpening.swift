@@ -64,7 +64,7 @@ extension Worker {
         switch run.kind {
         case .hold:
             // A head alone, or with what cannot go alone, names a provider: that may still change.
-            if side.pointee.opening == .open || hasOther(c, side) { return .hold }
+            if side.pointee.opening == .open || (now < side.pointee.holdUntil && hasOther(c, side)) { return .hold }
         case .fault:
             let wait = retryWait(body - Int(response.headLength), response)
             if openingFailed(index, side, retryAfter: wait) { return .over }
@@ -100,6 +100,7 @@ extension Worker {
         while true {
             switch run.kind {
             case .hold:
+                if side.pointee.holdsEvent { limitHold(upstream, side) }
                 if headBytes > 0, relayBody(upstream, p + at, 0, headBytes) < 0 { return -1 }
                 return at
             case .pass:

@@ -163,6 +163,10 @@ extension Worker {
         if let cost = side.pointee.cost {
             fields.currency = cost.currency
             fields.costMicros = cost.micros
+        } else if fields.outcome == .failed, !hasGoodAnswer(side) {
+            // Costs nothing, said in the currency of the model's price; without a price nobody knows which.
+            let price = Int(candidate(c, side).pointee.price)
+            if price >= 0 { fields.currency = snapshot.pointee.providers.prices.pointer(price).pointee.currency }
         }
         if hasUsage { fields.take(side.usage) }
         let id = c.pointee.exchange.auditID
@@ -178,6 +182,12 @@ extension Worker {
         providerMetrics.used(
             candidate(c, side).pointee.metric, side.usage, cost: side.pointee.cost?.micros,
             operation: side.pointee.endpoint.endpoint, firstByteNanoseconds: side.pointee.firstByteNanoseconds)
+    }
+
+    /// The client has an answer that calls itself a success: one in which nothing was found that costs may yet cost something.
+    private func hasGoodAnswer(_ side: UnsafeMutablePointer<ProviderExchange>) -> Bool {
+        let last = side.attempts.attempt(side.attempts.pointee.count - 1)
+        return last.outcome == .answered && side.pointee.status / 100 == 2 && side.pointee.reader.fault == .none
     }
 
     /// - Parameter isWhole: the answer has said that it is: clients may leave then, before the transfer's own end.

@@ -63,8 +63,10 @@ struct AuditBinder: ~Copyable {
     mutating func bindRecorded(_ fields: borrowing CompletedFields, _ statement: OpaquePointer, _ base: Int32) {
         bindBody(BodyText.request(fields.requestBody, limit: bodyLimit), statement, base)
         bindHeaders(fields.responseHeaders, statement, base + 1)
-        let response = BodyText.response(
-            fields.responseBody, BodyContent(of: fields), limit: bodyLimit, arena: &arena)
+        // What a body is may have to be searched for in the headers.
+        let response =
+            fields.responseBody.count == 0
+            ? .none : BodyText.response(fields.responseBody, BodyContent(of: fields), limit: bodyLimit, arena: &arena)
         bindBody(response, statement, base + 2)
     }
 

@@ -27,7 +27,7 @@ public struct UsageTotals: Sendable, Equatable {
     public var failures: Int64 = 0
     /// Whose tokens are an estimate.
     public var estimated: Int64 = 0
-    /// That had no price: what they cost is not in `costs`.
+    /// That had no price, failed ones left out: what they cost is not in `costs`.
     public var unpriced: Int64 = 0
     public var promptTokens: Int64 = 0
     public var completionTokens: Int64 = 0
@@ -51,7 +51,7 @@ public struct UsageTotals: Sendable, Equatable {
         reasoningTokens &+= sums.reasoningTokens
         totalTokens &+= sums.totalTokens
         if currency.isEmpty {
-            unpriced &+= sums.requests
+            unpriced &+= sums.requests &- sums.failures
         } else if let position = costs.firstIndex(where: { $0.currency == currency }) {
             costs[position].micros &+= sums.costMicros
         } else {

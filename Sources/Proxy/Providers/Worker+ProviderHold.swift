@@ -1,0 +1,50 @@
+import Reactor
+
+/// How long what a provider has begun to say is held back: no longer than `providers.hold_timeout`, whether more comes or
+/// not. While something is held the upstream's timer waits for that instead of for its own deadline.
+extension Worker {
+    /// Something is held that stands, or is about to stand, in the upstream's inbound buffer.
+    @inline(__always)
+    mutating func limitHold(_ upstream: UInt32, _ side: UnsafeMutablePointer<ProviderExchange>) {
+        // More is here already: what becomes of it is seen at once.
+        if upstreams.pointer(upstream).pointee.isReadable { return }
+        shortenDeadline(upstream, side)
+    }
+
+    @inline(never)
+    private mutating func shortenDeadline(_ upstream: UInt32, _ side: UnsafeMutablePointer<ProviderExchange>) {
+        let deadline = upstreams.pointer(upstream).pointee.deadline
+        guard now < side.pointee.holdUntil, side.pointee.holdUntil < deadline else { return }
+        side.pointee.deadlineAfterHold = deadline
+        setDeadline(upstream: upstream, side.pointee.holdUntil)
+    }
+
+    /// The upstream's timer has fired. True if that was for what is held, which goes on now.
+    mutating func holdIsOver(_ upstream: UInt32) -> Bool {
+        let u = upstreams.pointer(upstream)
+        let side = providerExchanges.pointer(UInt32(clients.pointer(u.pointee.client).pointee.exchange.provider))
+        let deadline = side.pointee.deadlineAfterHold
+        guard deadline > now else { return false }
+        side.pointee.deadlineAfterHold = 0
+        setDeadline(upstream: upstream, deadline)
+        presentAgain(upstream)
+        return true
+    }
+
+    /// There is nothing more to read for now: what was held back only to see it in one piece goes on.
+    mutating func lookAgain(_ upstream: UInt32) {
+        let c = clients.pointer(upstreams.pointer(upstream).pointee.client)
+        let side = providerExchanges.pointer(UInt32(c.pointee.exchange.provider))
+        if side.pointee.isHolding && side.pointee.framing == .json { presentAgain(upstream) }
+    }
+
+    /// Handles what was received and not used yet. As `upstreamReady`.
+    private mutating func presentAgain(_ upstream: UInt32) {
+        let u = upstreams.pointer(upstream)
+        if u.pointee.inbound.isEmpty { return }
+        let used = handleResponse(upstream, u.pointee.inbound.readPointer, u.pointee.inbound.count)
+        guard used >= 0 else { return }
+        u.pointee.inbound.consume(used)
+        if u.pointee.inbound.isEmpty { pool.give(&u.pointee.inbound) }
+    }
+}
