@@ -118,6 +118,10 @@ enum GatewayMetricsText {
             "fastgate_audit_recovered_events_total", .counter,
             "Audit events that a process before this one left behind, written at the start.")
         out.sample("fastgate_audit_recovered_events_total", writer.recoveredEvents)
+        out.family(
+            "fastgate_usage_recovered_records_total", .counter,
+            "Usage records of exchanges that a process had under way with a provider when it died.")
+        out.sample("fastgate_usage_recovered_records_total", writer.recoveredUsageRecords)
         out.family("fastgate_audit_faulty_records_total", .counter, "Audit records that were damaged or refused.")
         for (reason, count) in [("corrupt", writer.corruptRecords), ("rejected", writer.rejectedRecords)] {
             out.sample("fastgate_audit_faulty_records_total", labels: [("reason", reason)], count)

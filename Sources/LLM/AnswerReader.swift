@@ -53,6 +53,8 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     private(set) var images: Int64 = 0
     /// Searches that the answer shows.
     private var searches: UInt32 = 0
+    /// Searches that it tells the number of (OpenAI's `tool_usage`); 0: it does not.
+    private var toldSearches: UInt32 = 0
     /// How often it spoke of any.
     private(set) var searchMentions: UInt32 = 0
     /// Of `queries`.
@@ -182,10 +184,12 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         (usage.tier, usage.isFast, usage.isRegional, usage.isPartial) = (tier, isFast, isRegional, isPartial)
         // With a key of the caller's own at the provider behind it, that is not all of it.
         if hasOwnKey { usage.statedMicros = -1 }
-        if usage.searches == 0 { usage.searches = Int64(searches) }
+        if usage.searches == 0 { usage.searches = Int64(toldSearches > 0 ? toldSearches : searches) }
         if endpoint == .images {
             usage.images = images
             if !report.hasOutputParts { usage.outputImage = usage.completion }
+        } else if endpoint == .decisions {
+            if usage.tier == .standard { usage.tier = .decisions }
         } else if endpoint == .speech, !report.hasOutputParts {
             usage.outputAudio = usage.completion
         }
@@ -220,12 +224,15 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
             (usage.prompt, usage.completion, usage.estimated) = (input, output, true)
             return true
         }
-        if fault == .none, isFinished, report.hasUnits || (endpoint == .images && images > 0) {
+        let answers = endpoint.generates || endpoint.embeds
+        // Where no tokens are told they are guessed, but of what has none: its count, or its cost, is all there is.
+        if fault == .none, isFinished,
+            report.hasUnits || (!answers && (report.hasCost || (endpoint == .images && images > 0)))
+        {
             report.setParts(&usage)
             describe(&usage)
             return true
         }
-        let answers = endpoint.generates || endpoint.embeds
         // Events of a stream that say nothing and lead to no end are no answer; but whoever leaves pays for what was asked.
         let isAnswer = fault == .none && (wasLeft || (documents > 0 && (framing != .sse || sawEnd)))
         // Of pictures and sound by themselves, which have no tokens to guess, only what was seen of them counts.
@@ -301,6 +308,8 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         } else if found.place == UInt8(FG_LLM_COST_TICKS) {
             // xAI's: 10¹⁰ of them are a dollar.
             fields.set(FG_USAGE_COST, found.value < 0 ? -1 : (found.value &+ 5000) / 10_000)
+        } else if found.place == UInt8(FG_LLM_TOOL_SEARCHES) {
+            toldSearches = UInt32(clamping: min(found.value, 1_000_000))
         } else if found.place == UInt8(FG_LLM_BASE_CODE) {
             let failed = FaultNames.fault(baseCode: found.value)
             if failed != .none {
@@ -343,7 +352,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
             if fields.isEmpty { fieldsAreAside = true } else { skipsFields = !fieldsAreAside }
         case FG_LLM_METRICS: fieldsComplete = true
         case FG_LLM_ERROR: eventHasError = true
-        case FG_LLM_PROMPT_PARTS, FG_LLM_CACHED_PARTS, FG_LLM_ANSWER_PARTS, FG_LLM_WRITE_PARTS:
+        case FG_LLM_PROMPT_PARTS, FG_LLM_CACHED_PARTS, FG_LLM_ANSWER_PARTS, FG_LLM_OTHER_PARTS:
             (partKind, partCount) = (.other, -1)
         case FG_LLM_PICTURE: images = min(images &+ 1, 1_000_000)
         case FG_LLM_OUTPUT, FG_LLM_ITEMS: item = OutputItem()
@@ -381,7 +390,9 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         case FG_LLM_ANSWER_PARTS:
             if partKind == .audio { fields.add(FG_USAGE_OUTPUT_AUDIO, partCount) }
             if partKind == .image { fields.add(FG_USAGE_OUTPUT_IMAGE, partCount) }
-        case FG_LLM_WRITE_PARTS: if partKind == .hour { fields.add(FG_USAGE_CACHE_WRITE_LONG, partCount) }
+        case FG_LLM_OTHER_PARTS:
+            if partKind == .hour { fields.add(FG_USAGE_CACHE_WRITE_LONG, partCount) }
+            if partKind == .search { fields.add(FG_USAGE_SEARCHES, partCount) }
         case FG_LLM_OUTPUT, FG_LLM_ITEMS:
             guard item.isSearch else { return }
             searches = min(searches &+ 1, 1_000_000)
@@ -480,7 +491,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
             walk.otherBytes &+= sound
             walk.countedBytes &-= sound
         }
-        guard fields.isReport || (fields.hasUnits && report.isEmpty) else { return }
+        guard fields.isReport || ((fields.hasUnits || fields.hasCost) && report.isEmpty) else { return }
         if fieldsAreAside {
             if report.isEmpty || reportIsAside {
                 report = fields

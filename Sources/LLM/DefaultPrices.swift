@@ -23,9 +23,11 @@ public enum DefaultPrices {
           gpt-6-luna  input 0.1  output 0.5  cached_input 0.01  cache_write 0.125  search 0.01  limits 922000/128000
             flex  input 0.05  output 0.25  cached_input 0.005  cache_write 0.0625
             priority  input 0.2  output 1  cached_input 0.02  cache_write 0.25
+            decisions  output 0  cached_input 0.1  cache_write 0.1
             above 272000  input 0.2  output 0.75  cached_input 0.02  cache_write 0.25
             flex above 272000  output 0.375
             priority above 272000  input 0.4  output 1.5  cached_input 0.04  cache_write 0.5
+            decisions above 272000  input 0.2  output 0  cached_input 0.2  cache_write 0.2
           gpt-6-sol  input 2  output 10  cached_input 0.2  cache_write 2.5  search 0.01  limits 922000/128000
             flex  input 1  output 5  cached_input 0.1  cache_write 1.25
             priority  input 4  output 20  cached_input 0.4  cache_write 5

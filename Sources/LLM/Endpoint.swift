@@ -7,6 +7,10 @@ import Reactor
     /// Text to sound.
     case speech
     case geminiGenerate, geminiStream, geminiEmbed, geminiCountTokens
+    /// Gemini's Interactions API.
+    case interactions
+    /// OpenAI's answers to questions with probabilities, and its counting of what would be read.
+    case decisions, inputTokens
     /// Cohere's and Ollama's own chat, Ollama's `generate`.
     case nativeChat
     /// Cohere's and Ollama's own `embed`.
@@ -26,8 +30,8 @@ import Reactor
     /// It generates text: an answer without usage is estimated.
     public var generates: Bool {
         switch self {
-        case .chatCompletions, .completions, .responses, .messages, .geminiGenerate, .geminiStream, .nativeChat,
-            .modelInvoke:
+        case .chatCompletions, .completions, .responses, .messages, .geminiGenerate, .geminiStream, .interactions,
+            .nativeChat, .modelInvoke:
             true
         default: false
         }
@@ -43,16 +47,19 @@ import Reactor
     /// The format that requests to it are written in; nil where several APIs share the path.
     public var apiType: APIType? {
         switch self {
-        case .chatCompletions, .completions, .embeddings, .responses, .images, .audio, .moderations, .speech, .ocr:
+        case .chatCompletions, .completions, .embeddings, .responses, .images, .audio, .moderations, .speech, .ocr,
+            .decisions, .inputTokens:
             .openai
         case .messages, .countTokens: .anthropic
-        case .geminiGenerate, .geminiStream, .geminiEmbed, .geminiCountTokens: .gemini
+        case .geminiGenerate, .geminiStream, .geminiEmbed, .geminiCountTokens, .interactions: .gemini
         case .models, .other, .nativeChat, .nativeEmbed, .rerank, .modelInvoke: nil
         }
     }
 
     /// What it reads is all that it is paid for.
-    public var embeds: Bool { self == .embeddings || self == .geminiEmbed || self == .nativeEmbed }
+    public var embeds: Bool {
+        self == .embeddings || self == .geminiEmbed || self == .nativeEmbed || self == .decisions
+    }
 
     /// What `path` (without query) asks for.
     ///
@@ -142,7 +149,8 @@ import Reactor
         if Endpoint.equals(p, first, "chat") {
             guard let second else { return Self(endpoint: .nativeChat) }
             guard Endpoint.equals(p, second, "completions") else { return Self(endpoint: .other) }
-            return Self(endpoint: .chatCompletions)
+            guard let third = Endpoint.nextSegment(p, n, &cursor) else { return Self(endpoint: .chatCompletions) }
+            return Self(endpoint: Endpoint.equals(p, third, "input_tokens") ? .inputTokens : .other)
         }
         if Endpoint.equals(p, first, "messages") {
             if isLast { return Self(endpoint: .messages) }
@@ -154,6 +162,7 @@ import Reactor
         if Endpoint.equals(p, first, "responses") {
             // What follows is a response's id, but for `compact`, which runs a model.
             guard let second else { return Self(endpoint: .responses) }
+            if Endpoint.equals(p, second, "input_tokens") { return Self(endpoint: .inputTokens) }
             return Self(endpoint: Endpoint.equals(p, second, "compact") ? .responses : .other)
         }
         if Endpoint.equals(p, first, "images") { return Self(endpoint: .images) }
@@ -165,6 +174,8 @@ import Reactor
         if Endpoint.equals(p, first, "generate") { return Self(endpoint: isLast ? .nativeChat : .other) }
         if Endpoint.equals(p, first, "embed") { return Self(endpoint: isLast ? .nativeEmbed : .other) }
         if Endpoint.equals(p, first, "ocr") { return Self(endpoint: isLast ? .ocr : .other) }
+        if Endpoint.equals(p, first, "interactions") { return Self(endpoint: isLast ? .interactions : .other) }
+        if Endpoint.equals(p, first, "decisions") { return Self(endpoint: isLast ? .decisions : .other) }
         if Endpoint.equals(p, first, "rerank") { return Self(endpoint: isLast ? .rerank : .other) }
         if Endpoint.equals(p, first, "fim") {
             // Mistral's.

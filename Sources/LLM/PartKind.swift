@@ -1,15 +1,22 @@
 import Glibc
 
-/// What a part of a number is about that is told in parts: Gemini's modalities, Bedrock's times in the cache.
+/// What a part of a number is about that is told in parts: Gemini's modalities and tools, Bedrock's times in the cache.
 enum PartKind: UInt8, BitwiseCopyable, Sendable {
     case other, audio, image
     /// Written to a cache for an hour.
     case hour
+    /// Searched for with Google.
+    case search
 
     static func named(_ p: UnsafePointer<UInt8>, _ n: Int) -> PartKind {
-        if isName("AUDIO", p, n) { return .audio }
-        if isName("IMAGE", p, n) { return .image }
-        return isName("1h", p, n) ? .hour : .other
+        switch n {
+        case 2: return isName("1h", p, n) ? .hour : .other
+        case 5:
+            if isName("AUDIO", p, n) || isName("audio", p, n) { return .audio }
+            return isName("IMAGE", p, n) || isName("image", p, n) ? .image : .other
+        case 13: return isName("google_search", p, n) ? .search : .other
+        default: return .other
+        }
     }
 
     static func isName(_ name: StaticString, _ p: UnsafePointer<UInt8>, _ n: Int) -> Bool {

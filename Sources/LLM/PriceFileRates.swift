@@ -8,7 +8,7 @@ struct PriceFileRates {
 
     private static let tiers: [(suffix: String, tier: ServiceTier)] = [
         ("", .standard), ("_flex", .flex), ("_priority", .priority), ("_batches", .batch), ("_balanced", .balanced),
-        ("_ultrafast", .ultrafast),
+        ("_ultrafast", .ultrafast), ("_decisions", .decisions),
     ]
     private static let fields: [(name: String, rate: WritableKeyPath<ModelPrice, Int64?> & Sendable)] = [
         ("cache_read_input_token_cost", \.cachedInput), ("cache_creation_input_token_cost", \.cacheWrite),

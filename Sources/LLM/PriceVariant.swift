@@ -95,7 +95,8 @@ extension UnsafePointer<PriceSheet> {
         return ModelPrice.cost(price, of: usage, thousandths: thousandths)
     }
 
-    /// The price at a tier with so many tokens of prompt: of the steps that the prompt is above, the highest.
+    /// The price at a tier with so many tokens of prompt: of the steps that the prompt is above, the highest. An endpoint
+    /// without a price of its own has the standard one.
     private func price(tier: ServiceTier, prompt: Int64) -> UnsafePointer<ModelPrice>? {
         var found = tier == .standard ? base : nil
         var step: Int64 = -1
@@ -105,6 +106,7 @@ extension UnsafePointer<PriceSheet> {
             else { continue }
             if variant.pointee.above > step { (found, step) = (price(of: variant), variant.pointee.above) }
         }
+        if found == nil, tier == .decisions { return price(tier: .standard, prompt: prompt) }
         return found
     }
 

@@ -89,7 +89,7 @@ public struct RequestReader: BitwiseCopyable, Sendable {
         case .chatCompletions, .completions: Self.greater(maxPlain, maxCompletion)
         case .responses: maxOutput
         case .messages: maxPlain
-        case .geminiGenerate, .geminiStream: maxNested
+        case .geminiGenerate, .geminiStream, .interactions: maxNested
         default: maxTokens
         }
     }

@@ -5,6 +5,8 @@ import Glibc
     case standard, flex, priority, batch, balanced, ultrafast
     /// One that no price file knows (reserved capacity and the like).
     case other
+    /// No tier that anybody asks for, but the endpoint of that name, for which a model may have another price.
+    case decisions
 
     /// As the database and the admin API call it.
     public var name: StaticString {
@@ -16,6 +18,7 @@ import Glibc
         case .balanced: "balanced"
         case .ultrafast: "ultrafast"
         case .other: "other"
+        case .decisions: "decisions"
         }
     }
 
@@ -49,6 +52,7 @@ import Glibc
         case 9:
             if isName("on_demand") { return .standard }
             return isName("ultrafast") ? .ultrafast : .other
+        case 11: return isName("unspecified") ? .standard : .other
         case 13: return isName("standard_only") ? .standard : .other
         case 14: return isName("on_demand_flex") ? .flex : .other
         case 18: return isName("on_demand_priority") ? .priority : .other

@@ -33,6 +33,9 @@ struct UsageFields: BitwiseCopyable, Sendable {
                 | Self.bit(FG_USAGE_PAGES)) != 0
     }
 
+    /// The provider says what it costs.
+    var hasCost: Bool { present & Self.bit(FG_USAGE_COST) != 0 }
+
     var hasTotal: Bool { present & Self.bit(FG_USAGE_TOTAL) != 0 }
 
     @inline(__always)

@@ -31,7 +31,7 @@ struct EndpointFamilies: OptionSet, BitwiseCopyable, Sendable {
     /// `/v1/threads/{id}/messages` is not taken for Anthropic's `/v1/messages`; without a version, the first segment. In
     /// either place `openai`, a version and `deployments/{name}` (Azure, Gemini's OpenAI paths) are passed over.
     /// `models/{model}:generateContent` (Gemini) is chat, `…:embedContent` embeddings: who may list models may not thereby
-    /// run them.
+    /// run them. Gemini's `interactions` and OpenAI's `decisions` run models, too: they are chat.
     static func of(path: Bytes) -> EndpointFamilies {
         guard let p = path.pointer else { return [] }
         var cursor = 0
@@ -63,6 +63,7 @@ struct EndpointFamilies: OptionSet, BitwiseCopyable, Sendable {
         }
         if segmentEquals(segment, "generate") || segmentEquals(segment, "model") { return .chat }
         if segmentEquals(segment, "embed") { return .embeddings }
+        if segmentEquals(segment, "interactions") || segmentEquals(segment, "decisions") { return .chat }
         if segmentEquals(segment, "fim") { return .completions }
         if segmentEquals(segment, "messages") { return .messages }
         if segmentEquals(segment, "completions") { return .completions }

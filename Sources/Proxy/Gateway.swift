@@ -69,22 +69,23 @@ public final class Gateway: GatewayControl {
     /// Every worker has a listening socket of its own (SO_REUSEPORT), so the kernel spreads connections over them.
     ///
     /// - Parameters:
+    ///   - openUsage: one for each ring. Without them nothing is kept of exchanges with providers before they end.
     ///   - listeners: sockets to listen on, which are the gateway's from here on; without them it binds the settings'
     ///     address. If there are fewer than rings, workers share them.
     ///   - bootNonce: marks this start's audit ids.
     ///   - onPublish: called when a change has come to all workers, before whoever made it knows.
     public static func start(
-        settings: Settings, rings: [MappedRing], keys: [KeyRecord], routes: [RouteRecord],
-        providers: ProviderSet = ProviderSet(), version: String,
+        settings: Settings, rings: [MappedRing], openUsage: [MappedSlots] = [], keys: [KeyRecord],
+        routes: [RouteRecord], providers: ProviderSet = ProviderSet(), version: String,
         listeners: [Int32]? = nil, bootNonce: UInt32 = Gateway.makeBootNonce(),
         onPublish: @escaping @Sendable () -> Void = {},
         onRingPressure: @escaping @Sendable () -> Void = {},
         onPressure: @escaping @Sendable (PressureNotice) -> Void = { _ in }
     ) throws(GatewayError) -> Gateway {
         try Gateway(
-            settings: settings, rings: rings, keys: keys, routes: routes, providers: providers, version: version,
-            listeners: listeners, bootNonce: bootNonce, onPublish: onPublish, onRingPressure: onRingPressure,
-            onPressure: onPressure)
+            settings: settings, rings: rings, openUsage: openUsage, keys: keys, routes: routes, providers: providers,
+            version: version, listeners: listeners, bootNonce: bootNonce, onPublish: onPublish,
+            onRingPressure: onRingPressure, onPressure: onPressure)
     }
 
     /// A number that no other start is likely to have.
@@ -93,9 +94,10 @@ public final class Gateway: GatewayControl {
     }
 
     private init(
-        settings: Settings, rings: [MappedRing], keys: [KeyRecord], routes: [RouteRecord], providers: ProviderSet,
-        version: String, listeners: [Int32]?, bootNonce: UInt32, onPublish: @escaping @Sendable () -> Void,
-        onRingPressure: @escaping @Sendable () -> Void, onPressure: @escaping @Sendable (PressureNotice) -> Void
+        settings: Settings, rings: [MappedRing], openUsage: [MappedSlots], keys: [KeyRecord], routes: [RouteRecord],
+        providers: ProviderSet, version: String, listeners: [Int32]?, bootNonce: UInt32,
+        onPublish: @escaping @Sendable () -> Void, onRingPressure: @escaping @Sendable () -> Void,
+        onPressure: @escaping @Sendable (PressureNotice) -> Void
     ) throws(GatewayError) {
         let registry = Registry()
         let tickets = TLSTickets()
@@ -119,6 +121,7 @@ public final class Gateway: GatewayControl {
                 let providerMetrics = ProviderMetrics()
                 let configuration = WorkerConfiguration(
                     index: index, listener: listeners[index].fd, sharesListener: listeners[index].isShared, ring: ring,
+                    openUsage: index < openUsage.count ? openUsage[index] : nil,
                     snapshot: snapshot, mailbox: mailbox, metrics: metrics, providerMetrics: providerMetrics,
                     limiter: limiter, workerCount: rings.count, resolvConf: settings.proxy.resolvConf,
                     bootNonce: bootNonce, onRingPressure: onRingPressure, onPressure: onPressure)

@@ -37,9 +37,10 @@ extension Worker {
     /// The writer may have made room: what did not fit goes in, requests that waited go on.
     mutating func retryAudit() {
         while let record = spilled.first {
-            guard let p = producer.reserve(record.count) else { return }
-            record.withUnsafeBytes { p.copyMemory(from: $0.baseAddress!, byteCount: record.count) }
+            guard let p = producer.reserve(record.bytes.count) else { return }
+            record.bytes.withUnsafeBytes { p.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
             producer.commit()
+            if record.slot != ProviderExchange.noSlot { openUsage.clear(record.slot) }
             spilled.removeFirst()
         }
         if auditWaiters.isEmpty { return }
@@ -276,10 +277,17 @@ extension Worker {
     /// stops long before.
     @inline(never)
     mutating func spill(_ size: Int, _ encode: (UnsafeMutableRawPointer) -> Void) {
-        spilled.append(
-            [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
-                encode(UnsafeMutableRawPointer(buffer.baseAddress!))
-                count = size
-            })
+        let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+            encode(UnsafeMutableRawPointer(buffer.baseAddress!))
+            count = size
+        }
+        spilled.append(SpilledRecord(bytes: bytes))
     }
+}
+
+/// A record that waits for room in the ring.
+struct SpilledRecord {
+    var bytes: [UInt8]
+    /// Where usage is kept in the meantime, see Worker+OpenUsage.
+    var slot = ProviderExchange.noSlot
 }

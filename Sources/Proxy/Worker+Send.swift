@@ -26,6 +26,7 @@ extension Worker {
             return refuse(index, .malformedRequest)
         }
         setDeadline(upstream: upstream, now + answerTimeout(c))
+        if c.pointee.exchange.provider >= 0 { requestGoesOut(c) }
         if c.pointee.exchange.streamsRequest && c.pointee.exchange.requestIsChunked {
             guard transmitHead(index, upstream, writer.count) else { return }
             return pumpRequest(index)

@@ -25,6 +25,7 @@ struct WorkerConfiguration: Sendable {
     /// Other workers wait for the same socket.
     var sharesListener: Bool
     var ring: MappedRing
+    var openUsage: MappedSlots?
     var snapshot: Snapshot
     var mailbox: Mailbox<WorkerMessage>
     var metrics: WorkerMetrics
@@ -101,6 +102,8 @@ struct Worker: ~Copyable {
     var wheel: TimerWheel
     let resolver: Resolver
     var producer: RingProducer
+    /// The records that exchanges with providers have if the process dies.
+    var openUsage: SlotProducer
     /// Empty but within `splice`.
     var pipe = SplicePipe()
     /// None but within `readBody` and `readHeldBody`.
@@ -146,7 +149,7 @@ struct Worker: ~Copyable {
     var auditWaiters = TokenQueue()
     var nextAuditWaiters = TokenQueue()
     /// Records that did not fit into the ring though their exchange was admitted.
-    var spilled: [[UInt8]] = []
+    var spilled: [SpilledRecord] = []
     var sequence: UInt32 = 0
     var openExchanges = 0
     var random: UInt64
@@ -199,6 +202,7 @@ struct Worker: ~Copyable {
         now = Clock.monotonicMilliseconds()
         wheel = TimerWheel(capacity: maxConnections * 3 + 4096, nowMilliseconds: now)
         producer = RingProducer(configuration.ring)
+        openUsage = SlotProducer(configuration.openUsage)
         ringCapacity = configuration.ring.capacity
         targetCapacity = 64
         targetStates = .allocate(capacity: targetCapacity)

@@ -72,18 +72,20 @@ def test_kill_9_under_load_settles_everything_once(tmp_path):
         records = site.gateway.query("SELECT * FROM usage_records")
         found = [row["request_id"] for row in records]
         assert len(found) == len(set(found))
-        # The event is written when the answer has gone: at most the exchange at hand of each caller is without.
-        missing = set(answered) - set(found)
-        assert len(missing) <= 4 * len(keys), f"{len(missing)} of {len(answered)} answers were not settled"
+        assert set(answered) <= set(found)
+        # The event is written when the answer has gone: at most the exchange at hand of each caller is an estimate.
+        estimated = [row for row in records if row["estimated"]]
+        assert len(estimated) <= 4 * len(keys) and {row["outcome"] for row in estimated} <= {"interrupted"}
         tokens, micros = USAGE["total_tokens"], (9 * 2_500_000 + 4 * 10_000_000) // 1_000_000
         for key in keys:
             own = [row for row in records if row["key_id"] == key["key_id"]]
             spent = site.gateway.query("SELECT * FROM api_keys WHERE key_id = ?", key["key_id"])[0]
-            assert spent["tokens_spent"] == sum(row["total_tokens"] for row in own) == tokens * len(own)
+            assert spent["tokens_spent"] == sum(row["total_tokens"] for row in own)
             assert spent["amount_spent"] == sum(row["cost_micros"] for row in own)
-            assert all(abs(row["cost_micros"] - micros) <= 1 for row in own)
+            ended = [row for row in own if not row["estimated"]]
+            assert all(row["total_tokens"] == tokens and abs(row["cost_micros"] - micros) <= 1 for row in ended)
             balance = site.balance(key["key_value"])
-            assert (balance["tokens"]["spent"], balance["tokens"]["reserved"]) == (tokens * len(own), 0)
+            assert (balance["tokens"]["spent"], balance["tokens"]["reserved"]) == (spent["tokens_spent"], 0)
         for table in ["usage_hours", "usage_days"]:
             sums = site.gateway.query(
                 f"SELECT sum(requests) AS n, sum(total_tokens) AS tokens, sum(cost_micros) AS micros FROM {table}")[0]

@@ -317,7 +317,7 @@ def test_a_drain_finishes_and_settles_what_is_open(tmp_path):
         site.close()
 
 
-def test_a_killed_gateway_has_counted_what_was_finished_and_nothing_else(tmp_path):
+def test_a_killed_gateway_has_counted_what_was_finished_and_what_was_under_way(tmp_path):
     site = Providers(tmp_path, {"audit": {"flush_interval_ms": 60000}})
     seen = threading.Event()
 
@@ -340,14 +340,17 @@ def test_a_killed_gateway_has_counted_what_was_finished_and_nothing_else(tmp_pat
         settled(site, key)
         connection = Connection(site.gateway.port)
         body = json.dumps({"model": "m", "messages": [], "stream": True}).encode()
-        connection.send(request_bytes("POST", "/v1/chat/completions", site.headers(key), body))
+        headers = site.headers(key, [("x-request-id", "open")])
+        connection.send(request_bytes("POST", "/v1/chat/completions", headers, body))
         assert seen.wait(10)
         site.gateway.kill()
         connection.close()
         site.gateway.start()
+        estimated = site.usage("open")["total_tokens"]
+        assert estimated > 0
         balance = site.balance(key)
-        assert (balance["tokens"]["spent"], balance["tokens"]["reserved"]) == (4 * 13, 0)
+        assert (balance["tokens"]["spent"], balance["tokens"]["reserved"]) == (4 * 13 + estimated, 0)
         assert site.ask("m", key=key).status == 200
-        assert settled(site, key)["tokens"]["spent"] == 5 * 13
+        assert settled(site, key)["tokens"]["spent"] == 5 * 13 + estimated
     finally:
         site.close()

@@ -26,7 +26,7 @@ PATHS = {"groq": "/openai/v1", "openrouter": "/api/v1", "zai": "/api/paas/v4"}
 TYPES = {"anthropic": "anthropic", "gemini": "gemini", "vertex": "gemini", "azure": "azure"}
 KINDS = {
     "chat.completions", "completions", "embeddings", "responses", "messages", "generateContent",
-    "streamGenerateContent",
+    "streamGenerateContent", "interactions",
 }
 
 
@@ -42,7 +42,8 @@ def usable(record) -> bool:
     path = record["path"].split("?")[0]
     if record["endpoint"].endswith("enerateContent"):
         return record["provider"] == "gemini" and not path.startswith("//")
-    return isinstance(record["request_body"].get("model"), str) and record["provider"] != "gemini"
+    is_native = record["provider"] != "gemini" or record["endpoint"] == "interactions"
+    return isinstance(record["request_body"].get("model"), str) and is_native
 
 
 def sample():
@@ -101,7 +102,7 @@ def ask(record):
         head, _, tail = path.partition("/models/")
         return f"{head}/models/{provider}%2F{tail}", body
     body["model"] = f"{provider}/{body['model']}"
-    if "/deployments/" not in path:
+    if "/deployments/" not in path and record["endpoint"] != "interactions":
         path = "/v1/" + record["endpoint"].replace(".", "/")
     return path, body
 

@@ -17,6 +17,10 @@ PRICES = {
         "input_cost_per_token_above_1k_tokens": 2e-6, "output_cost_per_token_above_1k_tokens": 2e-5,
         "cache_creation_input_token_cost": 1.25e-6, "cache_creation_input_token_cost_above_1hr": 2e-6,
     },
+    "one/decider": {
+        "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-5, "input_cost_per_token_decisions": 2e-6,
+        "output_cost_per_token_decisions": 0,
+    },
     "one/whisper": {"mode": "audio_transcription", "input_cost_per_second": 0.0001},
     "one/painter": {"mode": "image_generation", "output_cost_per_image": 0.04},
     "one/deployed": {"input_cost_per_token": 1e-6, "output_cost_per_token": 1e-5},
@@ -89,6 +93,11 @@ def test_a_transcription_goes_where_its_forms_model_is(site):
         assert site.upstreams["one"].requests[-1].body == wanted
         record = site.usage(request_id)
         assert (record["cost_micros"], record["duration_ms"], record["total_tokens"]) == (900, 9000, 0)
+    # Mistral says it beside its tokens, which have no price here.
+    site.upstreams["one"].handler = answering({"text": "hi", "usage": {
+        "prompt_audio_seconds": 36, "prompt_tokens": 13, "completion_tokens": 151, "total_tokens": 164}})
+    record = site.usage(sent_as_form(site, form(("name=\"model\"", b"whisper"), SOUND))[1])
+    assert (record["cost_micros"], record["duration_ms"], record["total_tokens"]) == (3600, 36_000, 164)
     plain = form(("name=\"model\"", b"whisper"), SOUND)
     assert sent_as_form(site, plain)[0].status == 200
     assert site.upstreams["one"].requests[-1].body == plain
@@ -293,3 +302,42 @@ def test_usage_in_every_chunk_is_not_added_up(site):
     site.upstreams["one"].handler = handler
     record, _ = asked(site, {"model": "plain", "messages": [], "stream": True})
     assert (record["prompt_tokens"], record["completion_tokens"], record["estimated"]) == (5, 3, 0)
+
+
+def test_what_a_provider_says_that_its_pictures_cost_is_believed(site):
+    answer = {"data": [{"url": "a"}], "usage": {"cost_in_usd_ticks": 200_000_000}}
+    site.upstreams["one"].handler = answering(answer)
+    for model in ("unpriced", "painter"):
+        record, _ = asked(site, {"model": model, "prompt": "x"}, "/v1/images/generations")
+        assert (record["cost_micros"], record["currency"], record["images"]) == (20_000, "USD", 1)
+        assert (record["outcome"], record["estimated"], record["total_tokens"]) == ("completed", 0, 0)
+
+
+def test_good_answers_that_tell_no_usage_are_no_failures(site):
+    site.upstreams["one"].handler = answering({"id": "m", "results": [{"flagged": False}]})
+    record, _ = asked(site, {"model": "plain", "input": "x"}, "/v1/moderations")
+    assert (record["outcome"], record["total_tokens"], record["cost_micros"]) == ("completed", 0, None)
+    site.upstreams["one"].handler = answering({"input_tokens": 9})
+    for path in ("/v1/messages/count_tokens", "/v1/responses/input_tokens", "/v1/chat/completions/input_tokens"):
+        record, _ = asked(site, {"model": "one/claude", "messages": [], "input": "x"}, path)
+        assert (record["outcome"], record["total_tokens"], record["estimated"]) == ("completed", 0, 0)
+    # Nothing at all is no good answer, nor is an error.
+    site.upstreams["one"].handler = answering(b"")
+    assert asked(site, {"model": "plain", "input": "x"}, "/v1/moderations")[0]["outcome"] == "failed"
+    site.upstreams["one"].handler = answering({"error": {"message": "no", "type": "server_error"}})
+    request_id = site.new_id()
+    site.call({"model": "plain", "input": "x"}, "/v1/moderations", headers=[("x-request-id", request_id)])
+    assert site.usage(request_id)["outcome"] == "failed"
+
+
+def test_decisions_cost_what_they_read(site):
+    answer = {"model": "m", "answers": [{"type": "predicate", "probability": 0.9}], "usage": {
+        "input_tokens": 1000, "input_tokens_details": {"cached_tokens": 0}, "output_tokens": 7, "total_tokens": 1007}}
+    site.upstreams["one"].handler = answering(answer)
+    body = {"input": "x", "questions": [{"type": "predicate", "instructions": "?"}]}
+    record, sent = asked(site, {**body, "model": "one/decider"}, "/v1/decisions")
+    assert sent.target == "/v1/decisions" and sent.json()["model"] == "decider"
+    assert (record["total_tokens"], record["cost_micros"], record["service_tier"]) == (1007, 2000, "decisions")
+    # Without a price for them they cost what the model costs.
+    record, _ = asked(site, {**body, "model": "one/plain"}, "/v1/decisions")
+    assert record["cost_micros"] == 1000 + 70

@@ -293,3 +293,57 @@ def test_geminis_searches_are_paid_for(site, model, queries, searches, fee):
         "usageMetadata": {"promptTokenCount": 8, "candidatesTokenCount": 2, "totalTokenCount": 10}, "modelVersion": model})
     record, _ = asked(site, {"contents": []}, f"/v1beta/models/{model}:generateContent")
     assert (record["searches"], record["cost_micros"]) == (searches, 8 + 20 + fee)
+
+
+def test_searches_that_the_provider_counts_itself_are_paid_for(site):
+    response = {"id": "r", "object": "response", "status": "completed", "model": "thinker",
+                "output": [{"type": "web_search_call", "status": "completed", "action": {"type": "search"}}],
+                "tool_usage": {"image_gen": {"total_tokens": 0}, "web_search": {"num_requests": 3}},
+                "usage": {"input_tokens": 20, "output_tokens": 5, "total_tokens": 25}}
+    site.upstreams["one"].handler = answering(response)
+    record, _ = asked(site, {"model": "thinker", "input": "x", "tools": [{"type": "web_search"}]}, "/v1/responses")
+    assert (record["searches"], record["cost_micros"]) == (3, 20 + 50 + 30_000)
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_interactions_go_to_a_provider_of_their_model(site, streams):
+    interaction = {
+        "id": "v1_x", "object": "interaction", "status": "completed", "model": "flash", "usage": {
+            "total_tokens": 140, "total_input_tokens": 20, "input_tokens_by_modality": [{"modality": "text", "tokens": 20}],
+            "total_cached_tokens": 0, "total_output_tokens": 40, "total_tool_use_tokens": 10, "total_thought_tokens": 70,
+            "grounding_tool_count": [{"type": "google_search", "count": 2}, {"type": "google_maps", "count": 1}]}}
+
+    def stream(exchange):
+        exchange.read_body()
+        exchange.head(200, EVENT_STREAM)
+        for each in [
+            {"event_type": "interaction.created", "interaction": {"id": "v1_x", "status": "in_progress"}},
+            {"event_type": "step.start", "index": 0, "step": {"type": "model_output"}},
+            {"event_type": "step.delta", "index": 0, "delta": {"type": "text", "text": "Hi"}},
+            {"event_type": "interaction.completed", "interaction": interaction},
+        ]:
+            exchange.chunk(event(each))
+        exchange.last_chunk()
+
+    whole = answering({**interaction, "steps": [{"type": "model_output", "content": [{"type": "text", "text": "Hi"}]}]})
+    site.upstreams["g"].handler = stream if streams else whole
+    body = {"model": "flash", "input": "x", "stream": streams}
+    record, _ = asked(site, body, "/v1beta/interactions")
+    assert site.upstreams["g"].requests[-1].target == "/v1beta/interactions"
+    assert (record["prompt_tokens"], record["completion_tokens"], record["reasoning_tokens"]) == (20, 110, 70)
+    assert (record["total_tokens"], record["searches"], record["estimated"]) == (140, 2, 0)
+    assert record["cost_micros"] == 20 + 10 + 1100 + 28_000
+    # What a stream that is cut has said is paid for.
+    if streams:
+        def cut(exchange):
+            exchange.read_body()
+            exchange.head(200, EVENT_STREAM)
+            exchange.chunk(event({"event_type": "step.delta", "index": 0, "delta": {"type": "text", "text": "Hi there"}}))
+            exchange.reset()
+
+        site.upstreams["g"].handler = cut
+        request_id = site.new_id()
+        with pytest.raises(Exception):
+            site.call(body, "/v1beta/interactions", headers=[("x-request-id", request_id)])
+        record = site.usage(request_id)
+        assert (record["completion_tokens"], record["estimated"], record["outcome"]) == (2, 1, "interrupted")

@@ -26,6 +26,7 @@ COLD = {
     r"^Proxy\.WorkerMetrics\.makeRouteCounters\(": "a route's first request on a worker",
     r"^Proxy\.ProviderMetrics\.makeBlock\(": "a model's first request on a worker",
     r"\bProxy\.Worker\.spill\(": "the audit ring is full",
+    r"^Proxy\.Worker\.keepWithSpilled\(": "the audit ring is full",
     r"^Proxy\.Worker\.retryAudit\(": "the audit ring was full; records that did not fit are arrays",
     r"^Proxy\.Worker\.pressureChanged\(": "the audit ring has filled by an eighth, or emptied again",
     r"^Proxy\.Worker\.notice\(": "a limit of the whole process is met",

@@ -29,6 +29,8 @@ struct DefaultPricesTests {
         #expect(gpt.maxInputTokens == 922_000 && gpt.maxOutputTokens == 128_000 && gpt.mode == "chat")
         #expect(gpt.rates.variants.map(\.tier) == [.flex, .priority, .standard, .flex, .priority])
         #expect(gpt.rates.variants.map(\.above) == [0, 0, 272_000, 272_000, 272_000])
+        let luna = try #require(entry("openai", "gpt-6-luna").rates.variants.first { $0.tier == .decisions })
+        #expect((luna.price.input, luna.price.output, luna.price.cachedInput) == (100_000, 0, 100_000))
         #expect(try entry("openai", "whisper-1").rates.base.second == 100_000_000)
         #expect(try entry("openai", "tts-1").rates.base.character == 15_000_000)
         #expect(try entry("mistral", "mistral-ocr-latest").rates.base.page == 4_000_000_000)

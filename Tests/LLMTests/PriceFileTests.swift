@@ -178,6 +178,11 @@ struct PriceSheetTests {
     }
 
     @Test func tiersCostWhatTheySay() {
+        // An endpoint without a price of its own costs what the model costs.
+        for prompt: Int64 in [1000, 200_001] {
+            let usage = TokenUsage(prompt: prompt)
+            #expect(cost(rates, usage) { $0.tier = .decisions } == cost(rates, usage))
+        }
         #expect(cost(rates, TokenUsage(prompt: 1000)) { $0.tier = .flex } == 1500)
         #expect(cost(rates, TokenUsage(prompt: 1000)) { $0.tier = .priority } == nil)
         #expect(cost(rates, TokenUsage(prompt: 1000)) { $0.tier = .other } == nil)

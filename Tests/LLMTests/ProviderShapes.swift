@@ -214,7 +214,7 @@ struct ProviderShape: Sendable {
         .chat(
             "Mistral: the total alone has the sound",
             #"{"prompt_audio_seconds":3,"prompt_tokens":9,"total_tokens":632,"completion_tokens":248,"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":375}}"#,
-            tokens(9, 248, total: 632) { ($0.inputAudio, $0.totalHasMore) = (375, true) }),
+            tokens(9, 248, total: 632) { ($0.inputAudio, $0.totalHasMore, $0.milliseconds) = (375, true, 3000) }),
         .chat(
             "Perplexity: research has its reasoning and what it read in no other figure",
             """

@@ -207,6 +207,8 @@ struct PromptBoundTests {
         #"{"messages":[{"content":[{"type":"file","file":{"file_id":"f"}}]}]}"#,
         #"{"contents":[{"parts":[{"fileData":{"fileUri":"u"}}]}]}"#,
         #"{"messages":[{"content":[{"type":"document","source":{"type":"file","file_id":"f"}}]}]}"#,
+        #"{"previous_interaction_id":"v1_x","input":"x"}"#,
+        #"{"input":[{"type":"video","uri":"https://x.test/a.mp4"}]}"#,
     ])
     func whatIsOnlyNamedCanFillTheContext(text: String) {
         #expect(bound(text) >= 100_000)

@@ -149,7 +149,8 @@ struct UsageFormatTests {
 
     @Test(arguments: [
         ("flex", ServiceTier.flex), ("priority", .priority), ("default", .standard), ("auto", .standard),
-        ("on_demand", .standard), ("scale", .other), ("provisioned", .other), ("batch", .batch),
+        ("on_demand", .standard), ("unspecified", .standard), ("scale", .other), ("provisioned", .other),
+        ("batch", .batch),
     ])
     func serviceTiers(name: String, tier: ServiceTier) {
         let report = #""usage":{"prompt_tokens":1,"completion_tokens":2}"#
@@ -187,6 +188,19 @@ struct UsageFormatTests {
         #expect(usage(iterations.replacing("T", with: "compaction"), .messages)?.isPartial == true)
     }
 
+    @Test func anthropicsFiguresThroughLiteLLM() {
+        let text = """
+            {"choices":[{"message":{"content":"x"},"finish_reason":"stop"}],"usage":{"prompt_tokens":200,"completion_tokens":5,
+            "total_tokens":205,"prompt_tokens_details":{"cached_tokens":80,"cache_creation_tokens":30,
+            "cache_creation_token_details":{"ephemeral_5m_input_tokens":10,"ephemeral_1h_input_tokens":20},
+            "web_search_requests":2}}}
+            """
+        let wanted = changed(TokenUsage(prompt: 200, completion: 5, cached: 80, cacheWrite: 30)) {
+            ($0.cacheWriteLong, $0.searches) = (20, 2)
+        }
+        #expect(usage(text, .chatCompletions) == wanted)
+    }
+
     @Test func geminisModalities() {
         let text = """
             {"candidates":[{"content":{"parts":[{"text":"x"}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":300,
@@ -204,6 +218,96 @@ struct UsageFormatTests {
         #expect(usage("[" + text + "]", .geminiStream) == wanted)
     }
 
+    @Test func embeddingsTellTheirModalities() {
+        let text = """
+            {"embedding":{"values":[0.1,-0.2]},"usageMetadata":{"promptTokenCount":100,"promptTokenDetails":[{"modality":"TEXT",
+            "tokenCount":10},{"modality":"IMAGE","tokenCount":60},{"modality":"AUDIO","tokenCount":30}]}}
+            """
+        let wanted = changed(TokenUsage(prompt: 100)) { ($0.inputImage, $0.inputAudio) = (60, 30) }
+        #expect(usage(text, .geminiEmbed) == wanted)
+    }
+
+    /// Gemini's Interactions API.
+    @Test func interactions() {
+        let report = """
+            {"total_tokens":359,"total_input_tokens":200,"input_tokens_by_modality":[{"modality":"text","tokens":50},
+            {"modality":"audio","tokens":100},{"tokens":50,"modality":"image"}],"total_cached_tokens":60,
+            "cached_tokens_by_modality":[{"modality":"audio","tokens":60}],"total_output_tokens":100,
+            "output_tokens_by_modality":[{"modality":"image","tokens":90}],"total_tool_use_tokens":50,"total_thought_tokens":9,
+            "grounding_tool_count":[{"type":"google_search","count":3},{"type":"google_maps","count":2}]}
+            """
+        let wanted = changed(TokenUsage(prompt: 200, completion: 109, cached: 60, reasoning: 9, total: 359)) {
+            ($0.inputAudio, $0.inputImage, $0.cachedAudio, $0.outputImage) = (100, 50, 60, 90)
+            ($0.toolPrompt, $0.searches, $0.tier) = (50, 3, .flex)
+        }
+        let whole =
+            #"{"id":"v1_x","status":"completed","outputs":[{"type":"text","text":"Hi"}],"usage":U,"service_tier":"flex"}"#
+        #expect(usage(whole.replacing("U", with: report), .interactions) == wanted)
+        let events = [
+            #"{"interaction":{"id":"v1_x","status":"in_progress"},"event_type":"interaction.created"}"#,
+            #"{"index":0,"step":{"type":"model_output"},"event_type":"step.start"}"#,
+            #"{"index":0,"delta":{"text":"Hi","type":"text"},"event_type":"step.delta"}"#,
+            #"{"interaction":{"status":"completed","usage":U,"service_tier":"flex"},"event_type":"interaction.completed"}"#
+                .replacing("U", with: report.filter { $0 != "\n" }),
+        ]
+        let stream = events.map { "data: \($0)\n\n" }
+        #expect(usage(stream.joined(), .interactions, .sse) == wanted)
+        #expect(!reading(stream.prefix(2).joined(), endpoint: .interactions).contentSeen)
+        let broken = reading(stream.prefix(3).joined(), endpoint: .interactions)
+        #expect(
+            broken.settled(promptEstimate: 7, isWhole: false)
+                == TokenUsage(prompt: 7, completion: 1, estimated: true))
+        for member in ["outputs", "steps"] {
+            let silent =
+                #"{"status":"completed","M":[{"type":"model_output","content":[{"type":"text","text":"Hello"}]}]}"#
+            #expect(
+                usage(silent.replacing("M", with: member), .interactions)
+                    == TokenUsage(prompt: 77, completion: 2, estimated: true))
+        }
+    }
+
+    @Test func decisionsReadOnly() {
+        let text =
+            #"{"answers":[{"type":"predicate","probability":0.9}],"model":"m","usage":{"input_tokens":30,"output_tokens":0}}"#
+        #expect(usage(text, .decisions) == changed(TokenUsage(prompt: 30)) { $0.tier = .decisions })
+        #expect(
+            usage(#"{"answers":[{"type":"refusal"}]}"#, .decisions) == TokenUsage(prompt: 77, estimated: true))
+    }
+
+    /// Mistral's transcriptions tell the sound's length beside their tokens.
+    @Test func soundOfMistral() {
+        let text = """
+            {"model":"voxtral-mini-latest","text":"Hi","usage":{"prompt_audio_seconds":36,"prompt_tokens":13,
+            "completion_tokens":151,"total_tokens":164,"request_count":1}}
+            """
+        let wanted = changed(TokenUsage(prompt: 13, completion: 151)) { $0.milliseconds = 36_000 }
+        #expect(usage(text, .audio) == wanted)
+        #expect(usage(text.replacing("36,", with: "null,"), .audio) == TokenUsage(prompt: 13, completion: 151))
+    }
+
+    /// OpenAI's own count goes before what the output shows, wherever it stands; none, and none at all, say nothing.
+    @Test(arguments: [
+        (#""web_search":{"num_requests":3}"#, Int64(3)), (#""web_search":{"num_requests":0}"#, 1),
+        (#""web_search":{"num_requests":null}"#, 1), (#""image_gen":{"num_requests":9,"total_tokens":5}"#, 1),
+    ])
+    func openAITellsHowOftenItSearched(told: String, searches: Int64) {
+        let output = #""output":[{"type":"web_search_call","status":"completed","action":{"type":"search"}}]"#
+        let report = #""usage":{"input_tokens":1,"output_tokens":2}"#
+        let wanted = changed(TokenUsage(prompt: 1, completion: 2)) { $0.searches = searches }
+        for members in [[output, "\"tool_usage\":{\(told)}", report], [report, "\"tool_usage\":{\(told)}", output]] {
+            let response = "{\(members.joined(separator: ","))}"
+            #expect(usage(response, .responses) == wanted)
+            let stream = """
+                data: {"type":"response.created","response":{"output":[],"tool_usage":{"web_search":{"num_requests":0}}}}
+
+                data: {"type":"response.completed","response":\(response)}
+
+
+                """
+            #expect(usage(stream, .responses, .sse) == wanted)
+        }
+    }
+
     @Test func whatTheProviderSaysItCosts() {
         func stated(_ usage: String) -> Int64? {
             self.usage("{\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2,\(usage)}}", .chatCompletions)?
@@ -219,6 +323,28 @@ struct UsageFormatTests {
         #expect(stated(#""cost":{"request_cost":0.005,"total_cost":0.0061}"#) == 6100)
         #expect(stated(#""cost_in_usd_ticks":37756000"#) == 3776)
         #expect(stated(#""seconds":1"#) == -1)
+    }
+
+    /// xAI and OpenRouter say of pictures what they cost and nothing else. Where there are tokens those are guessed.
+    @Test func aCostAlone() {
+        let pictures = #"{"data":[{"url":"u"},{"url":"v"}],"usage":{"cost_in_usd_ticks":200000000}}"#
+        #expect(usage(pictures, .images) == changed(TokenUsage()) { ($0.images, $0.statedMicros) = (2, 20_000) })
+        let event = #"data: {"type":"image_generation.completed","b64_json":"A","usage":{"cost":0.04}}"# + "\n\n"
+        #expect(usage(event, .images, .sse) == changed(TokenUsage()) { $0.statedMicros = 40_000 })
+        #expect(usage(#"{"results":[],"usage":{"cost":0.001}}"#, .rerank)?.statedMicros == 1000)
+        let chat = #"{"choices":[{"message":{"content":"Hello"},"finish_reason":"stop"}],"usage":{"cost":0.001}}"#
+        #expect(usage(chat, .chatCompletions) == TokenUsage(prompt: 77, completion: 2, estimated: true))
+        #expect(usage(#"{"data":[],"usage":{"cost":0.001}}"#, .embeddings) == TokenUsage(prompt: 77, estimated: true))
+        let stream = """
+            data: {"choices":[{"delta":{"content":"x"}}],"usage":{"cost":0.001}}
+
+            data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2,"cost":0.002}}
+
+
+            """
+        #expect(
+            usage(stream, .chatCompletions, .sse)
+                == changed(TokenUsage(prompt: 1, completion: 2)) { $0.statedMicros = 2000 })
     }
 
     @Test func rankingsAreCountedBySearches() {

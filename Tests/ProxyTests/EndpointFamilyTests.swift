@@ -40,6 +40,8 @@ import Testing
         ("/v1beta/models/text-embedding:batchEmbedContents", .embeddings),
         ("/v1beta/models/gemini-pro:countTokens", .models),
         ("/v1beta/models/gemini-pro:predict", []),
+        ("/v1beta/interactions", .chat),
+        ("/v1/decisions", .chat),
         // Not what they end in.
         ("/v1/threads/t_1/messages", []),
         ("/v1/vector_stores/files", []),

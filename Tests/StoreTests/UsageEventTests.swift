@@ -93,7 +93,7 @@ struct UsageEventTests {
         for length in 0..<record.count {
             #expect(!decoded(Array(record[..<length])) { _, _ in }, "cut to \(length)")
         }
-        for (position, value) in [(24, 0), (24, 3), (27, 7), (25, 4), (25, 255)] as [(Int, UInt8)] {
+        for (position, value) in [(24, 0), (24, 3), (27, 8), (25, 4), (25, 255)] as [(Int, UInt8)] {
             var other = record
             other[position] = value
             #expect(!decoded(other) { _, _ in }, "byte \(position) = \(value)")

@@ -65,6 +65,9 @@ let cases: [Case] = [
         name: "audit-encode", what: "encode an exchange's accepted and completed records",
         prepare: auditEncode),
     Case(
+        name: "usage-open", what: "keep and clear the usage of an exchange under way",
+        prepare: openUsage),
+    Case(
         name: "timer", what: "schedule and cancel a timer among 10,000",
         prepare: timer),
 ]
@@ -288,6 +291,36 @@ func auditEncode() -> (Int) -> UInt64 {
             sum &+= UInt64(AuditEncoder.completedSize(completed))
             AuditEncoder.encodeCompleted(id, completed, into: space)
             sum &+= UInt64(space.load(fromByteOffset: 16, as: UInt64.self) & 1)
+        }
+        return sum
+    }
+}
+
+/// What keeps the usage of an exchange while it is under way.
+func openUsage() -> (Int) -> UInt64 {
+    let path = "/tmp/micro-\(getpid()).open"
+    guard let slots = try? MappedSlots.open(path: path) else { fail("micro: no slots at \(path)") }
+    unlink(path)
+    var fields = UsageFields(
+        requestID: bytes("req_0123456789ab"), keyID: bytes("key_0123456789abcdef"), sourcePath: bytes("/team/app"),
+        provider: bytes("openai"), providerKeyID: bytes("pkey_0123456789abcdef"), modelRequested: bytes("gpt-4o"),
+        modelServed: .empty, currency: bytes("USD"), promptTokens: 250, totalTokens: 250, isEstimated: true,
+        outcome: .interrupted)
+    return { iterations in
+        var producer = SlotProducer(slots)
+        var sum: UInt64 = 0
+        for i in 0..<iterations {
+            let id = AuditID(
+                unixMilliseconds: 1_780_000_000_000, worker: 1, bootNonce: 7, sequence: UInt32(truncatingIfNeeded: i))
+            fields.costMicros = Int64(i)
+            guard let slot = producer.reserve() else { fail("micro: there is no slot") }
+            let size = withUnsafePointer(to: &fields) {
+                AuditEncoder.encodeUsage(id, $0, into: producer.payload(slot))
+                return AuditEncoder.usageSize($0)
+            }
+            producer.commit(slot, length: size)
+            sum &+= UInt64(producer.payload(slot).load(fromByteOffset: 16, as: UInt64.self) & 1)
+            producer.clear(slot)
         }
         return sum
     }

@@ -50,7 +50,7 @@ enum {
     FG_LLM_PROMPT_PARTS,  ///< what of the input was sound, pictures, …
     FG_LLM_CACHED_PARTS,
     FG_LLM_ANSWER_PARTS,
-    FG_LLM_WRITE_PARTS,   ///< what was written to a cache, by how long it stays there
+    FG_LLM_OTHER_PARTS,   ///< what was written to a cache, by how long it stays there; how often Google searched
     FG_LLM_PART_KIND,
     FG_LLM_PART_COUNT,
     FG_LLM_CACHED_DETAILS,
@@ -74,6 +74,8 @@ enum {
     FG_LLM_GROUNDING,     ///< Gemini's `groundingMetadata`
     FG_LLM_QUERIES,       ///< what it searched for
     FG_LLM_PAGE_USAGE,    ///< `usage_info`
+    FG_LLM_TOOL_USAGE,    ///< what OpenAI's own tools did: `tool_usage`, and its `web_search`
+    FG_LLM_TOOL_SEARCHES,
 
     // Requests.
     FG_LLM_REQUEST,
@@ -201,7 +203,7 @@ static inline uint8_t fg_llm_wants(uint8_t place) {
         [FG_LLM_PROMPT_PARTS] = FG_WANT_DESCEND | FG_WANT_EDGES,
         [FG_LLM_CACHED_PARTS] = FG_WANT_DESCEND | FG_WANT_EDGES,
         [FG_LLM_ANSWER_PARTS] = FG_WANT_DESCEND | FG_WANT_EDGES,
-        [FG_LLM_WRITE_PARTS] = FG_WANT_DESCEND | FG_WANT_EDGES,
+        [FG_LLM_OTHER_PARTS] = FG_WANT_DESCEND | FG_WANT_EDGES,
         [FG_LLM_PART_KIND] = FG_WANT_STRING,
         [FG_LLM_PART_COUNT] = FG_WANT_NUMBER,
         [FG_LLM_CACHED_DETAILS] = FG_WANT_DESCEND,
@@ -225,6 +227,8 @@ static inline uint8_t fg_llm_wants(uint8_t place) {
         [FG_LLM_GROUNDING] = FG_WANT_DESCEND,
         [FG_LLM_QUERIES] = FG_WANT_DESCEND | FG_WANT_STRING,
         [FG_LLM_PAGE_USAGE] = FG_WANT_DESCEND,
+        [FG_LLM_TOOL_USAGE] = FG_WANT_DESCEND,
+        [FG_LLM_TOOL_SEARCHES] = FG_WANT_NUMBER,
         [FG_LLM_REQUEST] = FG_WANT_DESCEND | FG_WANT_EDGES,
         [FG_LLM_REQUEST_MODEL] = FG_WANT_STRING,
         [FG_LLM_REQUEST_INPUT] = FG_WANT_DESCEND | FG_WANT_EDGES,

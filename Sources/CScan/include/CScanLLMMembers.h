@@ -49,7 +49,7 @@ static inline uint8_t fg_llm_usage_member(const uint8_t *p, size_t n) {
         FG_LLM_NUMBER("outputTokens", FG_USAGE_OUTPUT)
         FG_LLM_NAME("billed_units", FG_LLM_BILLED)
         FG_LLM_NAME("service_tier", FG_LLM_TIER)
-        FG_LLM_NAME("cacheDetails", FG_LLM_WRITE_PARTS)
+        FG_LLM_NAME("cacheDetails", FG_LLM_OTHER_PARTS)
         return 0;
     case 13:
         FG_LLM_NUMBER("prompt_tokens", FG_USAGE_PROMPT)
@@ -83,6 +83,8 @@ static inline uint8_t fg_llm_usage_member(const uint8_t *p, size_t n) {
         return 0;
     case 20:
         FG_LLM_NAME("input_tokens_details", FG_LLM_INPUT_DETAILS)
+        FG_LLM_NUMBER("prompt_audio_seconds", FG_USAGE_SECONDS)
+        FG_LLM_NAME("grounding_tool_count", FG_LLM_OTHER_PARTS)
         FG_LLM_NUMBER("total_thought_tokens", FG_USAGE_THOUGHTS)
         FG_LLM_NUMBER("cacheReadInputTokens", FG_USAGE_CACHE_READ)
         FG_LLM_NAME("prompt_token_details", FG_LLM_INPUT_DETAILS)
@@ -104,8 +106,11 @@ static inline uint8_t fg_llm_usage_member(const uint8_t *p, size_t n) {
     case 24:
         FG_LLM_NUMBER("cacheReadInputTokenCount", FG_USAGE_CACHE_READ)
         FG_LLM_NAME("completion_token_details", FG_LLM_OUTPUT_DETAILS)
+        FG_LLM_NAME("input_tokens_by_modality", FG_LLM_PROMPT_PARTS)
         return 0;
     case 25:
+        FG_LLM_NAME("output_tokens_by_modality", FG_LLM_ANSWER_PARTS)
+        FG_LLM_NAME("cached_tokens_by_modality", FG_LLM_CACHED_PARTS)
         FG_LLM_NAME("completion_tokens_details", FG_LLM_OUTPUT_DETAILS)
         FG_LLM_NUMBER("cacheWriteInputTokenCount", FG_USAGE_CACHE_WRITE)
         return 0;
@@ -211,6 +216,7 @@ static inline uint8_t fg_llm_root_member(const uint8_t *p, size_t n) {
         FG_LLM_NAME("data", FG_LLM_PICTURE)
         FG_LLM_NAME("item", FG_LLM_OTHER)
         FG_LLM_NAME("part", FG_LLM_OTHER)
+        FG_LLM_NAME("step", FG_LLM_OTHER)
         return 0;
     case 5:
         FG_LLM_NAME("model", FG_LLM_MODEL)
@@ -219,6 +225,7 @@ static inline uint8_t fg_llm_root_member(const uint8_t *p, size_t n) {
         FG_LLM_NAME("error", FG_LLM_ERROR)
         FG_LLM_NAME("start", FG_LLM_PART)
         FG_LLM_NAME("audio", FG_LLM_OTHER)
+        FG_LLM_NAME("steps", FG_LLM_OUTPUT)
         return 0;
     case 6:
         FG_LLM_NAME("output", FG_LLM_OUTPUT)
@@ -230,6 +237,7 @@ static inline uint8_t fg_llm_root_member(const uint8_t *p, size_t n) {
         FG_LLM_NAME("message", FG_LLM_MESSAGE)
         FG_LLM_NAME("content", FG_LLM_PART)
         FG_LLM_NAME("results", FG_LLM_RESULT)
+        FG_LLM_NAME("outputs", FG_LLM_OUTPUT)
         FG_LLM_NAME("timings", FG_LLM_SIDE_USAGE)
         return 0;
     case 8:
@@ -246,6 +254,7 @@ static inline uint8_t fg_llm_root_member(const uint8_t *p, size_t n) {
         FG_LLM_NAME("usage_info", FG_LLM_PAGE_USAGE)
         FG_LLM_NAME("candidates", FG_LLM_CANDIDATE)
         FG_LLM_NAME("event_type", FG_LLM_TYPE)
+        FG_LLM_NAME("tool_usage", FG_LLM_TOOL_USAGE)
         FG_LLM_NUMBER("eval_count", FG_USAGE_COMPLETION)
         return 0;
     case 11:
@@ -300,6 +309,7 @@ static inline uint8_t fg_llm_gemini_usage_member(const uint8_t *p, size_t n) {
         FG_LLM_NUMBER("thoughtsTokenCount", FG_USAGE_THOUGHTS)
         FG_LLM_NUMBER("responseTokenCount", FG_USAGE_ANSWER)
         FG_LLM_NAME("cacheTokensDetails", FG_LLM_CACHED_PARTS)
+        FG_LLM_NAME("promptTokenDetails", FG_LLM_PROMPT_PARTS)
         return 0;
     case 19:
         FG_LLM_NAME("promptTokensDetails", FG_LLM_PROMPT_PARTS)
@@ -397,6 +407,9 @@ static inline uint8_t fg_llm_request_member(const uint8_t *p, size_t n) {
     case 22:
         FG_LLM_NAME("bbox_annotation_format", FG_LLM_ANNOTATION)
         return 0;
+    case 23:
+        FG_LLM_NAME("previous_interaction_id", FG_LLM_ELSEWHERE)
+        return 0;
     case 26:
         FG_LLM_NAME("document_annotation_format", FG_LLM_ANNOTATION)
         return 0;
@@ -406,6 +419,9 @@ static inline uint8_t fg_llm_request_member(const uint8_t *p, size_t n) {
 
 static inline uint8_t fg_llm_prompt_member(const uint8_t *p, size_t n) {
     switch (n) {
+    case 3:
+        FG_LLM_NAME("uri", FG_LLM_ELSEWHERE)
+        return 0;
     case 4:
         FG_LLM_NAME("type", FG_LLM_PROMPT_TYPE)
         FG_LLM_NAME("file", FG_LLM_MEDIA)
@@ -487,6 +503,8 @@ static inline uint8_t fg_llm_member(uint8_t place, const uint8_t *p, size_t n) {
         FG_LLM_NUMBER("cache_creation_input_tokens", FG_USAGE_CACHE_WRITTEN)
         FG_LLM_NUMBER("cache_creation_tokens", FG_USAGE_CACHE_WRITTEN)
         FG_LLM_NAME("cache_creation", FG_LLM_CACHE_CREATION)
+        FG_LLM_NAME("cache_creation_token_details", FG_LLM_CACHE_CREATION)
+        FG_LLM_NUMBER("web_search_requests", FG_USAGE_SEARCHES)
         return 0;
     case FG_LLM_CACHED_DETAILS:
         FG_LLM_NUMBER("audio_tokens", FG_USAGE_CACHED_AUDIO)
@@ -511,10 +529,13 @@ static inline uint8_t fg_llm_member(uint8_t place, const uint8_t *p, size_t n) {
     case FG_LLM_ANSWER_PARTS:
         FG_LLM_NAME("modality", FG_LLM_PART_KIND)
         FG_LLM_NAME("tokenCount", FG_LLM_PART_COUNT)
+        FG_LLM_NAME("tokens", FG_LLM_PART_COUNT)
         return 0;
-    case FG_LLM_WRITE_PARTS:
+    case FG_LLM_OTHER_PARTS:
         FG_LLM_NAME("ttl", FG_LLM_PART_KIND)
         FG_LLM_NAME("inputTokens", FG_LLM_PART_COUNT)
+        FG_LLM_NAME("type", FG_LLM_PART_KIND)
+        FG_LLM_NAME("count", FG_LLM_PART_COUNT)
         return 0;
     case FG_LLM_OUTPUT_DETAILS:
         FG_LLM_NUMBER("reasoning_tokens", FG_USAGE_REASONING)
@@ -554,6 +575,11 @@ static inline uint8_t fg_llm_member(uint8_t place, const uint8_t *p, size_t n) {
         FG_LLM_NAME("meta", FG_LLM_COHERE_USAGE)
         FG_LLM_NAME("service_tier", FG_LLM_TIER)
         FG_LLM_NAME("output", FG_LLM_ITEMS)
+        FG_LLM_NAME("tool_usage", FG_LLM_TOOL_USAGE)
+        return 0;
+    case FG_LLM_TOOL_USAGE:
+        FG_LLM_NAME("web_search", FG_LLM_TOOL_USAGE)
+        FG_LLM_NAME("num_requests", FG_LLM_TOOL_SEARCHES)
         return 0;
     case FG_LLM_OUTPUT:
     case FG_LLM_ITEMS:
@@ -568,6 +594,7 @@ static inline uint8_t fg_llm_member(uint8_t place, const uint8_t *p, size_t n) {
         FG_LLM_NAME("usage", FG_LLM_USAGE)
         FG_LLM_NAME("model", FG_LLM_MODEL)
         FG_LLM_NAME("status", FG_LLM_STATUS)
+        FG_LLM_NAME("service_tier", FG_LLM_TIER)
         return 0;
     case FG_LLM_METADATA:
         FG_LLM_NAME("total_usage", FG_LLM_USAGE)

@@ -57,7 +57,8 @@ final class GatewayServer {
         accessLog = AccessLog(Logger.shared)
         accessLog.isOn = settings.logging.access
         let writer = try StoreWriter.start(
-            databasePath: settings.database.path, rings: rings.rings, staleRings: rings.stale, others: rings.others,
+            databasePath: settings.database.path, rings: rings.rings, openUsage: rings.openUsage,
+            staleRings: rings.stale, staleOpenUsage: rings.staleOpenUsage, others: rings.others,
             options: Self.writerOptions(
                 settings, workers: workerCount, sharesDatabase: !rings.others.isEmpty), accessLog: accessLog)
         rings.releaseStale()
@@ -79,7 +80,7 @@ final class GatewayServer {
                 path: settings.database.path, timeZoneOffsetMinutes: settings.app.timezone.minutes)
             routes = try reader.activeRoutes()
             gateway = try Gateway.start(
-                settings: settings, rings: rings.rings, keys: reader.activeKeys(),
+                settings: settings, rings: rings.rings, openUsage: rings.openUsage, keys: reader.activeKeys(),
                 routes: routes, providers: ProviderSet.load(from: reader, vault: vault),
                 version: fastGateVersion,
                 listeners: try sockets.data.map(ListeningSockets.duplicate), bootNonce: bootNonce,

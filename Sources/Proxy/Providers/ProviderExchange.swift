@@ -27,6 +27,10 @@ struct ProviderExchange: BitwiseCopyable {
     var attemptStartedAt: UInt64 = 0
     var firstByteNanoseconds: UInt64 = 0
     var status: UInt16 = 0
+    /// `openSlot` says that this attempt's request is out.
+    var isOut = false
+    /// When its record was written: monotonic milliseconds, their lower bits.
+    var keptAt: UInt32 = 0
 
     // The request.
     /// Tokens, see `RequestReader.promptEstimate`.
@@ -42,6 +46,9 @@ struct ProviderExchange: BitwiseCopyable {
     var asksForUsage = false
     /// The provider has refused the request with that, and was asked again without.
     var hasRefusedUsage = false
+    /// Where the record is that stays if the process dies: see Worker+OpenUsage.
+    var openSlot = noSlot
+    static let noSlot = UInt32.max
 
     // What was taken from the caller's account.
     var reserved = Spending()

@@ -26,7 +26,7 @@ struct ProviderMetrics: BitwiseCopyable, @unchecked Sendable {
 
         init(_ endpoint: Endpoint) {
             switch endpoint {
-            case .chatCompletions, .responses, .messages, .nativeChat, .modelInvoke: self = .chat
+            case .chatCompletions, .responses, .messages, .nativeChat, .modelInvoke, .interactions: self = .chat
             case .completions: self = .textCompletion
             case .embeddings, .geminiEmbed, .nativeEmbed: self = .embeddings
             case .geminiGenerate, .geminiStream: self = .generateContent

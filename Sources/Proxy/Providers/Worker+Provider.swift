@@ -205,6 +205,7 @@ extension Worker {
         side.pointee.attemptStartedAt = nowNanoseconds
         side.pointee.firstByteNanoseconds = 0
         side.pointee.status = 0
+        side.pointee.isOut = false
         resetAnswer(side)
         let load = providers.providers.pointer(Int(chosen.pointee.provider)).pointee.load
         load.began()
@@ -310,6 +311,7 @@ extension Worker {
                 candidate: side.pointee.candidate, key: side.pointee.key, outcome: outcome,
                 status: side.pointee.status,
                 milliseconds: UInt32(clamping: (nowNanoseconds &- side.pointee.attemptStartedAt) / 1_000_000)))
+        if outcome != .answered && outcome != .abandoned && side.pointee.isOut { attemptIsOver(c, side) }
     }
 
     /// The provider has begun to answer as it should: that counts at once, for the exchange may last.

@@ -289,6 +289,7 @@ extension Worker {
         let known = min(n, side.pointee.readAhead)
         side.pointee.readAhead -= known
         if side.pointee.isReading { feed(side, p + known, n - known) }
+        answerGoesOn(c, side)
     }
 
     // MARK: Errors

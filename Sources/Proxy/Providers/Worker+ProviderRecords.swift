@@ -32,6 +32,7 @@ extension Worker {
         }
         settleAccount(c, side)
         if side.pointee.attempts.count > 0 { record(c, side) }
+        forgetOpenUsage(side)
         pool.give(&side.pointee.name)
         pool.give(&side.pointee.workspace)
         pool.give(&side.pointee.hold)
@@ -105,7 +106,7 @@ extension Worker {
 
     /// What the usage costs: by a price that an operator has set, else as the answer itself says, else by the price file's;
     /// nil if none of them knows.
-    private func cost(
+    func cost(
         _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>
     ) -> Cost? {
         let snapshot = c.pointee.exchange.snapshot.unsafelyUnwrapped
@@ -143,6 +144,32 @@ extension Worker {
     private mutating func record(
         _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>
     ) {
+        let hasUsage = side.pointee.hasUsage
+        let outcome = usageOutcome(
+            c.pointee.exchange.error, isBilled: hasUsage || isUncounted(c, side),
+            isWhole: side.pointee.reader.isFinished)
+        var fields = usageFields(c, side, outcome)
+        fields.attempts = writeAttempts(c, side, into: scratch, room: Self.attemptsBytes)
+        let id = c.pointee.exchange.auditID
+        let waiting = spilled.count
+        // Also where the exchange itself is not audited: budgets are made of these.
+        let isKept = withUnsafePointer(to: &fields) { fields in
+            put(AuditEncoder.usageSize(fields)) { AuditEncoder.encodeUsage(id, fields, into: $0) }
+        }
+        if !isKept { metrics.usageDropped() }
+        if spilled.count > waiting { keepWithSpilled(c, side, fields) }
+        guard hasUsage else { return }
+        providerMetrics.used(
+            candidate(c, side).pointee.metric, side.usage, cost: side.pointee.cost?.micros,
+            operation: side.pointee.endpoint.endpoint, firstByteNanoseconds: side.pointee.firstByteNanoseconds)
+    }
+
+    /// What a record has but for the attempts.
+    @inline(__always)
+    func usageFields(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
+        _ outcome: UsageOutcome
+    ) -> UsageFields {
         let snapshot = c.pointee.exchange.snapshot.unsafelyUnwrapped
         let key = snapshot.pointee.providers.keys.pointer(Int(side.pointee.key))
         let provider = snapshot.pointee.providers.providers.pointer(Int(key.pointee.provider))
@@ -157,37 +184,38 @@ extension Worker {
             fields.keyID = own.pointee.keyID
             fields.sourcePath = own.pointee.sourcePath
         }
-        fields.attempts = writeAttempts(c, side)
-        fields.outcome = usageOutcome(
-            c.pointee.exchange.error, isBilled: hasUsage, isWhole: side.pointee.reader.isFinished)
         if let cost = side.pointee.cost {
             fields.currency = cost.currency
             fields.costMicros = cost.micros
-        } else if fields.outcome == .failed, !hasGoodAnswer(side) {
+        } else if outcome == .failed, !hasGoodAnswer(side) {
             // Costs nothing, said in the currency of the model's price; without a price nobody knows which.
             let price = Int(candidate(c, side).pointee.price)
             if price >= 0 { fields.currency = snapshot.pointee.providers.prices.pointer(price).pointee.currency }
         }
         if hasUsage { fields.take(side.usage) }
+        fields.outcome = outcome
         let id = c.pointee.exchange.auditID
         if side.pointee.budgetPeriod > Int64(clamping: id.unixMilliseconds) {
             fields.budgetPeriod = side.pointee.budgetPeriod
         }
-        // Also where the exchange itself is not audited: budgets are made of these.
-        let isKept = withUnsafePointer(to: &fields) { fields in
-            put(AuditEncoder.usageSize(fields)) { AuditEncoder.encodeUsage(id, fields, into: $0) }
-        }
-        if !isKept { metrics.usageDropped() }
-        guard hasUsage else { return }
-        providerMetrics.used(
-            candidate(c, side).pointee.metric, side.usage, cost: side.pointee.cost?.micros,
-            operation: side.pointee.endpoint.endpoint, firstByteNanoseconds: side.pointee.firstByteNanoseconds)
+        return fields
     }
 
     /// The client has an answer that calls itself a success: one in which nothing was found that costs may yet cost something.
     private func hasGoodAnswer(_ side: UnsafeMutablePointer<ProviderExchange>) -> Bool {
-        let last = side.attempts.attempt(side.attempts.pointee.count - 1)
-        return last.outcome == .answered && side.pointee.status / 100 == 2 && side.pointee.reader.fault == .none
+        let count = side.attempts.pointee.count
+        return count > 0 && side.attempts.attempt(count - 1).outcome == .answered && side.pointee.status / 100 == 2
+            && side.pointee.reader.fault == .none
+    }
+
+    /// A good answer of an API that does not tell what it used, or uses nothing: tokens that were counted, moderations, some
+    /// transcriptions.
+    private func isUncounted(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>
+    ) -> Bool {
+        let endpoint = side.pointee.endpoint.endpoint
+        return c.pointee.exchange.error == .none && !endpoint.generates && !endpoint.embeds
+            && c.pointee.exchange.responseBytes > 0 && hasGoodAnswer(side)
     }
 
     /// - Parameter isWhole: the answer has said that it is: clients may leave then, before the transfer's own end.
@@ -200,9 +228,10 @@ extension Worker {
         }
     }
 
-    /// The failed attempts, as the record keeps them, in the worker's scratch.
-    private func writeAttempts(
-        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>
+    /// The failed attempts, as the record keeps them, as far as there is room.
+    func writeAttempts(
+        _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
+        into p: UnsafeMutablePointer<UInt8>, room: Int
     ) -> Bytes {
         let providers = c.pointee.exchange.snapshot.unsafelyUnwrapped.pointee.providers
         var count = 0
@@ -213,10 +242,9 @@ extension Worker {
             count += UsageAttempt.write(
                 provider: providers.providers.pointer(Int(key.pointee.provider)).pointee.name,
                 providerKeyID: key.pointee.keyID, reason: Bytes(attempt.outcome.name), status: attempt.status,
-                milliseconds: attempt.milliseconds, into: UnsafeMutableRawPointer(scratch + count),
-                room: Self.attemptsBytes - count)
+                milliseconds: attempt.milliseconds, into: UnsafeMutableRawPointer(p + count), room: room - count)
         }
-        return Bytes(UnsafePointer(scratch), count)
+        return Bytes(UnsafePointer(p), count)
     }
 
     private static let attemptsBytes = 8192

@@ -156,6 +156,7 @@ extension Worker {
         }
         if isCut { cutOff(upstream) } else if first.isLast { responseIsComplete(upstream) }
         if first.isLast { return -1 }
+        answerGoesOn(c, side)
         keepAuditDescription(client)
         return first.used
     }

@@ -54,6 +54,8 @@ final class AuditFlusher {
     private(set) var rejectedRecords = 0
     private(set) var orphanedCompletions = 0
 
+    /// Records in slots that are none.
+    private var damagedOpenUsage = 0
     private var transaction: AuditTransaction
 
     init(connection: Connection, rings: [MappedRing]) {
@@ -83,12 +85,39 @@ final class AuditFlusher {
         try connection.transaction { () throws(StoreError) in try KeyUsageLedger.recover(connection) }
     }
 
+    /// Stores and settles the usage of exchanges that a process had under way when it ended, then clears what it is read from.
+    /// That process's rings must have been emptied: an exchange that has its record there, or had it before, gets no second.
+    ///
+    /// - Returns: records that were new.
+    func settle(_ open: [MappedSlots]) throws(StoreError) -> Int {
+        var left = OpenUsage(open)
+        damagedOpenUsage += left.damaged
+        var settled = 0
+        while true {
+            transaction.batch.removeAll()
+            let isLast = left.take(Self.maximumRows) { transaction.batch.add($0) }
+            if !transaction.batch.isEmpty {
+                try connection.transaction { () throws(StoreError) in
+                    try transaction.write(isCareful: true, onProgress: onProgress)
+                }
+                transaction.committed()
+                settled += transaction.insertedUsage
+                committedUsageRecords += transaction.insertedUsage
+                damagedOpenUsage += transaction.batch.unreadable
+                rejectedRecords += transaction.rejected
+            }
+            if isLast { break }
+        }
+        for slots in open { slots.removeAll() }
+        return settled
+    }
+
     /// Forgets rings that have been drained for good.
     func removeReaders(of rings: [MappedRing]) {
         readers.removeAll { reader in rings.contains { $0 === reader.ring } }
     }
 
-    var corruptRecords: Int { readers.reduce(unreadableRecords) { $0 + $1.consumer.corruptRecords } }
+    var corruptRecords: Int { readers.reduce(unreadableRecords + damagedOpenUsage) { $0 + $1.consumer.corruptRecords } }
 
     /// The fullest ring, of 1.
     var ringFill: Double {

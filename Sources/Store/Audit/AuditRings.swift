@@ -1,8 +1,8 @@
 import Glibc
 import Reactor
 
-/// The ring files of one process: `audit-0.ring` for its first worker and so on. Keep the value as long as the rings
-/// are in use: it holds their lock.
+/// The ring files of one process: `audit-0.ring` for its first worker and so on, and beside each `audit-0.open`, where that
+/// worker keeps the usage of exchanges under way. Keep the value as long as the files are in use: it holds their lock.
 ///
 /// Processes that share a database, as one and its successor do for a while, have a set of rings each. The first set is
 /// in the database's folder, further ones are in `audit.1`, `audit.2` … below it. A set's lock file `audit.lock` is held
@@ -10,8 +10,11 @@ import Reactor
 public struct AuditRings: Sendable {
     /// One for each worker.
     public let rings: [MappedRing]
+    /// One for each worker, with what a process before this one has left: the usage of exchanges that it had under way.
+    public let openUsage: [MappedSlots]
     /// What processes that have ended left: of workers that this one does not have, and other sets.
     public let stale: [MappedRing]
+    public let staleOpenUsage: [MappedSlots]
     /// What had to be set aside, for the log.
     public let warnings: [String]
     /// The marks in the audit ids of other processes that run.
@@ -40,7 +43,7 @@ public struct AuditRings: Sendable {
         var files = RingFiles(capacity: size)
         var own: FolderLock?
         var staleLocks: [FolderLock] = []
-        var rings: [MappedRing] = []
+        var mine = RingFiles.Mapped()
         var others: [UInt32] = []
         for number in 0..<maximumSets {
             let place = Self.place(folder, number)
@@ -55,7 +58,7 @@ public struct AuditRings: Sendable {
             if own == nil {
                 own = lock
                 lock.publish(bootNonce: bootNonce)
-                rings = try files.open(place, workers: workers)
+                mine = try files.open(place, workers: workers)
             } else {
                 staleLocks.append(lock)
                 _ = try files.open(place, workers: 0)
@@ -63,7 +66,8 @@ public struct AuditRings: Sendable {
         }
         guard let own else { throw .refused("\(folder) is used by \(maximumSets) processes already") }
         return AuditRings(
-            rings: rings, stale: files.stale, warnings: files.warnings, others: others, lock: own,
+            rings: mine.rings, openUsage: mine.openUsage, stale: files.stale.rings,
+            staleOpenUsage: files.stale.openUsage, warnings: files.warnings, others: others, lock: own,
             staleLocks: staleLocks)
     }
 
@@ -80,8 +84,11 @@ public struct AuditRings: Sendable {
             let owner = FolderLock.owner(place)
             var files = RingFiles(capacity: 64 << 10)
             _ = try files.open(place, workers: 0)
-            if files.stale.isEmpty { continue }
-            found.append(AbandonedRings(rings: files.stale, owner: owner, warnings: files.warnings, lock: lock))
+            if files.stale.rings.isEmpty && files.stale.openUsage.isEmpty { continue }
+            found.append(
+                AbandonedRings(
+                    rings: files.stale.rings, openUsage: files.stale.openUsage, owner: owner,
+                    warnings: files.warnings, lock: lock))
         }
         return found
     }
@@ -94,12 +101,16 @@ public struct AuditRings: Sendable {
 /// The rings of a process that has ended; nobody else takes them while the value is kept.
 public struct AbandonedRings: Sendable {
     public let rings: [MappedRing]
+    let openUsage: [MappedSlots]
     let owner: RingOwner?
     public let warnings: [String]
     private let lock: FolderLock
 
-    fileprivate init(rings: [MappedRing], owner: RingOwner?, warnings: [String], lock: FolderLock) {
+    fileprivate init(
+        rings: [MappedRing], openUsage: [MappedSlots], owner: RingOwner?, warnings: [String], lock: FolderLock
+    ) {
         self.rings = rings
+        self.openUsage = openUsage
         self.owner = owner
         self.warnings = warnings
         self.lock = lock
@@ -114,40 +125,58 @@ struct RingOwner: Equatable {
     var startedAt: UInt64
 }
 
-/// Maps ring files, and sets aside those that are damaged.
+/// Maps ring files and those beside them, and sets aside what is damaged.
 private struct RingFiles {
+    struct Mapped {
+        var rings: [MappedRing] = []
+        var openUsage: [MappedSlots] = []
+    }
+
     let capacity: Int
-    var stale: [MappedRing] = []
+    var stale = Mapped()
     var warnings: [String] = []
 
     init(capacity: Int) { self.capacity = capacity }
 
-    /// The rings of so many workers; what is there of more is stale.
-    mutating func open(_ folder: String, workers: Int) throws(StoreError) -> [MappedRing] {
-        var rings: [MappedRing] = []
+    /// The files of so many workers; what is there of more is stale.
+    mutating func open(_ folder: String, workers: Int) throws(StoreError) -> Mapped {
+        var mine = Mapped()
         for worker in 0..<AuditRings.maximumWorkers {
-            let path = "\(folder)/audit-\(worker).ring"
-            if worker >= workers && access(path, F_OK) != 0 { continue }
+            let isMine = worker < workers
+            let ring = try map("\(folder)/audit-\(worker).ring", isMine: isMine) {
+                [capacity] path throws(RingError) in
+                let ring = try MappedRing.open(path: path, capacity: capacity)
+                guard isMine, ring.capacity != capacity, ring.usedBytes == 0, unlink(path) == 0 else { return ring }
+                return try MappedRing.open(path: path, capacity: capacity)
+            }
+            if let ring { if isMine { mine.rings.append(ring) } else { stale.rings.append(ring) } }
+            let slots = try map("\(folder)/audit-\(worker).open", isMine: isMine) { path throws(RingError) in
+                try MappedSlots.open(path: path)
+            }
+            if let slots { if isMine { mine.openUsage.append(slots) } else { stale.openUsage.append(slots) } }
+        }
+        return mine
+    }
+
+    /// One file; nil if it is nobody's, or was and is damaged.
+    private mutating func map<File>(
+        _ path: String, isMine: Bool, _ open: (String) throws(RingError) -> File
+    ) throws(StoreError) -> File? {
+        if !isMine && access(path, F_OK) != 0 { return nil }
+        do throws(RingError) {
+            return try open(path)
+        } catch .system(let code) {
+            throw .system(errno: code, operation: "open \(path)")
+        } catch {
+            let aside = try setAside(path)
+            warnings.append("\(path) is damaged or no file of the audit's (\(error)); it was renamed to \(aside)")
+            guard isMine else { return nil }
             do throws(RingError) {
-                var ring = try MappedRing.open(path: path, capacity: capacity)
-                if worker < workers && ring.capacity != capacity && ring.usedBytes == 0 && unlink(path) == 0 {
-                    ring = try MappedRing.open(path: path, capacity: capacity)
-                }
-                if worker < workers { rings.append(ring) } else { stale.append(ring) }
-            } catch .system(let code) {
-                throw .system(errno: code, operation: "open \(path)")
+                return try open(path)
             } catch {
-                let aside = try setAside(path)
-                warnings.append("\(path) is damaged or no audit ring (\(error)); it was renamed to \(aside)")
-                guard worker < workers else { continue }
-                do throws(RingError) {
-                    rings.append(try MappedRing.open(path: path, capacity: capacity))
-                } catch {
-                    throw .system(errno: EIO, operation: "create \(path)")
-                }
+                throw .system(errno: EIO, operation: "create \(path)")
             }
         }
-        return rings
     }
 
     private func setAside(_ path: String) throws(StoreError) -> String {

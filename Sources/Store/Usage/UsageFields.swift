@@ -6,7 +6,7 @@ import Reactor
     case completed = 0
     /// The provider, or every provider that was tried, failed; or the caller's request was refused.
     case failed = 1
-    /// The answer was cut short after it had begun.
+    /// The answer was cut short after it had begun; or the gateway died after the request had gone out.
     case interrupted = 2
     /// The client went away.
     case cancelled = 3

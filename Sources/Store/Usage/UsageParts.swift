@@ -2,7 +2,7 @@ import Reactor
 
 /// At which service tier a provider says that it has served an exchange.
 @frozen public enum ServiceLevel: UInt8, Sendable, BitwiseCopyable, CaseIterable {
-    case standard, flex, priority, batch, balanced, ultrafast, other
+    case standard, flex, priority, batch, balanced, ultrafast, other, decisions
 
     /// As in the database and the API.
     public var name: String { bytes.string }
@@ -16,6 +16,7 @@ import Reactor
         case .balanced: Bytes("balanced")
         case .ultrafast: Bytes("ultrafast")
         case .other: Bytes("other")
+        case .decisions: Bytes("decisions")
         }
     }
 }

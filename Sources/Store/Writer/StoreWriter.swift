@@ -14,12 +14,14 @@ public final class StoreWriter: Sendable {
     ///
     /// - Parameters:
     ///   - rings: one for each worker; the writer is their only consumer.
+    ///   - openUsage: one for each worker, who writes it; what is found there is settled, and then it is empty.
     ///   - staleRings: rings that no worker will use any more; they are emptied and their files deleted.
+    ///   - staleOpenUsage: the same beside those.
     ///   - others: the marks in the audit ids of other processes that run: what they have in flight is left alone.
     ///   - accessLog: told of each exchange that ends.
     public static func start(
-        databasePath: String, rings: [MappedRing], staleRings: [MappedRing] = [], others: [UInt32] = [],
-        options: WriterOptions, accessLog: AccessLog? = nil
+        databasePath: String, rings: [MappedRing], openUsage: [MappedSlots] = [], staleRings: [MappedRing] = [],
+        staleOpenUsage: [MappedSlots] = [], others: [UInt32] = [], options: WriterOptions, accessLog: AccessLog? = nil
     ) throws(StoreError) -> StoreWriter {
         _ = try Database.open(
             path: databasePath, timeZoneOffsetMinutes: options.timeZoneOffsetMinutes, isShared: !others.isEmpty)
@@ -28,8 +30,10 @@ public final class StoreWriter: Sendable {
         do {
             thread = try WorkerThread.start(name: "fg-writer", cpu: nil) {
                 WriterLoop.main(
-                    gate: gate, databasePath: databasePath, rings: rings, staleRings: staleRings, others: others,
-                    accessLog: accessLog)
+                    gate: gate, databasePath: databasePath,
+                    files: WriterFiles(
+                        rings: rings, openUsage: openUsage, staleRings: staleRings, staleOpenUsage: staleOpenUsage),
+                    others: others, accessLog: accessLog)
             }
         } catch {
             throw .system(errno: error.errno, operation: error.operation)

@@ -3,6 +3,15 @@ import Glibc
 import Log
 import Reactor
 
+/// What the writer reads, beside the database.
+struct WriterFiles {
+    var rings: [MappedRing]
+    var openUsage: [MappedSlots]
+    /// Nobody writes these any longer.
+    var staleRings: [MappedRing]
+    var staleOpenUsage: [MappedSlots]
+}
+
 /// What the writer thread does.
 final class WriterLoop {
     /// Pause between two looks for rows that retention deletes.
@@ -13,6 +22,8 @@ final class WriterLoop {
     private let gate: WriterGate
     private let connection: Connection
     private let flusher: AuditFlusher
+    /// Of this process's workers, once what was found there is settled.
+    private let openUsage: [MappedSlots]
     private var options: WriterOptions
     private var priority = WriterPriorityPolicy()
     private let pace = WriterPace()
@@ -31,15 +42,14 @@ final class WriterLoop {
 
     /// The thread's body.
     static func main(
-        gate: WriterGate, databasePath: String, rings: [MappedRing], staleRings: [MappedRing], others: [UInt32],
-        accessLog: AccessLog?
+        gate: WriterGate, databasePath: String, files: WriterFiles, others: [UInt32], accessLog: AccessLog?
     ) {
         let loop: WriterLoop
         defer { gate.withLock { $0.thread = nil } }
         do throws(StoreError) {
-            loop = try WriterLoop(gate: gate, databasePath: databasePath, rings: rings + staleRings)
-            try loop.recover(others: others)
-            loop.forget(staleRings)
+            loop = try WriterLoop(gate: gate, databasePath: databasePath, files: files)
+            try loop.recover(others: others, files.openUsage + files.staleOpenUsage)
+            loop.forget(files.staleRings, files.staleOpenUsage)
             // Only now: what another process has left behind is no news.
             loop.flusher.accessLog = accessLog
         } catch {
@@ -51,8 +61,9 @@ final class WriterLoop {
         loop.finish()
     }
 
-    private init(gate: WriterGate, databasePath: String, rings: [MappedRing]) throws(StoreError) {
+    private init(gate: WriterGate, databasePath: String, files: WriterFiles) throws(StoreError) {
         self.gate = gate
+        openUsage = files.openUsage
         options = gate.withLock {
             $0.thread = ThreadPriority.current
             $0.statistics.isRaised = true
@@ -62,20 +73,22 @@ final class WriterLoop {
             path: databasePath, mode: .readWrite, busyTimeoutMilliseconds: Int32(options.busyTimeoutMilliseconds),
             isPaced: true)
         try connection.applySettings()
-        flusher = AuditFlusher(connection: connection, rings: rings)
+        flusher = AuditFlusher(connection: connection, rings: files.rings + files.staleRings)
         flusher.configure(options)
     }
 
     // MARK: Start
 
-    /// Stores what a dead process has left in the rings, then marks what it had in flight.
-    private func recover(others: [UInt32]) throws(StoreError) {
+    /// Stores what a dead process has left in the rings, settles what it had under way with providers, then marks what it had
+    /// in flight.
+    private func recover(others: [UInt32], _ open: [MappedSlots]) throws(StoreError) {
         let deadline = Clock.monotonicMilliseconds() + UInt64(max(0, options.startTimeoutMilliseconds))
         while true {
             do throws(StoreError) {
                 // Another process has counted, or will count, what it has put off.
                 if others.isEmpty { try flusher.recover() }
                 while try flusher.flush() == .more {}
+                try settle(open)
                 let marked = try connection.transaction { () throws(StoreError) -> Int in
                     try connection.execute(
                         """
@@ -105,11 +118,21 @@ final class WriterLoop {
             .joined(separator: ", ")
     }
 
-    /// Lets go of the rings of ended processes that are empty now, once what those had in flight is marked.
+    private func settle(_ open: [MappedSlots]) throws(StoreError) {
+        let settled = try flusher.settle(open)
+        guard settled > 0 else { return }
+        gate.withLock { $0.statistics.recoveredUsageRecords += settled }
+        Logger.shared.warn(
+            "exchanges were under way with a provider when the gateway stopped: their usage is estimated",
+            [("count", .init(settled))])
+    }
+
+    /// Lets go of the files of ended processes whose rings are empty now, once what those had under way is settled and marked.
     private func finishAdopted() {
         while let next = adopted.first, next.rings.allSatisfy({ $0.usedBytes == 0 }) {
-            if let owner = next.owner {
-                do throws(StoreError) {
+            do throws(StoreError) {
+                try settle(next.openUsage)
+                if let owner = next.owner {
                     try connection.transaction { () throws(StoreError) in
                         let mark = try connection.statement(
                             """
@@ -120,18 +143,19 @@ final class WriterLoop {
                         mark.bind(1, AuditID(high: owner.startedAt << 16, low: 0).text)
                         try mark.run()
                     }
-                } catch {
-                    return
                 }
+            } catch {
+                return
             }
-            forget(next.rings)
+            forget(next.rings, next.openUsage)
             adopted.removeFirst()
         }
     }
 
-    private func forget(_ rings: [MappedRing]) {
+    private func forget(_ rings: [MappedRing], _ settled: [MappedSlots]) {
         flusher.removeReaders(of: rings)
         for ring in rings where ring.usedBytes == 0 { unlink(ring.path) }
+        for slots in settled { unlink(slots.path) }
     }
 
     // MARK: Turns
@@ -255,6 +279,7 @@ final class WriterLoop {
     private func giveBackMemory() {
         adjustPriority(isUrgent: true)
         flusher.giveBackMemory()
+        for slots in openUsage { slots.giveBackPages() }
         Heap.giveBack()
     }
 

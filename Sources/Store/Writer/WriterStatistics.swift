@@ -18,6 +18,8 @@ public struct WriterStatistics: Sendable, Equatable {
     public var orphanedCompletions = 0
     /// Rows that were in flight when the process before this one stopped.
     public var recoveredInFlight = 0
+    /// Usage records of exchanges that a process had under way with a provider when it died.
+    public var recoveredUsageRecords = 0
     /// Rows that retention has deleted.
     public var expiredRows = 0
     public var expiredUsageRecords = 0
