@@ -164,6 +164,13 @@ static inline int fg_is_drained(const SSL *ssl) {
     return ((intptr_t)BIO_get_data(SSL_get_rbio(ssl)) & FG_BIO_DRAINED) != 0;
 }
 
+/// What an earlier read has seen of the socket says nothing about now: this one may be served without a recv.
+static inline void fg_forget_drained(const SSL *ssl) {
+    BIO *bio = SSL_get_rbio(ssl);
+    intptr_t data = (intptr_t)BIO_get_data(bio);
+    if (data & FG_BIO_DRAINED) BIO_set_data(bio, (void *)(data & ~FG_BIO_DRAINED));
+}
+
 static inline BIO_METHOD *fg_bio_method(void) {
     BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK | BIO_get_new_index(), "reactor socket");
     if (method == NULL) return NULL;

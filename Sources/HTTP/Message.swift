@@ -105,8 +105,8 @@ public enum Method: UInt8, BitwiseCopyable, Sendable {
     public var methodLength: UInt32 = 0
     public var targetOffset: UInt32 = 0
     public var targetLength: UInt32 = 0
-    /// The path of the target, as sent. Empty only for CONNECT, and for an absolute-form without a path (which means "/").
-    /// "*" for OPTIONS *.
+    /// The path of the target, as sent; "/" for an absolute-form without one, and then its query does not follow on it.
+    /// Empty only for CONNECT. "*" for OPTIONS *.
     public var pathOffset: UInt32 = 0
     public var pathLength: UInt32 = 0
     /// The query without its '?'. Offset 0: there is none.

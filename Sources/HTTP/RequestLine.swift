@@ -93,8 +93,11 @@ struct RequestLine {
         while path < pathEnd, p[path] != UInt8(ascii: "/") { path += 1 }
         head.authorityOffset = offset(authority)
         head.authorityLength = offset(path - authority)
-        head.pathOffset = offset(path)
-        head.pathLength = offset(pathEnd - path)
+        // Without a path it means "/" (RFC 9112 §3.2.1), as which it is matched, recorded and sent on: the slash before
+        // the authority stands for it.
+        let hasPath = path < pathEnd
+        head.pathOffset = offset(hasPath ? path : authority - 1)
+        head.pathLength = offset(hasPath ? pathEnd - path : 1)
         authorityHostLength = fg_scan_host(p, authority, path - authority, &authorityPort)
         return authorityHostLength < 0 ? failed(.invalidHost) : .complete
     }

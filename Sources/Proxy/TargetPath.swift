@@ -23,8 +23,7 @@ struct TargetPath: BitwiseCopyable, Sendable {
         if stripsPrefix {
             return writeStripped(path: path, pattern: pattern, emit: emit)
         }
-        // An absolute-form target without a path means "/" (RFC 9112 §3.2.1).
-        if keepsPath { return emit(path.isEmpty ? Bytes("/") : path) }
+        if keepsPath { return emit(path) }
         if usesCaptures { _ = pattern.captures(path, scratch: scratch, into: captures) }
         for i in 0..<parts.count {
             let part = parts[i]

@@ -133,7 +133,8 @@ extension Worker {
         let path = base + Int(head.pathOffset)
         if head.queryLength == 0 { return Bytes(path, Int(head.pathLength)) }
         let query = Bytes(base + Int(head.queryOffset), Int(head.queryLength))
-        if QueryKey.value(in: query) == nil {
+        let queryFollows = head.pathOffset + head.pathLength + 1 == head.queryOffset
+        if queryFollows && QueryKey.value(in: query) == nil {
             return Bytes(path, Int(head.queryOffset) - Int(head.pathOffset) + query.count)
         }
         let start = writer.count

@@ -156,14 +156,23 @@ extension Worker {
     /// connection's end delimits can only be marked by a reset.
     mutating func finishCut(_ client: UInt32) {
         let c = clients.pointer(client)
-        let exchange = UnsafePointer(c).pointee.exchange
-        let needsReset: Bool
-        switch exchange.responseFraming {
-        case .contentLength, .none: needsReset = false
-        default: needsReset = !exchange.sendsChunked
-        }
+        let needsReset = endIsTheConnections(c)
+        let requestIsComplete = c.pointee.exchange.requestIsComplete
         endExchange(client)
+        // To close with something unread would be a reset, which takes away what of this answer and of those before it is
+        // still under way.
+        if !needsReset && (!requestIsComplete || c.pointee.isReadable || !c.pointee.inbound.isEmpty) {
+            return beginLinger(client)
+        }
         closeClient(client, reset: needsReset)
+    }
+
+    /// Whether nothing but the connection's end says where the response's body ends.
+    private func endIsTheConnections(_ c: UnsafeMutablePointer<ClientConnection>) -> Bool {
+        switch c.pointee.exchange.responseFraming {
+        case .contentLength, .none: false
+        default: !c.pointee.exchange.sendsChunked
+        }
     }
 
     /// The client went away: the upstream's work is cancelled at once.
@@ -182,7 +191,10 @@ extension Worker {
     /// Ends a connection in the middle of whatever it was doing.
     mutating func abortClient(_ client: UInt32, _ error: ExchangeError) {
         let c = clients.pointer(client)
+        var needsReset = error == .sendTimeout || error == .gatewayStopping
         if c.pointee.state == .exchanging, c.pointee.exchange.phase != .none {
+            // It may have finished sending only, and still read.
+            if c.pointee.exchange.responseStarted && endIsTheConnections(c) { needsReset = true }
             targetSaidNothing(c)
             if c.pointee.exchange.provider >= 0 { noteSent(c) }
             c.pointee.exchange.error = error
@@ -198,7 +210,7 @@ extension Worker {
             releaseAttempt(c)
             endExchange(client)
         }
-        closeClient(client, reset: error == .sendTimeout || error == .gatewayStopping)
+        closeClient(client, reset: needsReset)
     }
 
     /// Closes the socket and frees the slot. No exchange may be open on it.

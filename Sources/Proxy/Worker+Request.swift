@@ -97,7 +97,7 @@ extension Worker {
         while c.pointee.isReadable {
             if reads == Self.readsPerTurn { return enqueueClient(index) }
             reads += 1
-            if isOutOfMemory { return shed(index) }
+            if isOutOfMemory { return shedOrWait(index) }
             if !c.pointee.inbound.isAllocated {
                 c.pointee.inbound = pool.take(atLeast: Self.firstReadBytes)
             } else if c.pointee.inbound.writableCount == 0 {
@@ -120,7 +120,18 @@ extension Worker {
         if c.pointee.inbound.isEmpty { pool.give(&c.pointee.inbound) }
     }
 
-    /// There is no memory for another request.
+    /// There is no memory for another request, if there is one: a connection that may be read need not hold anything, and
+    /// whoever has asked for nothing must not find an answer.
+    @inline(never)
+    private mutating func shedOrWait(_ index: UInt32) {
+        let c = clients.pointer(index)
+        let isEmpty = c.pointee.inbound.isEmpty && Socket.unread(c.pointee.fd) <= 0 && c.pointee.tls?.hasPending != true
+        guard isEmpty else { return shed(index) }
+        if c.pointee.hasHungUp { return closeClient(index) }
+        c.pointee.isReadable = false
+        pool.give(&c.pointee.inbound)
+    }
+
     @inline(never)
     private mutating func shed(_ index: UInt32) {
         notice(.memory)
@@ -190,7 +201,7 @@ extension Worker {
     // MARK: Lingering close
 
     static let lingerMilliseconds: UInt64 = 2000
-    static let lingerBytes: UInt32 = 1 << 20
+    static let lingerBytes: UInt32 = 1 << 24
 
     /// Says that nothing more will be sent and throws away what still comes, for a while.
     mutating func beginLinger(_ index: UInt32) {
@@ -207,7 +218,10 @@ extension Worker {
 
     private mutating func linger(_ index: UInt32) {
         let c = clients.pointer(index)
+        var reads = 0
         while c.pointee.isReadable {
+            if reads == Self.readsPerTurn { return enqueueClient(index) }
+            reads += 1
             let got = Socket.receive(c.pointee.fd, scratch, Self.scratchBytes)
             if got == -EAGAIN {
                 c.pointee.isReadable = false

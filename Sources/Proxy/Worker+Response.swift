@@ -226,7 +226,12 @@ extension Worker {
             return false
         }
         if response.status == 100 || c.pointee.exchange.clientMinorVersion == 0 { return true }
-        c.pointee.exchange.canReplay = false
+        if c.pointee.exchange.provider >= 0 {
+            // In a stream that goes on with another provider there is no place for it. Before, it is no content.
+            if hasHead(c) { return true }
+        } else {
+            c.pointee.exchange.canReplay = false
+        }
         var writer = HeadWriter(out, capacity: Self.outBytes)
         writeStatusLine(response, p, &writer)
         // No body follows: a length would only mislead (RFC 9110 §8.6).

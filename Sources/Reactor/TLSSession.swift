@@ -112,6 +112,7 @@ public struct TLSSession: BitwiseCopyable, @unchecked Sendable {
     ///   was cut without close_notify, so what was read may be short; another -errno = the socket failed.
     public func read(_ p: UnsafeMutablePointer<UInt8>, _ n: Int) -> Int {
         fg_forget_errors()
+        fg_forget_drained(ssl)
         let result = SSL_read(ssl, p, Int32(truncatingIfNeeded: min(n, 1 << 30)))
         return result > 0 ? Int(result) : classify(result)
     }
@@ -137,8 +138,9 @@ public struct TLSSession: BitwiseCopyable, @unchecked Sendable {
     /// nothing will announce them. They may be less than a record, so a following -EAGAIN ends the reading.
     public var hasPending: Bool { SSL_has_pending(ssl) == 1 }
 
-    /// Whether all that had arrived has been handed out, so that the next `read` would find nothing: the poller announces
-    /// what comes later.
+    /// Whether the last `read` asked the socket and handed out all that had arrived, so that the next would find nothing:
+    /// the poller announces what comes later. After a read from what was taken before it is false: what has come since
+    /// may have been announced already.
     public var isDrained: Bool { fg_is_drained(ssl) != 0 && !hasPending }
 
     /// Whether the handshake was short because an earlier session was resumed.

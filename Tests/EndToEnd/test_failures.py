@@ -1,5 +1,6 @@
 """SPEC: broken connections, retry and failover. A broken answer never looks whole and is never quiet in the audit."""
 
+import os
 import socket
 import threading
 import time
@@ -154,6 +155,66 @@ def test_answer_cut_short_is_cut_short(site, script):
     row = site.gateway.audit(request_id)
     assert row["status_code"] in (200, 502) and row["error_message"]
     assert len(site.upstream.requests) == 1, "nothing is retried once bytes went to the client"
+
+
+def test_a_cut_answer_takes_nothing_else_with_it(site):
+    """The answer before it is still under way to a slow client that has sent its next request already: closing with that
+    unread would reset the connection, and the rest of both answers would be lost."""
+    site.route()
+    step, whole = Signal(), os.urandom(40_000)
+    site.upstream.then(lambda exchange: exchange.answer(200, whole), lambda exchange: (step.wait(), cut_length(exchange)))
+    connection = site.connect(receive_buffer=4096)
+    cut = site.new_id()
+    connection.send(site.bytes("GET", "/whole") + site.bytes("GET", "/cut", [("x-request-id", cut)]))
+    site.upstream.wait_requests(2)
+    connection.send(site.bytes("GET", "/unread"))
+    step.go()
+    assert site.gateway.audit(cut)["error_message"]
+    assert connection.read_response().body == whole
+    response = connection.read_head()
+    with pytest.raises(Truncated):
+        while connection.read_piece(response):
+            pass
+    assert response.body == b"only this" and not connection.was_reset
+    assert [request.target for request in site.upstream.requests] == ["/whole", "/cut"]
+
+
+def test_a_refused_upload_takes_nothing_else_with_it(site):
+    """What comes behind a refused head is thrown away for a while instead of answered with a reset."""
+    site.route()
+    whole = os.urandom(40_000)
+    site.upstream.handler = lambda exchange: exchange.answer(200, whole)
+    connection = site.connect(receive_buffer=4096)
+    upload = site.headers([("Content-Length", str(64 << 20))], key="wrong")
+    connection.send(site.bytes("GET", "/whole"))
+    connection.send_head("POST", "/refused", upload)
+    connection.send(b"x" * (8 << 20))
+    assert connection.read_response().body == whole
+    assert connection.read_response().status == 401 and connection.wait_closed() and not connection.was_reset
+
+
+@pytest.mark.parametrize("version", ["HTTP/1.0", "HTTP/1.1"])
+def test_a_client_that_has_finished_sending_sees_that_an_answer_is_cut(site, version):
+    """It counts as gone, but it may still read: what it got must not look whole."""
+    site.route()
+    over = threading.Event()
+
+    def script(exchange):
+        exchange.head(200, [SSE, CHUNKED])
+        exchange.chunk(b"only this")
+        over.wait(10)
+
+    site.upstream.handler = script
+    connection = site.connect()
+    connection.send(site.bytes("GET", "/", version=version))
+    response = connection.read_head()
+    connection.read_until(response, b"only this")
+    connection.socket.shutdown(socket.SHUT_WR)
+    with pytest.raises(Truncated):
+        while connection.read_piece(response):
+            pass
+    assert not response.complete
+    over.set()
 
 
 def test_http10_client_sees_a_cut_answer_as_a_reset(site):

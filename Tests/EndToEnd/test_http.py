@@ -388,6 +388,18 @@ def test_absolute_form(site):
     assert site.upstream.wait_requests().target == "/abs?x=1"
 
 
+@pytest.mark.parametrize("query", ["", "?x=1"])
+def test_absolute_form_without_a_path_means_the_root(site, query):
+    """RFC 9112 section 3.2.1: by the route for "/" as well, and in the audit."""
+    root = site.new_upstream()
+    site.route(root, match_path="/", priority=1)
+    site.route(site.new_upstream(), match_path="*", priority=2)
+    request_id = site.new_id()
+    answer = site.call(target="http://gateway.test" + query, headers=[("x-request-id", request_id)])
+    assert answer.status == 200 and [request.target for request in root.requests] == ["/" + query]
+    assert site.gateway.audit(request_id)["path"] == "/" + query
+
+
 def test_connect_and_trace_are_refused(site):
     site.route()
     for method, target in (("CONNECT", "example.com:443"), ("TRACE", "/")):

@@ -206,6 +206,38 @@ def test_full_buffers_turn_new_requests_away(make_site):
     assert site.call("POST", "/", b'{"a":1}').status == 200
 
 
+def test_full_buffers_answer_nobody_who_asks_for_nothing(make_site):
+    """A connection of which the gateway has to look whether there is more gets no 503 if there is not."""
+    site = make_site({"limits": {"max_buffered_bytes": "1200KB"}}, workers=1)
+    site.route(match_path="/passed-on")
+    flood = site.new_upstream()
+    flood.handler = endless
+    site.route(flood, match_path="/flood")
+    connection, body = site.connect(), b"x" * (2 << 20)
+    connection.send_head("POST", "/passed-on", site.headers([("Content-Length", str(len(body)))]))
+    connection.send(body[:-1])
+    site.upstream.wait(lambda upstream: upstream.requests and len(upstream.requests[0].body) == len(body) - 1)
+    readers = []
+
+    def is_full():
+        readers.append(site.connect(receive_buffer=4096))
+        readers[-1].send(site.bytes("GET", "/flood"))
+        return site.call("GET", "/passed-on").status == 503
+
+    wait_until(is_full, "the buffers are full of answers that nobody reads")
+    connection.send(body[-1:])
+    assert connection.read_response().status == 200
+    assert site.call("GET", "/passed-on").status == 503
+    connection.socket.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        connection.socket.recv(1)
+    connection.socket.setblocking(True)
+    for reader in readers:
+        reader.close()
+    wait_until(lambda: count(site.gateway, "fastgate_buffered_bytes") < 1200 << 10, "the buffers are free again")
+    assert connection.request("GET", "/passed-on", site.headers()).status == 200
+
+
 # Connections
 
 

@@ -120,6 +120,26 @@ def test_an_opening_goes_out_at_once_and_another_provider_goes_on(make_providers
     assert str(site.upstreams["good"].port) in row["target_url"]
 
 
+def test_interim_answers_are_no_part_of_a_stream(make_providers):
+    """Before the stream they go on and keep nobody from taking over; from a provider that goes on with it they do not."""
+    def hinting(script, name):
+        def hinted(exchange):
+            exchange.send(f"HTTP/1.1 103 Early Hints\r\nLink: <{name}>\r\n\r\n".encode())
+            script(exchange)
+        return hinted
+
+    site = make_providers(workers=1)
+    scripts = {"silent": reset, "bad": opened(chat_events, reset), "good": whole(chat_events)}
+    for priority, (name, script) in enumerate(scripts.items(), 1):
+        site.provider(name, hinting(script, name), models="m", priority=priority)
+    site.start()
+    request_id = site.new_id()
+    answer = site.call(request_of("chat"), FORMATS["chat"][1], headers=[("x-request-id", request_id)])
+    assert answer.complete and b"Hello" in answer.body and b"103" not in answer.body
+    assert [hint.header("link") for hint in answer.interim] == ["<silent>", "<bad>"]
+    assert [provider for provider, _, _ in site.attempts(request_id)] == ["silent", "bad"]
+
+
 @pytest.mark.parametrize("failure", FAILURES)
 @pytest.mark.parametrize("opens", ["start", "block"])
 @pytest.mark.parametrize("name", ["chat", "responses", "messages"])

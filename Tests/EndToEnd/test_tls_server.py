@@ -15,6 +15,7 @@ from harness import Connection, Site, wait_until
 from harness.certificates import authority, certificate
 from harness.clock import DAY
 from harness.gateway import ADMIN_TOKEN, binary
+from harness.upstream import Signal, ok
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +148,45 @@ def test_a_hello_in_pieces(site, certificates, piece, how):
                 break
             except ssl.SSLWantReadError:
                 pass
+
+
+def test_records_that_come_while_others_wait(make_site, certificates):
+    """Of two records that one read of the socket takes, the second waits until the first is answered. What comes meanwhile
+    the poller announces once, and it is not forgotten over reading what waited."""
+    site, step = make_site({"tls": pair(certificates, "first")}, workers=1), Signal()
+    site.route()
+    site.upstream.then(lambda exchange: (step.wait(), ok(exchange)))
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = trust(certificates).wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with site.connect() as connection:
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                connection.send(outgoing.read())
+                incoming.write(connection.socket.recv(65536))
+        head, body = site.bytes("POST", "/2", body=b"the body").split(b"the body")[0], b"the body"
+        tls.write(site.bytes("GET", "/1"))
+        tls.write(head)
+        connection.send(outgoing.read())
+        site.upstream.wait_requests()
+        tls.write(body)
+        connection.send(outgoing.read())
+        # Once the only worker has served another client it has heard of the body.
+        with site.connect(tls=trust(certificates)) as other:
+            assert other.request("GET", "/other", site.headers()).status == 200
+        step.go()
+        received = b""
+        while received.count(b'{"ok":true}') < 2:
+            data = connection.socket.recv(65536)
+            assert data, received
+            incoming.write(data)
+            try:
+                received += tls.read(65536)
+            except ssl.SSLWantReadError:
+                pass
+    assert received.count(b"HTTP/1.1 200") == 2 and site.upstream.requests[-1].body == body
 
 
 # Stapled OCSP responses

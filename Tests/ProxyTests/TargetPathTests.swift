@@ -53,11 +53,10 @@ import Testing
         Case("/user/{id}/x", "", strip: true, "/user/7/x", "/7/x"),
         Case("*", "/base", strip: true, "/v1/chat", "/base/v1/chat"),
         Case("*.json", "", strip: true, "/a.json", "/a.json"),
-        // An absolute-form target without a path means "/".
-        Case("*", "", "", "/"),
-        Case("*", "/fixed", "", "/fixed"),
-        Case("*", "", strip: true, "", "/"),
-        Case("*", "/base", strip: true, "", "/base"),
+        Case("*", "", "/", "/"),
+        Case("*", "/fixed", "/", "/fixed"),
+        Case("*", "", strip: true, "/", "/"),
+        Case("*", "/base", strip: true, "/", "/base/"),
     ]
 
     @Test(arguments: cases) func writes(_ test: Case) throws {
