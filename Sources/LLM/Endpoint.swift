@@ -37,6 +37,9 @@ import Reactor
         }
     }
 
+    /// It counts tokens, which providers do for nothing.
+    public var isFree: Bool { self == .countTokens || self == .inputTokens || self == .geminiCountTokens }
+
     /// Its streams end with an event that says so, or with a chunk that says why: one that ends without has broken off. Of
     /// chats many providers leave the end out.
     public var hasLastEvent: Bool { self == .messages || self == .responses || self == .geminiStream }

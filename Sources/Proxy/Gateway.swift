@@ -75,7 +75,7 @@ public final class Gateway: GatewayControl {
     ///   - bootNonce: marks this start's audit ids.
     ///   - onPublish: called when a change has come to all workers, before whoever made it knows.
     public static func start(
-        settings: Settings, rings: [MappedRing], openUsage: [MappedSlots] = [], keys: [KeyRecord],
+        settings: Settings, rings: [MappedRing], openUsage: [MappedSlots?] = [], keys: [KeyRecord],
         routes: [RouteRecord], providers: ProviderSet = ProviderSet(), version: String,
         listeners: [Int32]? = nil, bootNonce: UInt32 = Gateway.makeBootNonce(),
         onPublish: @escaping @Sendable () -> Void = {},
@@ -94,7 +94,7 @@ public final class Gateway: GatewayControl {
     }
 
     private init(
-        settings: Settings, rings: [MappedRing], openUsage: [MappedSlots], keys: [KeyRecord], routes: [RouteRecord],
+        settings: Settings, rings: [MappedRing], openUsage: [MappedSlots?], keys: [KeyRecord], routes: [RouteRecord],
         providers: ProviderSet, version: String, listeners: [Int32]?, bootNonce: UInt32,
         onPublish: @escaping @Sendable () -> Void, onRingPressure: @escaping @Sendable () -> Void,
         onPressure: @escaping @Sendable (PressureNotice) -> Void

@@ -14,6 +14,7 @@ extension Worker {
         let c = clients.pointer(index)
         let u = upstreams.pointer(upstream)
         c.pointee.exchange.phase = .awaitingResponse
+        c.pointee.exchange.informationalCount = 0
         u.pointee.sendFailed = false
         u.pointee.isSilent = true
         u.pointee.sentInTurn = turn

@@ -123,6 +123,7 @@ extension Worker {
         let u = upstreams.pointer(index)
         let client = u.pointee.client
         let c = clients.pointer(client)
+        if c.pointee.exchange.provider >= 0, holdIsOver(index) { return }
         // It is the client that holds things up, by not reading or by not sending: its own deadlines see to that.
         let waitsForRequest =
             c.pointee.exchange.phase != .tunnel && !c.pointee.exchange.requestIsComplete && hasSentAll(c, u)
@@ -133,7 +134,6 @@ extension Worker {
             c.pointee.exchange.error = .tunnelIdle
             return clientIsGone(client)
         }
-        if c.pointee.exchange.provider >= 0, holdIsOver(index) { return }
         guard c.pointee.exchange.responseStarted else {
             return attemptFailed(client, .responseTimeout, .responseTimeout)
         }

@@ -61,7 +61,7 @@ public final class MappedRing: @unchecked Sendable {
         // The mapping keeps the file; the descriptor is not needed.
         defer { _ = fg_close(fd) }
         let found = try validate(fd)
-        let status = fg_allocate_file(fd, Int64(headerBytes + found))
+        let status = fg_allocate_file(fd, 0, Int64(headerBytes + found))
         guard status == 0 else { throw .system(-status) }
         guard let base = fg_map_file(fd, headerBytes + found) else { throw .system(errno) }
         let ring = MappedRing(path: path, capacity: found, base: base)
@@ -123,7 +123,7 @@ public final class MappedRing: @unchecked Sendable {
         let draft = path + ".new"
         let fd = fg_create_file(draft)
         guard fd >= 0 else { throw .system(-fd) }
-        var status = fg_allocate_file(fd, Int64(headerBytes + capacity))
+        var status = fg_allocate_file(fd, 0, Int64(headerBytes + capacity))
         if status == 0 {
             let header = self.header(capacity: UInt64(capacity))
             let written = header.withUnsafeBytes { pwrite(fd, $0.baseAddress, $0.count, 0) }

@@ -16,7 +16,7 @@ import Glibc
 /// | slot offset | field |
 /// |---|---|
 /// | 0 | length of the payload, u32; 0: nothing is here |
-/// | 4 | the payload's CRC-32C, u32 |
+/// | 4 | CRC-32C of order and payload, u32 |
 /// | 8 | order, u64: a later record has a greater one |
 /// | 16 | payload |
 ///
@@ -54,7 +54,7 @@ public final class MappedSlots: @unchecked Sendable {
         guard fd >= 0 else { throw .system(-fd) }
         do throws(RingError) {
             let count = max(try count(in: fd), step)
-            let status = fg_allocate_file(fd, Int64(headerBytes + count * slotBytes))
+            let status = fg_allocate_file(fd, 0, Int64(headerBytes + count * slotBytes))
             guard status == 0 else { throw .system(-status) }
             // Beyond the file's end too: what it grows by is there then.
             guard let base = fg_map_file(fd, mappedBytes) else { throw .system(errno) }
@@ -87,15 +87,14 @@ public final class MappedSlots: @unchecked Sendable {
             let state = fg_load_acquire(slot)
             if state == 0 { continue }
             let length = Int(UInt32(truncatingIfNeeded: state))
-            let payload = slot + Self.slotHeaderBytes
-            guard length > 0, length <= Self.payloadBytes, fg_crc32c(payload, length) == UInt32(state >> 32) else {
+            guard length > 0, length <= Self.payloadBytes, Self.checksum(slot, length) == UInt32(state >> 32) else {
                 damaged += 1
                 continue
             }
             found.append(
                 Record(
                     order: slot.load(fromByteOffset: 8, as: UInt64.self),
-                    payload: UnsafeRawBufferPointer(start: payload, count: length)))
+                    payload: UnsafeRawBufferPointer(start: slot + Self.slotHeaderBytes, count: length)))
         }
         return (found, damaged)
     }
@@ -120,9 +119,16 @@ public final class MappedSlots: @unchecked Sendable {
     /// More slots than `count`; returns how many there are then: as many as before, if the disk is full.
     @usableFromInline
     func grow(from count: Int) -> Int {
-        let wanted = min(count + Self.step, Self.most)
-        guard fg_allocate_file(fd, Int64(Self.headerBytes + wanted * Self.slotBytes)) == 0 else { return count }
-        return wanted
+        let added = min(Self.step, Self.most - count)
+        let start = Int64(Self.headerBytes + count * Self.slotBytes)
+        guard added > 0, fg_allocate_file(fd, start, Int64(added * Self.slotBytes)) == 0 else { return count }
+        return count + added
+    }
+
+    /// The order too: in a cleared slot something else stands there.
+    @inlinable
+    static func checksum(_ slot: UnsafeMutableRawPointer, _ length: Int) -> UInt32 {
+        fg_crc32c(slot + 8, slotHeaderBytes - 8 + length)
     }
 
     @inlinable
@@ -148,7 +154,7 @@ public final class MappedSlots: @unchecked Sendable {
         let draft = path + ".new"
         let fd = fg_create_file(draft)
         guard fd >= 0 else { throw .system(-fd) }
-        var status = fg_allocate_file(fd, Int64(headerBytes + step * slotBytes))
+        var status = fg_allocate_file(fd, 0, Int64(headerBytes + step * slotBytes))
         if status == 0 {
             let written = header.withUnsafeBytes { pwrite(fd, $0.baseAddress, $0.count, 0) }
             if written != header.count { status = written < 0 ? -errno : -EIO }
@@ -176,6 +182,8 @@ public struct SlotProducer: ~Copyable {
     /// The slot that was cleared last, at whose order's place stands the one before; 0 = none, else its index + 1.
     @usableFromInline var firstFree: UInt64
     @usableFromInline var order: UInt64
+    /// Monotonic milliseconds. A full disk is not asked for room before.
+    @usableFromInline var growsAgainAt: UInt64 = 0
 
     /// - Parameter slots: nil: there is never a slot.
     public init(_ slots: MappedSlots?) {
@@ -215,7 +223,7 @@ public struct SlotProducer: ~Copyable {
         let slot = slot(Int(index))
         order &+= 1
         slot.storeBytes(of: order, toByteOffset: 8, as: UInt64.self)
-        let checksum = fg_crc32c(slot + MappedSlots.slotHeaderBytes, length)
+        let checksum = MappedSlots.checksum(slot, length)
         fg_store_release(slot, UInt64(truncatingIfNeeded: length) | UInt64(checksum) << 32)
     }
 
@@ -234,7 +242,10 @@ public struct SlotProducer: ~Copyable {
     @usableFromInline @inline(never)
     mutating func grow() -> Bool {
         guard let slots else { return false }
+        let now = Clock.monotonicMilliseconds()
+        if now < growsAgainAt { return false }
         count = slots.grow(from: count)
+        if highWater == count { growsAgainAt = now + 1000 }
         return highWater < count
     }
 }

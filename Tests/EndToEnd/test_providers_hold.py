@@ -1,11 +1,13 @@
 """What is held back, so that another provider can take over, goes on after a while whether more comes or not."""
 
 import json
+import socket
 import threading
 
 import pytest
+from test_tls import certificates, server_context  # noqa: F401
 
-from harness.providers import EVENT_STREAM, chat, completion
+from harness.providers import EVENT_STREAM, Providers, chat, completion
 from harness.streams import FORMATS, Streaming, anthropic_events, request_of, responses_events, send, whole
 
 
@@ -157,3 +159,32 @@ def test_without_a_hold_everything_goes_on_at_once(make_providers):
     stream.connection.close()
     site.upstreams["one"].handler = chat
     assert site.ask("m").status == 200
+
+
+def test_over_tls_too_where_records_arrive_together(tmp_path, certificates):  # noqa: F811
+    """What was received stands in TLS's own buffer then, and no event tells of it any more."""
+    config = {"providers": {"hold_timeout": 0.3}, "upstream_tls": {"ca_file": str(certificates / "ca.pem")}}
+    site = Providers(tmp_path, config, workers=1)
+    opening, rest = responses_events("m", "Hello", "start")
+    go = threading.Event()
+
+    def first(exchange):
+        plain = exchange.connection.socket
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        stream_of(opening)(exchange)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+
+    try:
+        context = server_context(certificates, "good")
+        site.provider("one", beginning(first, go, rest_of(rest)), models="m", priority=1, tls=context)
+        site.provider("two", models="m", priority=2)
+        site.start()
+        for _ in range(3):
+            go.clear()
+            stream = Streaming(site, request_of("responses"), "/v1/responses")
+            stream.until(b'"response.in_progress"')
+            go.set()
+            assert b'"response.completed"' in stream.until(b"0\r\n\r\n")
+            stream.connection.close()
+    finally:
+        site.close()

@@ -121,7 +121,7 @@ def test_an_answer_that_is_waited_for(make_providers):
     assert (balance["tokens"]["spent"], balance["tokens"]["reserved"]) == (row["total_tokens"], 0)
     audit = site.gateway.query("SELECT * FROM audit_logs WHERE request_id = 'out'")
     assert len(audit) == 1 and audit[0]["id"] == row["id"] and audit[0]["status_code"] is None
-    assert "usage is estimated" in site.gateway.log
+    assert "settled as far as it is known" in site.gateway.log
     assert site.gateway.metrics()["fastgate_usage_recovered_records_total"] == 1
     # Nothing is settled twice, however often it is started, and the slots are free for others.
     for turn in range(2):

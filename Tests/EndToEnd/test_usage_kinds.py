@@ -321,6 +321,7 @@ def test_good_answers_that_tell_no_usage_are_no_failures(site):
     for path in ("/v1/messages/count_tokens", "/v1/responses/input_tokens", "/v1/chat/completions/input_tokens"):
         record, _ = asked(site, {"model": "one/claude", "messages": [], "input": "x"}, path)
         assert (record["outcome"], record["total_tokens"], record["estimated"]) == ("completed", 0, 0)
+        assert (record["cost_micros"], record["currency"]) == (0, "USD"), "counting is free"
     # Nothing at all is no good answer, nor is an error.
     site.upstreams["one"].handler = answering(b"")
     assert asked(site, {"model": "plain", "input": "x"}, "/v1/moderations")[0]["outcome"] == "failed"

@@ -117,6 +117,9 @@ import Testing
         overwrite(at: 4096 + 2048, [0, 0, 0, 0])
         #expect(found(slots) == ["record 3"])
         #expect(slots.records().damaged == 3)
+        // An order that is not the record's own.
+        overwrite(at: 4096 + 3 * 1024 + 8, [9])
+        #expect(found(slots).isEmpty && slots.records().damaged == 4)
         slots.removeAll()
         #expect(slots.records().damaged == 0)
     }

@@ -204,7 +204,8 @@ struct OpenUsageTests {
             let rings = try AuditRings.open(folder: folder.path, workers: 1, capacity: 1)
             #expect(rings.openUsage.count == 1 && rings.staleOpenUsage.count == (turn == 0 ? 1 : 0))
             let writer = try StoreWriter.start(
-                databasePath: folder.database, rings: rings.rings, openUsage: rings.openUsage, staleRings: rings.stale,
+                databasePath: folder.database, rings: rings.rings, openUsage: rings.openUsage.compactMap { $0 },
+                staleRings: rings.stale,
                 staleOpenUsage: rings.staleOpenUsage, options: WriterOptions())
             #expect(writer.statistics.recoveredUsageRecords == (turn == 0 ? 2 : 0))
             #expect(access(folder.file("audit-1.open"), F_OK) != 0)
@@ -225,7 +226,8 @@ struct OpenUsageTests {
         }
         let new = try AuditRings.open(folder: folder.path, workers: 1, capacity: 1, bootNonce: 8)
         let writer = try StoreWriter.start(
-            databasePath: folder.database, rings: new.rings, openUsage: new.openUsage, staleRings: new.stale,
+            databasePath: folder.database, rings: new.rings, openUsage: new.openUsage.compactMap { $0 },
+            staleRings: new.stale,
             staleOpenUsage: new.staleOpenUsage, others: new.others, options: WriterOptions(flushIntervalMilliseconds: 5)
         )
         var mine = SlotProducer(new.openUsage[0])
@@ -240,7 +242,7 @@ struct OpenUsageTests {
         #expect(writer.statistics.recoveredUsageRecords == 1 && writer.statistics.committedUsageRecords == 2)
         #expect(try folder.reader().usageRecord(estimate(0).id.text)?.outcome == .completed)
         #expect(try folder.reader().usageRecord(estimate(1).id.text)?.outcome == .interrupted)
-        #expect(new.openUsage[0].records().found.count == 1)
+        #expect(new.openUsage[0]!.records().found.count == 1)
         try checkSums()
         withExtendedLifetime(new) {}
     }

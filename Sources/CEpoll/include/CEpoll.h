@@ -530,9 +530,9 @@ static inline int64_t fg_file_size(int fd) {
 static inline int fg_truncate(int fd, int64_t count) { return FG_RESULT(ftruncate(fd, count)); }
 
 /// Sets the file's blocks aside, so that a full disk shows here and not as SIGBUS on a later store.
-static inline int fg_allocate_file(int fd, int64_t count) {
+static inline int fg_allocate_file(int fd, int64_t offset, int64_t count) {
     int failure;
-    do failure = posix_fallocate(fd, 0, count);
+    do failure = posix_fallocate(fd, offset, count);
     while (failure == EINTR);
     return -failure;
 }

@@ -60,7 +60,8 @@ enum BodyMembers {
         _ text: String, _ option: String, _ options: ParsedOptions
     ) throws(CommandFailure) -> (String, String) {
         guard let sign = text.firstIndex(where: { $0 == ":" || $0 == "=" }), sign != text.startIndex else {
-            throw options.problem("\(option) must be NAME=VALUE or NAME:VALUE, not \"\(text)\"")
+            // Not repeated: it may be a secret.
+            throw options.problem("\(option) must be NAME=VALUE or NAME:VALUE")
         }
         return (String(text[..<sign]), String(text[text.index(after: sign)...].drop { $0 == " " }))
     }

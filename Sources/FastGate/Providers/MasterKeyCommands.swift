@@ -41,7 +41,7 @@ enum MasterKeyCommands {
         action: { (call) throws(CommandFailure) in
             var body = JSONObject()
             if call.options.has("stdin") {
-                guard let line = readLine(strippingNewline: true), !line.isEmpty else {
+                guard let line = Terminal.readSecret("New master key: "), !line.isEmpty else {
                     throw CommandFailure(message: "no key came on standard input")
                 }
                 body["new_key"] = .string(line)

@@ -57,7 +57,7 @@ final class GatewayServer {
         accessLog = AccessLog(Logger.shared)
         accessLog.isOn = settings.logging.access
         let writer = try StoreWriter.start(
-            databasePath: settings.database.path, rings: rings.rings, openUsage: rings.openUsage,
+            databasePath: settings.database.path, rings: rings.rings, openUsage: rings.openUsage.compactMap { $0 },
             staleRings: rings.stale, staleOpenUsage: rings.staleOpenUsage, others: rings.others,
             options: Self.writerOptions(
                 settings, workers: workerCount, sharesDatabase: !rings.others.isEmpty), accessLog: accessLog)

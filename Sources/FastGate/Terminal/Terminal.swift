@@ -30,6 +30,9 @@ enum Terminal {
         sigaction(SIGINT, &interruption, &former)
         var silent = saved
         silent.c_lflag &= ~tcflag_t(ECHO)
+        // Nothing else may leave the terminal like that.
+        silent.c_cc.10 = 0  // VSUSP
+        silent.c_cc.1 = 0  // VQUIT
         tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent)
         _ = writeAll(STDERR_FILENO, Array(prompt.utf8))
         defer {

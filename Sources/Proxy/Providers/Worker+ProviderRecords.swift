@@ -187,7 +187,7 @@ extension Worker {
         if let cost = side.pointee.cost {
             fields.currency = cost.currency
             fields.costMicros = cost.micros
-        } else if outcome == .failed, !hasGoodAnswer(side) {
+        } else if side.pointee.endpoint.endpoint.isFree || (outcome == .failed && !hasGoodAnswer(side)) {
             // Costs nothing, said in the currency of the model's price; without a price nobody knows which.
             let price = Int(candidate(c, side).pointee.price)
             if price >= 0 { fields.currency = snapshot.pointee.providers.prices.pointer(price).pointee.currency }

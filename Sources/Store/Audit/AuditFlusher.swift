@@ -91,7 +91,6 @@ final class AuditFlusher {
     /// - Returns: records that were new.
     func settle(_ open: [MappedSlots]) throws(StoreError) -> Int {
         var left = OpenUsage(open)
-        damagedOpenUsage += left.damaged
         var settled = 0
         while true {
             transaction.batch.removeAll()
@@ -109,6 +108,8 @@ final class AuditFlusher {
             if isLast { break }
         }
         for slots in open { slots.removeAll() }
+        // Only now: until then all of it may have to be done again.
+        damagedOpenUsage += left.damaged
         return settled
     }
 

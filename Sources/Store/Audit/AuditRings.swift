@@ -10,8 +10,9 @@ import Reactor
 public struct AuditRings: Sendable {
     /// One for each worker.
     public let rings: [MappedRing]
-    /// One for each worker, with what a process before this one has left: the usage of exchanges that it had under way.
-    public let openUsage: [MappedSlots]
+    /// One for each worker, with what a process before this one has left: the usage of exchanges that it had under way. Nil
+    /// where the disk has no room for it.
+    public let openUsage: [MappedSlots?]
     /// What processes that have ended left: of workers that this one does not have, and other sets.
     public let stale: [MappedRing]
     public let staleOpenUsage: [MappedSlots]
@@ -67,7 +68,8 @@ public struct AuditRings: Sendable {
         guard let own else { throw .refused("\(folder) is used by \(maximumSets) processes already") }
         return AuditRings(
             rings: mine.rings, openUsage: mine.openUsage, stale: files.stale.rings,
-            staleOpenUsage: files.stale.openUsage, warnings: files.warnings, others: others, lock: own,
+            staleOpenUsage: files.stale.openUsage.compactMap { $0 }, warnings: files.warnings, others: others,
+            lock: own,
             staleLocks: staleLocks)
     }
 
@@ -87,7 +89,7 @@ public struct AuditRings: Sendable {
             if files.stale.rings.isEmpty && files.stale.openUsage.isEmpty { continue }
             found.append(
                 AbandonedRings(
-                    rings: files.stale.rings, openUsage: files.stale.openUsage, owner: owner,
+                    rings: files.stale.rings, openUsage: files.stale.openUsage.compactMap { $0 }, owner: owner,
                     warnings: files.warnings, lock: lock))
         }
         return found
@@ -129,7 +131,7 @@ struct RingOwner: Equatable {
 private struct RingFiles {
     struct Mapped {
         var rings: [MappedRing] = []
-        var openUsage: [MappedSlots] = []
+        var openUsage: [MappedSlots?] = []
     }
 
     let capacity: Int
@@ -150,12 +152,22 @@ private struct RingFiles {
                 return try MappedRing.open(path: path, capacity: capacity)
             }
             if let ring { if isMine { mine.rings.append(ring) } else { stale.rings.append(ring) } }
-            let slots = try map("\(folder)/audit-\(worker).open", isMine: isMine) { path throws(RingError) in
-                try MappedSlots.open(path: path)
-            }
-            if let slots { if isMine { mine.openUsage.append(slots) } else { stale.openUsage.append(slots) } }
+            let slots = try openSlots("\(folder)/audit-\(worker).open", isMine: isMine)
+            if isMine { mine.openUsage.append(slots) } else if let slots { stale.openUsage.append(slots) }
         }
         return mine
+    }
+
+    /// A full disk is no reason not to start.
+    private mutating func openSlots(_ path: String, isMine: Bool) throws(StoreError) -> MappedSlots? {
+        do throws(StoreError) {
+            return try map(path, isMine: isMine) { path throws(RingError) in try MappedSlots.open(path: path) }
+        } catch .system(errno: ENOSPC, _) {
+            warnings.append(
+                "the disk has no room for \(path): what is under way with providers leaves no usage record if this process is killed"
+            )
+            return nil
+        }
     }
 
     /// One file; nil if it is nobody's, or was and is damaged.

@@ -123,7 +123,7 @@ final class WriterLoop {
         guard settled > 0 else { return }
         gate.withLock { $0.statistics.recoveredUsageRecords += settled }
         Logger.shared.warn(
-            "exchanges were under way with a provider when the gateway stopped: their usage is estimated",
+            "exchanges were under way with a provider when the gateway stopped: their usage is settled as far as it is known",
             [("count", .init(settled))])
     }
 

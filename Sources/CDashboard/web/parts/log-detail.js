@@ -143,7 +143,7 @@ function pretty(text) {
   let result = "";
   let before = "";
   const line = () => `\n${"  ".repeat(depth)}`;
-  for (const token of text.match(/"(?:\\.|[^"\\])*"|[{}[\],:]|[^\s{}[\],:"]+/g)) {
+  for (const token of text.match(/"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+/g)) {
     const opened = before === "{" || before === "[";
     if (token === "}" || token === "]") {
       depth -= 1;
