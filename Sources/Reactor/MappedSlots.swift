@@ -241,11 +241,13 @@ public struct SlotProducer: ~Copyable {
 
     @usableFromInline @inline(never)
     mutating func grow() -> Bool {
-        guard let slots else { return false }
         let now = Clock.monotonicMilliseconds()
         if now < growsAgainAt { return false }
-        count = slots.grow(from: count)
-        if highWater == count { growsAgainAt = now + 1000 }
-        return highWater < count
+        guard let grown = slots?.grow(from: count), grown > count else {
+            growsAgainAt = now + 1000
+            return false
+        }
+        count = grown
+        return true
     }
 }
