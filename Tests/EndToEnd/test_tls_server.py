@@ -183,7 +183,8 @@ def test_records_that_come_while_others_wait(make_site, certificates):
             assert data, received
             incoming.write(data)
             try:
-                received += tls.read(65536)
+                while True:
+                    received += tls.read(65536)
             except ssl.SSLWantReadError:
                 pass
     assert received.count(b"HTTP/1.1 200") == 2 and site.upstream.requests[-1].body == body
