@@ -56,7 +56,10 @@ public final class MappedRing: @unchecked Sendable {
     public static func open(path: String, capacity: Int) throws(RingError) -> MappedRing {
         precondition(capacity >= smallestCapacity && capacity <= largestCapacity && capacity & (capacity - 1) == 0)
         var fd = fg_open_existing(path)
-        if fd == -ENOENT { fd = try create(path: path, capacity: capacity) }
+        if fd == -ENOENT {
+            fd = try MappedFile.create(
+                path, bytes: headerBytes + capacity, header: header(capacity: UInt64(capacity)))
+        }
         guard fd >= 0 else { throw .system(-fd) }
         // The mapping keeps the file; the descriptor is not needed.
         defer { _ = fg_close(fd) }
@@ -116,26 +119,6 @@ public final class MappedRing: @unchecked Sendable {
         let read = fg_load_acquire(base + MappedRing.readIndexOffset)
         let most = UInt64(capacity) << (unreadEarlyEnd(read: read, write: write) == 0 ? 0 : 1)
         return write >= read && write - read <= most && write & 7 == 0 && read & 7 == 0
-    }
-
-    /// Writes a fresh ring beside `path` and renames it into place, so that a half-made one is never found.
-    private static func create(path: String, capacity: Int) throws(RingError) -> Int32 {
-        let draft = path + ".new"
-        let fd = fg_create_file(draft)
-        guard fd >= 0 else { throw .system(-fd) }
-        var status = fg_allocate_file(fd, 0, Int64(headerBytes + capacity))
-        if status == 0 {
-            let header = self.header(capacity: UInt64(capacity))
-            let written = header.withUnsafeBytes { pwrite(fd, $0.baseAddress, $0.count, 0) }
-            if written != header.count { status = written < 0 ? -errno : -EIO }
-        }
-        if status == 0 && rename(draft, path) != 0 { status = -errno }
-        guard status == 0 else {
-            unlink(draft)
-            _ = fg_close(fd)
-            throw .system(-status)
-        }
-        return fd
     }
 
     private static func header(capacity: UInt64) -> [UInt8] {

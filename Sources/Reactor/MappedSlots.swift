@@ -50,7 +50,9 @@ public final class MappedSlots: @unchecked Sendable {
     /// Maps the file at `path`, or makes one (readable by its owner only).
     public static func open(path: String) throws(RingError) -> MappedSlots {
         var fd = fg_open_existing(path)
-        if fd == -ENOENT { fd = try create(path) }
+        if fd == -ENOENT {
+            fd = try MappedFile.create(path, bytes: headerBytes + step * slotBytes, header: header)
+        }
         guard fd >= 0 else { throw .system(-fd) }
         do throws(RingError) {
             let count = max(try count(in: fd), step)
@@ -147,25 +149,6 @@ public final class MappedSlots: @unchecked Sendable {
         let size = fg_file_size(fd)
         guard size >= 0 else { throw .system(Int32(-size)) }
         return min(max(0, Int(size) - headerBytes) / slotBytes, most)
-    }
-
-    /// Writes a fresh file beside `path` and renames it into place, so that a half-made one is never found.
-    private static func create(_ path: String) throws(RingError) -> Int32 {
-        let draft = path + ".new"
-        let fd = fg_create_file(draft)
-        guard fd >= 0 else { throw .system(-fd) }
-        var status = fg_allocate_file(fd, 0, Int64(headerBytes + step * slotBytes))
-        if status == 0 {
-            let written = header.withUnsafeBytes { pwrite(fd, $0.baseAddress, $0.count, 0) }
-            if written != header.count { status = written < 0 ? -errno : -EIO }
-        }
-        if status == 0 && rename(draft, path) != 0 { status = -errno }
-        guard status == 0 else {
-            unlink(draft)
-            _ = fg_close(fd)
-            throw .system(-status)
-        }
-        return fd
     }
 }
 

@@ -1,4 +1,5 @@
 import Reactor
+import Testing
 
 @testable import Store
 
@@ -95,4 +96,21 @@ extension TestFolder {
     func write<T>(_ body: (borrowing WriteConnection) throws(StoreError) -> T) throws -> T {
         try Database.open(path: database, timeZoneOffsetMinutes: 480).write(body)
     }
+}
+
+/// The sums over all usage, and the counts of providers' keys, are those of the records.
+func checkUsageSums(_ connection: Connection) throws {
+    for table in ["usage_hours", "usage_days"] {
+        for column in ["total_tokens", "prompt_tokens", "completion_tokens", "cached_tokens", "cost_micros"] {
+            #expect(
+                try connection.int("SELECT ifnull(sum(\(column)), 0) FROM \(table)")
+                    == connection.int("SELECT ifnull(sum(\(column)), 0) FROM usage_records"), "\(table) \(column)")
+        }
+        #expect(
+            try connection.int("SELECT ifnull(sum(requests), 0) FROM \(table)")
+                == connection.int("SELECT count(*) FROM usage_records"))
+    }
+    #expect(
+        try connection.int("SELECT sum(requests) FROM provider_keys")
+            == connection.int("SELECT count(*) FROM usage_records"))
 }
