@@ -297,7 +297,6 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         fieldsAreAside = false
         fieldsComplete = false
         skipsFields = false
-        passes.leave()
     }
 
     private mutating func takeNumber(_ found: WalkEvent) {
@@ -329,11 +328,12 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
 
     @inline(__always)
     private mutating func setField(_ field: Int, _ value: Int64) {
-        if passes.isOpen {
-            passes.set(field, value)
-        } else if !skipsFields {
-            fields.set(field, value)
-        }
+        if skipsFields { setAside(field, value) } else { fields.set(field, value) }
+    }
+
+    @inline(never)
+    private mutating func setAside(_ field: Int, _ value: Int64) {
+        if passes.isOpen { passes.set(field, value) }
     }
 
     /// A status in an error's body: counts where no name says more.
@@ -366,7 +366,9 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         case FG_LLM_ERROR: eventHasError = true
         case FG_LLM_PROMPT_PARTS, FG_LLM_CACHED_PARTS, FG_LLM_ANSWER_PARTS, FG_LLM_OTHER_PARTS:
             (partKind, partCount) = (.other, -1)
-        case FG_LLM_ITERATION: passes.begin()
+        case FG_LLM_ITERATION:
+            passes.begin(asideOfSkipped: skipsFields)
+            skipsFields = true
         case FG_LLM_PICTURE: images = min(images &+ 1, 1_000_000)
         case FG_LLM_OUTPUT, FG_LLM_ITEMS: item = OutputItem()
         default: break
@@ -397,7 +399,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     private mutating func end(_ place: UInt8) {
         switch Int(place) {
         case FG_LLM_SIDE_USAGE: skipsFields = false
-        case FG_LLM_ITERATION: passes.end()
+        case FG_LLM_ITERATION: skipsFields = passes.end()
         case FG_LLM_PROMPT_PARTS:
             if partKind == .audio { fields.add(FG_USAGE_INPUT_AUDIO, partCount) }
             if partKind == .image { fields.add(FG_USAGE_INPUT_IMAGE, partCount) }

@@ -20,6 +20,7 @@ struct UsagePasses: BitwiseCopyable, Sendable {
     private var kind = Kind.message
     /// An entry is being read: what comes is not the report's own.
     private(set) var isOpen = false
+    private var wasSkipping = false
     private var hasCompactions = false
     /// There were passes whose price is not this model's.
     private(set) var hasOthers = false
@@ -27,7 +28,11 @@ struct UsagePasses: BitwiseCopyable, Sendable {
     /// A list begins: it replaces the one before.
     mutating func beginList() { (sums, hasCompactions) = (.init(repeating: 0), false) }
 
-    mutating func begin() { (counts, kind, isOpen) = (.init(repeating: 0), .message, true) }
+    /// - Parameter asideOfSkipped: the report that it stands in is passed over.
+    mutating func begin(asideOfSkipped wasSkipping: Bool) {
+        (counts, kind, isOpen) = (.init(repeating: 0), .message, true)
+        self.wasSkipping = wasSkipping
+    }
 
     mutating func setKind(_ p: UnsafePointer<UInt8>, _ n: Int) {
         kind = PartKind.isName("message", p, n) ? .message : PartKind.isName("compaction", p, n) ? .compaction : .other
@@ -47,23 +52,26 @@ struct UsagePasses: BitwiseCopyable, Sendable {
         if position >= 0 { counts[position] = UInt32(clamping: value) }
     }
 
-    mutating func end() {
+    /// Returns whether the report is passed over.
+    mutating func end() -> Bool {
+        isOpen = false
+        if wasSkipping { return true }
         if kind == .other { hasOthers = true }
         if kind == .compaction {
             hasCompactions = true
             for i in counts.indices { sums[i] = UInt32(clamping: UInt64(sums[i]) &+ UInt64(counts[i])) }
         }
-        isOpen = false
+        return false
     }
-
-    /// What was being read broke off.
-    mutating func leave() { isOpen = false }
 
     /// Adds what the report leaves out; false if that cannot be told.
     /// - Parameter isOwn: the report has Anthropic's figures, not what a gateway has made of them.
-    func complete(_ usage: inout TokenUsage, isOwn: Bool) -> Bool {
-        guard hasCompactions else { return !hasOthers }
-        guard isOwn else { return false }
+    @inline(__always)
+    func complete(_ usage: inout TokenUsage, isOwn: @autoclosure () -> Bool) -> Bool {
+        hasCompactions ? isOwn() && add(to: &usage) : !hasOthers
+    }
+
+    private func add(to usage: inout TokenUsage) -> Bool {
         let (input, output, read, write) = (Int64(sums[0]), Int64(sums[1]), Int64(sums[2]), Int64(sums[3]))
         usage.compacted = input &+ read &+ write
         usage.prompt &+= usage.compacted

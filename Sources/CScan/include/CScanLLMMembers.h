@@ -12,6 +12,17 @@
     if (n == sizeof(text) - 1 && memcmp(p, text, sizeof(text) - 1) == 0) { return (place); }
 #define FG_LLM_NUMBER(text, field) FG_LLM_NAME(text, FG_LLM_FIELD + (field))
 
+/// Seldom there: not to stand in the way of the others.
+static __attribute__((noinline)) uint8_t fg_llm_iteration_member(const uint8_t *p, size_t n) {
+    FG_LLM_NAME("type", FG_LLM_ITERATION_TYPE)
+    FG_LLM_NUMBER("input_tokens", FG_USAGE_INPUT)
+    FG_LLM_NUMBER("output_tokens", FG_USAGE_OUTPUT)
+    FG_LLM_NUMBER("cache_read_input_tokens", FG_USAGE_CACHE_READ)
+    FG_LLM_NUMBER("cache_creation_input_tokens", FG_USAGE_CACHE_WRITE)
+    FG_LLM_NAME("cache_creation", FG_LLM_CACHE_CREATION)
+    return 0;
+}
+
 static inline uint8_t fg_llm_usage_member(const uint8_t *p, size_t n) {
     switch (n) {
     case 4:
@@ -206,7 +217,7 @@ static inline uint8_t fg_llm_generated_member(const uint8_t *p, size_t n) {
     return known ? known : fg_llm_other_member(p, n);
 }
 
-static inline uint8_t fg_llm_root_member(const uint8_t *p, size_t n) {
+static inline __attribute__((always_inline)) uint8_t fg_llm_root_member(const uint8_t *p, size_t n) {
     switch (n) {
     case 4:
         FG_LLM_NAME("type", FG_LLM_TYPE)
@@ -515,14 +526,7 @@ static inline uint8_t fg_llm_member(uint8_t place, const uint8_t *p, size_t n) {
     case FG_LLM_SERVER_TOOLS:
         FG_LLM_NUMBER("web_search_requests", FG_USAGE_SEARCHES)
         return 0;
-    case FG_LLM_ITERATION:
-        FG_LLM_NAME("type", FG_LLM_ITERATION_TYPE)
-        FG_LLM_NUMBER("input_tokens", FG_USAGE_INPUT)
-        FG_LLM_NUMBER("output_tokens", FG_USAGE_OUTPUT)
-        FG_LLM_NUMBER("cache_read_input_tokens", FG_USAGE_CACHE_READ)
-        FG_LLM_NUMBER("cache_creation_input_tokens", FG_USAGE_CACHE_WRITE)
-        FG_LLM_NAME("cache_creation", FG_LLM_CACHE_CREATION)
-        return 0;
+    case FG_LLM_ITERATION: return fg_llm_iteration_member(p, n);
     case FG_LLM_TIER:
         FG_LLM_NAME("type", FG_LLM_TIER)
         return 0;
