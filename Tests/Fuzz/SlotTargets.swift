@@ -138,8 +138,7 @@ func fuzzSlots(_ input: Input) {
     renewLedger()
     let image = SlotImage(of: input)
     let path = storeFolder + "/audit.open"
-    unlink(path)
-    write(image.bytes, to: path)
+    image.write(to: path)
     let slots: MappedSlots
     do throws(RingError) {
         slots = try MappedSlots.open(path: path)
@@ -183,8 +182,7 @@ func fuzzRecovery(_ input: Input) {
     renewLedger()
     let (ringPath, slotsPath) = (storeFolder + "/recovery.ring", storeFolder + "/recovery.open")
     let image = SlotImage(of: Input(bytes: [UInt8(input.choice), 0] + input.body.dropFirst(input.cut)))
-    unlink(slotsPath)
-    write(image.bytes, to: slotsPath)
+    image.write(to: slotsPath)
     makeRing(ringPath, Array(input.body.prefix(input.cut)))
     // What is refused is set aside: there is nothing then to recover from.
     let ring = try? MappedRing.open(path: ringPath, capacity: MappedRing.smallestCapacity)
