@@ -7,6 +7,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from harness import Gateway, Site, Upstream  # noqa: E402
+from harness.certificates import authority, certificate  # noqa: E402
 from harness.clock import Clock, compiled  # noqa: E402
 from harness.gateway import binary, wait_until  # noqa: E402
 from harness.judges import CORPORA, SHARED, Judge  # noqa: E402
@@ -121,6 +122,21 @@ def clock_library(tmp_path_factory):
 def clock(clock_library, tmp_path):
     """A clock for gateways that are started with its `env`."""
     return Clock(clock_library, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    """What a server and its clients show: `first` to `third` of one authority, `alice` of another."""
+    folder = tmp_path_factory.mktemp("server-certificates")
+    authority(folder, "ca")
+    authority(folder, "people")
+    certificate(folder, "first", "IP:127.0.0.1,DNS:localhost,DNS:first.test")
+    certificate(folder, "renewed", "IP:127.0.0.1,DNS:localhost,DNS:first.test")
+    certificate(folder, "second", "DNS:second.test,DNS:*.wild.test")
+    certificate(folder, "third", "DNS:unused.test")
+    certificate(folder, "alice", "DNS:alice.test", ca="people")
+    certificate(folder, "mallory", "DNS:mallory.test")
+    return folder
 
 
 @pytest.fixture

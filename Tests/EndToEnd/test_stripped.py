@@ -4,10 +4,9 @@ import json
 
 import pytest
 
-from harness.certificates import authority, certificate
+from harness.certificates import authority, certificate, pair, trust
 from harness.client import Connection
 from harness.providers import Providers
-from test_tls_server import pair, trust
 
 
 @pytest.mark.parametrize("strip", [[], ["cookie"]])

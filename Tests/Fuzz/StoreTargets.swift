@@ -53,16 +53,18 @@ private func mendChecksums(_ bytes: inout [UInt8], from read: UInt64, used: UInt
     }
 }
 
-private func contents(of path: String) -> [UInt8] {
+/// A file, whole.
+func contents(of path: String) -> [UInt8] {
     let fd = open(path, O_RDONLY)
     guard fd >= 0 else { fatalError("cannot open \(path)") }
     defer { close(fd) }
-    var bytes = [UInt8](repeating: 0, count: MappedRing.headerBytes + areaBytes)
+    var bytes = [UInt8](repeating: 0, count: Int(fg_file_size(fd)))
     let n = bytes.withUnsafeMutableBytes { read(fd, $0.baseAddress, $0.count) }
     return Array(bytes.prefix(max(0, n)))
 }
 
-private func write(_ bytes: [UInt8], to path: String) {
+/// Makes a file, or another one of a file.
+func write(_ bytes: [UInt8], to path: String) {
     let fd = open(path, O_CREAT | O_TRUNC | O_WRONLY, 0o600)
     guard fd >= 0, Glibc.write(fd, bytes, bytes.count) == bytes.count else { fatalError("cannot write \(path)") }
     close(fd)

@@ -1,5 +1,6 @@
-"""Certificates made by the openssl command."""
+"""Certificates made by the openssl command, and what tests that serve with them need."""
 
+import ssl
 import subprocess
 
 
@@ -28,3 +29,30 @@ def self_signed(folder, name, subject):
     openssl(folder, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30",
             "-subj", f"/CN={name}", "-addext", f"subjectAltName={subject}", "-addext", "basicConstraints=CA:FALSE",
             "-keyout", f"{name}.key", "-out", f"{name}.pem")  # fmt: skip
+
+
+def pair(folder, name, **more):
+    """Settings that name a certificate and its key."""
+    return {"cert": str(folder / f"{name}.pem"), "key": str(folder / f"{name}.key"), **more}
+
+
+def trust(certificates, *, version=None, protocols=None, client=None):
+    """A client's context that trusts the authority `ca`, and shows a certificate if it is given one."""
+    context = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
+    if version:
+        context.minimum_version = context.maximum_version = version
+    if protocols:
+        context.set_alpn_protocols(protocols)
+    if client:
+        context.load_cert_chain(certificates / f"{client}.pem", certificates / f"{client}.key")
+    return context
+
+
+def serial(connection):
+    return connection.socket.getpeercert()["serialNumber"]
+
+
+def subject_of(certificates, name):
+    command = ["openssl", "x509", "-in", f"{name}.pem", "-noout", "-serial"]
+    text = subprocess.run(command, cwd=certificates, capture_output=True, text=True, check=True).stdout
+    return text.strip().removeprefix("serial=")

@@ -69,10 +69,12 @@ class Adopted:
 
     def poll(self) -> int | None:
         try:
-            state = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+            fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
+            # Its first thread may be gone before the others, which hold the database's lock until they are.
+            has_ended = fields[0] in "ZX" and int(fields[17]) <= 1
         except OSError:
-            state = "Z"
-        if state == "Z":
+            has_ended = True
+        if has_ended:
             self.returncode = 0  # how it ended only its parent gets to know
         return self.returncode
 
