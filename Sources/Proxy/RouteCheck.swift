@@ -40,10 +40,12 @@ public enum RouteCheck {
     /// did.
     public static func formerFields(_ route: RouteRecord) -> [RouteProblem] {
         var found: [RouteProblem] = []
-        do throws(PatternError) {
-            try PathPatternSource.checkBytes(route.matchPath)
-        } catch {
-            found.append(RouteProblem(field: "match_path", message: error.message))
+        for (field, path) in [("match_path", route.matchPath), ("target_path", route.targetPath)] {
+            do throws(PatternError) {
+                try PathPatternSource.checkBytes(path)
+            } catch {
+                found.append(RouteProblem(field: field, message: error.message))
+            }
         }
         if let schema = route.matchBodySchema, isJSONSchema(schema), !hasWellFormedKeyword(schema) {
             found.append(
