@@ -57,9 +57,13 @@ public enum RouteCheck {
     }
 
     /// The same for a provider: its address and headers; all else the store checks.
-    public static func problem(_ provider: ProviderRecord, settings: Settings) -> RouteProblem? {
+    ///
+    /// - Parameter takesVariablesAsSet: false where this process is the gateway.
+    public static func problem(
+        _ provider: ProviderRecord, settings: Settings, takesVariablesAsSet: Bool = true
+    ) -> RouteProblem? {
         var provider = provider
-        provider.headers = provider.headers.map(withVariablesSet)
+        if takesVariablesAsSet { provider.headers = provider.headers.map(withVariablesSet) }
         let compiler = ProviderCompiler(arena: Arena(), settings: settings, registry: registry)
         do throws(RouteFailure) {
             _ = try ProviderCompiler.address(try ProviderCompiler.baseURL(provider))
