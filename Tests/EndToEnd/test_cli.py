@@ -276,6 +276,15 @@ def test_the_pipe_may_close(shared):
     assert out.startswith(".TH FASTGATE 1") and err == ""
 
 
+@pytest.mark.parametrize("where, why", [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")])
+@pytest.mark.parametrize("words", ["keys list", "logs export", "routes export", "usage --csv", "metrics --prometheus", "man", "--help"])
+def test_what_cannot_be_written_is_a_failure(shared, words, where, why):
+    command = f"'{binary_path()}' {words} {where}"
+    env = {**shared.env, "FASTGATE_CONFIG": str(shared.config_file)}
+    done = subprocess.run(command, shell=True, cwd=shared.folder, env=env, capture_output=True, text=True, timeout=20)
+    assert (done.returncode, done.stderr) == (1, f"fastgate: standard output: {why}\n")
+
+
 def binary_path():
     from harness.gateway import binary
 
