@@ -43,9 +43,10 @@ public enum RequestParser {
     /// (RFC 9110 §9.3.2).
     public static func beginsHEAD(_ p: UnsafePointer<UInt8>, _ n: Int) -> Bool {
         let start = n >= 2 && p[0] == UInt8(ascii: "\r") && p[1] == UInt8(ascii: "\n") ? 2 : 0
-        let method: StaticString = "HEAD "
-        guard n - start >= method.utf8CodeUnitCount else { return false }
-        return (0..<method.utf8CodeUnitCount).allSatisfy { p[start + $0] == method.utf8Start[$0] }
+        guard fg_find_token_end(p, start, n) == start + 4, start + 4 < n, p[start + 4] == UInt8(ascii: " ") else {
+            return false
+        }
+        return Method(rawValue: fg_method(p + start, 4)) == .head
     }
 
     /// Judges the head as a whole and fills what the request line has left.
