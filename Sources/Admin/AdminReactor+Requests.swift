@@ -68,6 +68,7 @@ extension AdminReactor {
             if case .refused(let failure, let holdMilliseconds) = verdict {
                 return answer(failure, holdMilliseconds: holdMilliseconds)
             }
+            guard tokens.count < 2 else { return answer(.badParameter("token", "given more than once")) }
         }
         switch match {
         case .unknownPath:

@@ -28,7 +28,8 @@ extension AdminReactor {
     /// Sends a whole answer.
     func send(_ connection: AdminConnection, _ response: AdminResponse) {
         guard case .bytes(let body) = response.body else { return close(connection) }
-        let isHead = connection.current?.head.method == "HEAD"
+        // Without a head that could be read, what there is of it tells.
+        let isHead = connection.current.map { $0.head.method == "HEAD" } ?? connection.assembler.beginsHEAD
         let hasNoBody = response.status == 204 || response.status == 304
         writeHead(connection, response, hasNoBody ? .none : .length(body.count))
         if !isHead { connection.output += body }

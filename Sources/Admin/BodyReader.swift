@@ -21,7 +21,7 @@ struct ObjectShape: Sendable {
     var name: String
     var description: String
     var fields: [Field]
-    /// Members that exclude each other.
+    /// Members that exclude each other, unless they are null.
     var exclusive: [String] = []
     /// Members of answers that a change may repeat, so that what GET has given can be sent back: they are ignored.
     var ignored: [String] = []
@@ -95,8 +95,14 @@ struct BodyReader {
         self.object = object
     }
 
-    /// 415 for what is not JSON; without a media type it is taken for JSON.
+    /// 415 for what is not JSON, and for JSON that is compressed; without a media type it is taken for JSON.
     static func checkMediaType(_ request: AdminRequest) throws(AdminFailure) {
+        if let coding = request.headers["content-encoding"], coding.lowercased() != "identity" {
+            throw AdminFailure(
+                status: 415, code: "unsupported_media_type", param: "content-encoding",
+                headers: [HeaderLine("accept-encoding", "identity")],
+                "content-encoding: must not be \(coding): bodies are taken as they are")
+        }
         if let type = request.mediaType, type != "application/json", !type.hasSuffix("+json") {
             throw AdminFailure(
                 status: 415, code: "unsupported_media_type", param: "content-type",

@@ -19,7 +19,7 @@ extension ObjectShape {
                 "Requests per minute; 0 is no limit, null the gateway's default."),
             .init(
                 "expires_days", #"{"type":["integer","null"],"minimum":0,"maximum":36500}"#,
-                "Days until the key expires; 0 or null is never. Excludes expires_at. "
+                "Days until the key expires; 0 or null is never. Excludes expires_at, unless one of them is null. "
                     + "With neither, security.default_expiry_days counts when the key is made."),
             .init(
                 "expires_at", #"{"anyOf":[\#(Endpoint.Parameter.timeSchema),{"type":"null"}]}"#,
@@ -193,7 +193,7 @@ enum KeyJSON {
                         + "that begins with \"/\", nor \"*\"")
             }
             if entry.hasPrefix("/"), let problem = RouteCheck.problem(pattern: entry) {
-                throw .badField("permissions", "\"\(entry)\" is no path pattern: it \(problem)")
+                throw .badField("permissions", "\"\(entry)\" is no path pattern: \(problem)")
             }
         }
         return given
@@ -202,18 +202,14 @@ enum KeyJSON {
     private static func expiresAt(_ body: BodyReader, offsetMinutes: Int, nowMilliseconds: Int64)
         throws(AdminFailure) -> Change<Int64?>
     {
-        guard !(body.has("expires_days") && body.has("expires_at")) else {
-            throw .badField("expires_at", "must not be given together with expires_days")
-        }
-        switch try body.int("expires_days", in: 0...36_500) {
-        case .absent: break
-        case .null, .value(0): return .set(nil)
-        case .value(let days): return .set(nowMilliseconds + Int64(days) * 86_400_000)
-        }
-        switch try body.time("expires_at", offsetMinutes: offsetMinutes) {
-        case .absent: return .keep
-        case .null: return .set(nil)
-        case .value(let time): return .set(time)
+        let days = try body.int("expires_days", in: 0...36_500)
+        let time = try body.time("expires_at", offsetMinutes: offsetMinutes)
+        switch (days, time) {
+        case (.value, .value): throw .badField("expires_at", "must not be given together with expires_days")
+        case (.absent, .absent): return .keep
+        case (.value(let days), _) where days > 0: return .set(nowMilliseconds + Int64(days) * 86_400_000)
+        case (_, .value(let time)): return .set(time)
+        default: return .set(nil)
         }
     }
 }

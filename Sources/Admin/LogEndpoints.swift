@@ -2,7 +2,7 @@ import JSON
 import Store
 
 extension AdminAPI {
-    private static let statusPart = "([0-9]{1,3}|[0-9]{1,3}-[0-9]{1,3}|[1-9]xx|none|null)"
+    private static let statusPart = "([1-5][0-9]{2}(-[1-5][0-9]{2})?|[1-5]xx|none|null)"
 
     private static let filters: [Endpoint.Parameter] = [
         .init(
@@ -15,7 +15,7 @@ extension AdminAPI {
         .init(
             "status_code",
             #"{"type":"string","pattern":"^(\#(statusPart)(,\#(statusPart)){0,31})?$"}"#,
-            "A status, a class (4xx), a range (400-499), none (no status yet), or several with commas."),
+            "A status (100 to 599), a class (4xx), a range (400-499), none (no status yet), or several with commas."),
         .init("is_stream", #"{"type":"boolean"}"#, "Only streams, or none."),
         .init("api_key", #"{"type":"string"}"#, "The key_id."),
         .init("source_path", #"{"type":"string"}"#, "The source of the key."),
@@ -108,7 +108,8 @@ extension AdminAPI {
         }
         if let text = reader.string("status_code") {
             guard let filter = StatusFilter(parsing: text) else {
-                throw .badParameter("status_code", "must be statuses, classes (4xx), ranges (400-499) or none")
+                throw .badParameter(
+                    "status_code", "must be statuses from 100 to 599, classes (4xx), ranges (400-499) or none")
             }
             query.status = filter
         }
@@ -118,7 +119,9 @@ extension AdminAPI {
         query.method = reader.string("method")
         query.path = reader.string("path")
         if let text = reader.string("min_ms") {
-            guard let value = Double(text), value.isFinite, value >= 0 else {
+            // `Double` reads hexadecimal digits, too.
+            let isDecimal = !text.utf8.contains { $0 | 32 == UInt8(ascii: "x") }
+            guard isDecimal, let value = Double(text), value.isFinite, value >= 0 else {
                 throw .badParameter("min_ms", "must be a number, not negative")
             }
             query.minMilliseconds = value

@@ -34,7 +34,7 @@ enum OpenAPI {
                             (
                                 "Error",
                                 .members([
-                                    ("description", "What is wrong, and where."),
+                                    ("description", "What is wrong, and where."), ("headers", headersOfErrors),
                                     ("content", content("application/json", reference("Error"))),
                                 ])
                             )
@@ -111,6 +111,7 @@ enum OpenAPI {
         var responses = JSONObject()
         for answer in endpoint.answers {
             var response = JSONObject([("description", .string(answer.description))])
+            response["headers"] = headers(of: answer)
             if !answer.content.isEmpty {
                 response["content"] = .members(
                     answer.content.map { ($0.type, .members([("schema", .literal($0.schema))])) })
@@ -199,7 +200,13 @@ enum OpenAPI {
             ("additionalProperties", false),
         ])
         if !required.isEmpty { schema["required"] = .strings(required) }
-        if !shape.exclusive.isEmpty { schema["not"] = .members([("required", .strings(shape.exclusive))]) }
+        if !shape.exclusive.isEmpty {
+            let given = JSONValue.literal(#"{"not":{"type":"null"}}"#)
+            schema["not"] = .members([
+                ("required", .strings(shape.exclusive)),
+                ("properties", .members(shape.exclusive.map { ($0, given) })),
+            ])
+        }
         return .object(schema)
     }
 

@@ -52,6 +52,13 @@ struct RequestAssembler {
     /// Whether any byte of the next request is there.
     var hasStarted: Bool { !input.isEmpty }
 
+    /// Whether the next request is a HEAD request, also one whose head is refused.
+    var beginsHEAD: Bool {
+        input.withUnsafeBufferPointer { buffer in
+            buffer.baseAddress.map { RequestParser.beginsHEAD($0, buffer.count) } ?? false
+        }
+    }
+
     mutating func append(_ bytes: UnsafeRawBufferPointer) {
         input.append(contentsOf: bytes)
     }

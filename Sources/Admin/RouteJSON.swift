@@ -25,7 +25,7 @@ extension ObjectShape {
             .init(
                 "match_headers",
                 #"{"type":["object","null"],"propertyNames":\#(HeaderNames.schema),"#
-                    + #""additionalProperties":{"type":["string","boolean"]}}"#,
+                    + #""additionalProperties":{"type":["string","boolean"],\#(HeaderNames.valuePattern)}}"#,
                 "Name to value; all must hold. A value may use *; true asks for presence, false for absence."),
             .init(
                 "match_body_schema", #"{"type":["object","null"]}"#,
@@ -35,7 +35,7 @@ extension ObjectShape {
                 #"{"type":"string","maxLength":512,"pattern":"\#(HostPattern.text)"}"#,
                 "host:port; without a port, that of target_protocol.", required: true),
             .init(
-                "target_path", #"{"type":["string","null"],"pattern":"^(/[^\\u0000-\\u001f\\u007f]*)?$","default":""}"#,
+                "target_path", #"{"type":["string","null"],"pattern":"^(/[^\#(notInPath)]*)?$","default":""}"#,
                 "Empty keeps the path; {name} and * are filled from the match."),
             .init("target_protocol", #"{"type":"string","enum":["http","https"],"default":"http"}"#, "To the target."),
             .init(
@@ -226,6 +226,10 @@ enum RouteJSON {
             guard member.value.stringValue != nil || member.value.boolValue != nil else {
                 throw .badField("match_headers", "\(member.name): must be a string, true or false")
             }
+            // No request's header has them (RFC 9110 §5.5).
+            guard HeaderNames.isValue(member.value.stringValue ?? "") else {
+                throw .badField("match_headers", "\(member.name): must not contain control characters")
+            }
         }
         return .object(object)
     }
@@ -242,7 +246,7 @@ enum RouteJSON {
                 throw .badField("add_headers", "\(member.name): must be a string")
             }
             // A line break would let a value add headers of its own to every request.
-            guard value.utf8.allSatisfy({ $0 == 9 || ($0 >= 0x20 && $0 != 0x7f) }) else {
+            guard HeaderNames.isValue(value) else {
                 throw .badField("add_headers", "\(member.name): must not contain control characters")
             }
         }
@@ -290,6 +294,11 @@ enum HeaderNames {
             true
         default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
         }
+    }
+
+    /// RFC 9110 §5.5.
+    static func isValue(_ value: String) -> Bool {
+        value.utf8.allSatisfy { $0 == 9 || ($0 >= 0x20 && $0 != 0x7f) }
     }
 
     static func isName(_ name: String) -> Bool {

@@ -79,6 +79,8 @@ extension SettingKey {
                 settings[keyPath: path].map { entry in
                     keys.map { SettingsEntry(name: $0.name, value: $0.read(entry)) }
                 })
+        } copy: {
+            $1[keyPath: path] = $0[keyPath: path]
         }
         key.memberNames = keys.map(\.name)
         return key

@@ -26,6 +26,8 @@ struct SettingKey: Sendable {
     let name: String
     let write: Write
     let read: @Sendable (Settings) -> SettingsValue
+    /// Gives the second settings the first one's value.
+    let copy: @Sendable (Settings, inout Settings) -> Void
     /// Never shown, neither in messages nor over the admin API.
     var isSecret = false
     /// Whether a running gateway has to be restarted for a new value to count.
@@ -130,6 +132,8 @@ struct SettingKey: Sendable {
             settings[keyPath: path] = try checked(entries, allowed, check)
         } read: { settings in
             .list(settings[keyPath: path])
+        } copy: {
+            $1[keyPath: path] = $0[keyPath: path]
         }
     }
 
@@ -158,6 +162,8 @@ struct SettingKey: Sendable {
             settings[keyPath: path] = value
         } read: { settings in
             show(settings[keyPath: path])
+        } copy: {
+            $1[keyPath: path] = $0[keyPath: path]
         }
     }
 

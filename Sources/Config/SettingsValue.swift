@@ -54,4 +54,11 @@ extension Settings {
     public func keysNeedingRestart(comparedTo running: Settings) -> [String] {
         SettingKey.all.filter { $0.needsRestart && $0.read(self) != $0.read(running) }.map(\.path)
     }
+
+    /// These settings as far as they count without a restart: what is read at the start only is as the running ones have it.
+    public func keepingStartValues(of running: Settings) -> Settings {
+        var settings = self
+        for key in SettingKey.all where key.needsRestart { key.copy(running, &settings) }
+        return settings
+    }
 }

@@ -9,6 +9,16 @@ struct FileError: Error, Equatable, CustomStringConvertible {
     var description: String { "\(path): \(String(cString: strerror(errno)))" }
 }
 
+/// Has closed standard files stand for something that can neither be read nor written: else the next file that is opened, a
+/// database say, would be taken for them.
+func occupyStandardFiles() {
+    for (fd, mode) in [(STDIN_FILENO, O_WRONLY), (STDOUT_FILENO, O_RDONLY), (STDERR_FILENO, O_RDONLY)]
+    where fcntl(fd, F_GETFD) < 0 {
+        // The lowest number that is free: those below are taken by now.
+        _ = open("/dev/null", mode)
+    }
+}
+
 /// Writes everything; 0 or the error number.
 func writeAll(_ fd: Int32, _ bytes: [UInt8]) -> Int32 {
     var written = 0

@@ -39,6 +39,16 @@ public enum RequestParser {
         return .complete
     }
 
+    /// Whether p[0 ..< n] begins as a HEAD request does, however malformed it goes on: its answer has no body
+    /// (RFC 9110 §9.3.2).
+    public static func beginsHEAD(_ p: UnsafePointer<UInt8>, _ n: Int) -> Bool {
+        let start = n >= 2 && p[0] == UInt8(ascii: "\r") && p[1] == UInt8(ascii: "\n") ? 2 : 0
+        guard fg_find_token_end(p, start, n) == start + 4, start + 4 < n, p[start + 4] == UInt8(ascii: " ") else {
+            return false
+        }
+        return Method(rawValue: fg_method(p + start, 4)) == .head
+    }
+
     /// Judges the head as a whole and fills what the request line has left.
     @inline(__always) private static func finish(
         _ p: UnsafePointer<UInt8>, _ line: RequestLine, _ state: fg_field_scan, _ limits: MessageLimits,

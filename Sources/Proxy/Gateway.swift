@@ -260,9 +260,9 @@ public final class Gateway: GatewayControl {
         }
     }
 
-    /// What the store cannot know: whether the provider's address and headers can be used.
+    /// What the store cannot know: whether the provider's address and headers can be used, in this environment.
     public func validate(_ provider: ProviderRecord) -> RouteProblem? {
-        RouteCheck.problem(provider, settings: state.withLock { $0.settings })
+        RouteCheck.problem(provider, settings: state.withLock { $0.settings }, takesVariablesAsSet: false)
     }
 
     public func providerStatus() -> [ProviderStatus] {

@@ -40,10 +40,12 @@ public enum RouteCheck {
     /// did.
     public static func formerFields(_ route: RouteRecord) -> [RouteProblem] {
         var found: [RouteProblem] = []
-        do throws(PatternError) {
-            try PathPatternSource.checkBytes(route.matchPath)
-        } catch {
-            found.append(RouteProblem(field: "match_path", message: error.message))
+        for (field, path) in [("match_path", route.matchPath), ("target_path", route.targetPath)] {
+            do throws(PatternError) {
+                try PathPatternSource.checkBytes(path)
+            } catch {
+                found.append(RouteProblem(field: field, message: error.message))
+            }
         }
         if let schema = route.matchBodySchema, isJSONSchema(schema), !hasWellFormedKeyword(schema) {
             found.append(
@@ -55,9 +57,13 @@ public enum RouteCheck {
     }
 
     /// The same for a provider: its address and headers; all else the store checks.
-    public static func problem(_ provider: ProviderRecord, settings: Settings) -> RouteProblem? {
+    ///
+    /// - Parameter takesVariablesAsSet: false where this process is the gateway.
+    public static func problem(
+        _ provider: ProviderRecord, settings: Settings, takesVariablesAsSet: Bool = true
+    ) -> RouteProblem? {
         var provider = provider
-        provider.headers = provider.headers.map(withVariablesSet)
+        if takesVariablesAsSet { provider.headers = provider.headers.map(withVariablesSet) }
         let compiler = ProviderCompiler(arena: Arena(), settings: settings, registry: registry)
         do throws(RouteFailure) {
             _ = try ProviderCompiler.address(try ProviderCompiler.baseURL(provider))

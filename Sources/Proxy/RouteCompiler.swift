@@ -40,7 +40,8 @@ struct RouteCompiler {
             return try PathPatternSource(record.matchPath)
         }
         let targetPath = try field("target_path") { () throws(PatternError) in
-            try TargetPath.compile(
+            if isStrict { try PathPatternSource.checkBytes(record.targetPath) }
+            return try TargetPath.compile(
                 record.targetPath, stripPrefix: record.stripPathPrefix, pattern: source, in: arena)
         }
         let isTLS = try scheme(record.targetProtocol)

@@ -11,6 +11,9 @@ struct TargetAddress: Hashable, Sendable {
     /// Reads `host`, `host:port` or `[v6]:port`; throws a message fit for a person.
     init(_ text: String, isTLS: Bool) throws(PatternError) {
         self.isTLS = isTLS
+        guard !text.utf8.contains(UInt8(ascii: "/")) else {
+            throw PatternError("must be host:port, without scheme or path")
+        }
         var host = Substring(text)
         var port: Substring?
         if text.hasPrefix("[") {

@@ -197,8 +197,13 @@ extension Worker {
             c.pointee.exchange.tried.insert(Int(c.pointee.exchange.routeIndex))
             c.pointee.exchange.failover.routeChanged()
             guard !c.pointee.exchange.tried.isFull else { return refuse(index, c.pointee.exchange.error) }
-            metrics.retried(route(c).pointee.metricID)
-            dispatch(index)
+            let failed = route(c).pointee.metricID
+            refreshHead(index)
+            let request = view(c)
+            let chosen = chooseRoute(index, request)
+            // Where there is no other route, nothing is tried again.
+            if chosen != -1 { metrics.retried(failed) }
+            take(index, chosen, request)
         case .giveUp:
             refuse(index, c.pointee.exchange.error)
         }

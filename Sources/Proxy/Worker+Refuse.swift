@@ -117,10 +117,18 @@ extension Worker {
     mutating func refuseWithoutExchange(
         _ index: UInt32, status: UInt16, code: StaticString, message: StaticString
     ) {
+        let inbound = UnsafePointer(clients.pointer(index)).pointee.inbound
+        let head = inbound.isEmpty ? Bytes.empty : Bytes(UnsafePointer(inbound.readPointer), inbound.count)
+        refuseWithoutExchange(index, status: status, code: code, message: message, head: head)
+    }
+
+    /// - Parameter head: what is there of the request's head.
+    mutating func refuseWithoutExchange(
+        _ index: UInt32, status: UInt16, code: StaticString, message: StaticString, head: Bytes
+    ) {
         let c = clients.pointer(index)
-        let inbound = UnsafePointer(c).pointee.inbound
-        let style: ErrorBody.Style =
-            inbound.isEmpty ? .openAI : .init(malformed: Bytes(UnsafePointer(inbound.readPointer), inbound.count))
+        let hasBody = head.pointer.map { !RequestParser.beginsHEAD($0, head.count) } ?? true
+        let style = ErrorBody.Style(malformed: head)
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: RequestID.ownLength) { id in
             RequestID.write(nextRandom(), into: id.baseAddress!)
             let requestID = Bytes(UnsafePointer(id.baseAddress!), id.count)
@@ -137,7 +145,7 @@ extension Worker {
             writer.append("\r\n")
             writer.append(current.pointee.texts.proxiedBy)
             writer.append("connection: close\r\n\r\n")
-            writer.append(out + Self.ownBodyOffset, body.count)
+            if hasBody { writer.append(out + Self.ownBodyOffset, body.count) }
             metrics.completed(route: 0, method: .other, status: status, nanoseconds: 0)
             c.pointee.closesAfterFlush = true
             c.pointee.state = .lingering

@@ -137,7 +137,17 @@ extension Worker {
         notice(.memory)
         metrics.shed()
         let error = ExchangeError.noMemory
-        refuseWithoutExchange(index, status: error.status, code: error.code, message: error.message)
+        let c = clients.pointer(index)
+        guard c.pointee.inbound.isEmpty else {
+            return refuseWithoutExchange(index, status: error.status, code: error.code, message: error.message)
+        }
+        // There is no buffer to read into, but the answer depends on what is asked.
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 256) { room in
+            let p = room.baseAddress!
+            let head = Bytes(p, max(receive(client: c, p, room.count), 0))
+            refuseWithoutExchange(
+                index, status: error.status, code: error.code, message: error.message, head: head)
+        }
     }
 
     /// Receives from a client's socket and keeps `isReadable` true to the kernel's word: a read that did not fill the

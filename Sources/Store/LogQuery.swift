@@ -56,7 +56,8 @@ public struct LogQuery: Sendable, Equatable {
     public init() {}
 }
 
-/// Status codes: some of `200`, `4xx`, `400-499` and `none` (no status: in flight), separated by commas.
+/// Status codes: some of `200`, `4xx`, `400-499` and `none` (no status: in flight), separated by commas. Only statuses that
+/// there are, 100 to 599 (RFC 9110 §15); what an upstream made up beyond them `LogQuery.error` finds.
 public struct StatusFilter: Sendable, Equatable {
     public var ranges: [ClosedRange<Int>]
     /// Rows without a status too.
@@ -75,11 +76,11 @@ public struct StatusFilter: Sendable, Equatable {
             let bounds = name.split(separator: "-", omittingEmptySubsequences: false)
             if name == "none" || name == "null" {
                 includesNone = true
-            } else if name.count == 3, name.hasSuffix("xx"), let hundreds = Self.number(name.prefix(1)), hundreds > 0 {
-                ranges.append(hundreds * 100...hundreds * 100 + 99)
-            } else if let code = Self.number(name) {
+            } else if name.count == 3, name.hasSuffix("xx"), let first = Self.code(name.prefix(1) + "00") {
+                ranges.append(first...first + 99)
+            } else if let code = Self.code(name) {
                 ranges.append(code...code)
-            } else if bounds.count == 2, let first = Self.number(bounds[0]), let last = Self.number(bounds[1]) {
+            } else if bounds.count == 2, let first = Self.code(bounds[0]), let last = Self.code(bounds[1]) {
                 ranges.append(min(first, last)...max(first, last))
             } else {
                 return nil
@@ -87,9 +88,9 @@ public struct StatusFilter: Sendable, Equatable {
         }
     }
 
-    private static func number(_ text: some StringProtocol) -> Int? {
-        guard (1...3).contains(text.utf8.count), text.utf8.allSatisfy({ $0 &- 48 < 10 }) else { return nil }
-        return Int(text)
+    private static func code(_ text: some StringProtocol) -> Int? {
+        guard text.utf8.count == 3, text.utf8.allSatisfy({ $0 &- 48 < 10 }), let code = Int(text) else { return nil }
+        return (100...599).contains(code) ? code : nil
     }
 }
 

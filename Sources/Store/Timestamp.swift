@@ -4,9 +4,9 @@ public enum Timestamp {
     /// Bytes of every written time.
     public static let length = 29
 
-    /// The last instant that fits four digits of year, whatever the offset.
-    static let latest: Int64 = 253_402_214_400_000  // 9999-12-31T00:00:00Z
-    static let earliest: Int64 = -62_135_510_400_000  // 0001-01-02T00:00:00Z
+    /// The last and the first instant that fit four digits of year, on clocks at UTC.
+    static let latest: Int64 = 253_402_300_799_999  // 9999-12-31T23:59:59.999Z
+    static let earliest: Int64 = -62_135_596_800_000  // 0001-01-01T00:00:00Z
 
     /// The text of an instant; what does not fit years 1 to 9999 is clamped.
     public static func text(milliseconds: Int64, offsetMinutes: Int = 0) -> String {
@@ -18,7 +18,8 @@ public enum Timestamp {
 
     /// Writes exactly `length` bytes at `p`.
     public static func write(milliseconds: Int64, offsetMinutes: Int, into p: UnsafeMutablePointer<UInt8>) {
-        let local = min(max(milliseconds, earliest), latest) + Int64(offsetMinutes) * 60_000
+        let offset = Int64(offsetMinutes) * 60_000
+        let local = min(max(milliseconds, earliest - offset), latest - offset) + offset
         let day = floorDivide(local, 86_400_000)
         writeDate(daysSince1970: day, into: p)
         p[10] = UInt8(ascii: "T")

@@ -48,6 +48,12 @@ import Testing
     @Test func expiryComesFromTheSettingsOrTheBody() throws {
         #expect(try created(#"{"source_path":"a"}"#)["expires_at"] != .null)
         #expect(try created(#"{"source_path":"a","expires_at":null}"#)["expires_at"] == .null)
+        // Null beside the other is as good as left out.
+        #expect(try created(#"{"source_path":"a","expires_days":null,"expires_at":null}"#)["expires_at"] == .null)
+        #expect(try created(#"{"source_path":"a","expires_days":1,"expires_at":null}"#)["expires_at"] != .null)
+        #expect(
+            try created(#"{"source_path":"a","expires_days":null,"expires_at":"9999-12-31"}"#)["expires_at"]
+                == "9999-12-31T23:59:59.999+08:00")
         let dated = try created(#"{"source_path":"a","expires_at":"2035-01-31"}"#)
         #expect(dated["expires_at"] == "2035-01-31T23:59:59.999+08:00")
         for (given, shown) in [
@@ -77,7 +83,7 @@ import Testing
         (#"{"source_path":"a","rate_limit":-1}"#, 422, "invalid_field", "rate_limit"),
         (#"{"source_path":"a","rate_limit":1.5}"#, 422, "invalid_field", "rate_limit"),
         (#"{"source_path":"a","expires_at":"soon"}"#, 422, "invalid_field", "expires_at"),
-        (#"{"source_path":"a","expires_at":null,"expires_days":1}"#, 422, "invalid_field", "expires_at"),
+        (#"{"source_path":"a","expires_at":"2035-01-31","expires_days":1}"#, 422, "invalid_field", "expires_at"),
         (#"{"source_path":"a","is_active":"yes"}"#, 422, "invalid_field", "is_active"),
     ])
     func refusalsNameTheField(_ body: String, _ status: Int, _ code: String, _ param: String) throws {

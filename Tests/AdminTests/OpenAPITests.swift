@@ -91,6 +91,16 @@ import Testing
         }
     }
 
+    @Test func headersOfAnswersAreDescribed() {
+        func headers(_ path: String, _ method: String, _ status: String) -> [String]? {
+            document["paths"]?[path]?[method]?["responses"]?[status]?["headers"]?.objectValue?.names
+        }
+        #expect(headers("/admin/keys", "post", "201") == ["ETag", "Location"])
+        #expect(headers("/admin/routes/{route_id}", "put", "200") == ["ETag"])
+        #expect(headers("/admin/keys", "get", "200") == nil && headers("/admin/session", "post", "201") == nil)
+        #expect(document["components"]?["responses"]?["Error"]?["headers"]?["Retry-After"] != nil)
+    }
+
     private func collect(_ value: JSONValue, _ references: inout Set<String>) {
         switch value {
         case .object(let object):

@@ -96,6 +96,7 @@ import Testing
         (#"{"match_path":"/x","target_host":"h:1","match_method":"GET,"}"#, "match_method"),
         (#"{"match_path":"/x","target_host":"h:1","match_headers":{"a b":"c"}}"#, "match_headers"),
         (#"{"match_path":"/x","target_host":"h:1","match_headers":{"a":1}}"#, "match_headers"),
+        (#"{"match_path":"/x","target_host":"h:1","match_headers":{"a":"b\nc"}}"#, "match_headers"),
         (#"{"match_path":"/x","target_host":"h:1","match_body_schema":[]}"#, "match_body_schema"),
         (#"{"match_path":"/x","target_host":"h:1","target_protocol":"ftp"}"#, "target_protocol"),
         (#"{"match_path":"/x","target_host":"h:1","add_headers":{"a":"b\r\nc: d"}}"#, "add_headers"),

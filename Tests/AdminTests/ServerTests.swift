@@ -57,6 +57,8 @@ import Testing
             #expect(try client.request("GET", "/admin/keys?token=\(TestBed.token)", token: nil).status == 200)
             #expect(try client.request("GET", "/admin/keys?token=wrong").status == 200)
             #expect(try client.request("GET", "/admin/keys?token=\(TestBed.token)", token: "wrong").status == 401)
+            let twice = try client.request("GET", "/admin/keys?token=\(TestBed.token)&token=x", token: nil)
+            #expect(twice.status == 400 && twice.json["error"]?["param"] == "token")
             let basic = ["Authorization: Basic \(TestBed.token)"]
             #expect(try client.request("GET", "/admin/keys", token: nil, headers: basic).status == 401)
             // What does not exist tells nothing to strangers.
@@ -67,6 +69,29 @@ import Testing
             let page = try client.request("GET", "/", token: nil)
             #expect(page.status == 200 && page.text.contains("<script"))
             #expect(try client.request("GET", "/admin/dashboard").status == 200)
+        }
+    }
+
+    @Test func compressedBodiesAreRefused() throws {
+        try withServer { server, _ in
+            let client = try TestClient(port: server.boundPort)
+            let body = #"{"source_path":"a"}"#
+            let gzip = try client.request("POST", "/admin/keys", body, headers: ["Content-Encoding: gzip"])
+            #expect(gzip.status == 415 && gzip.json["error"]?["param"] == "content-encoding")
+            #expect(gzip["accept-encoding"] == "identity")
+            let plain = try client.request("POST", "/admin/keys", body, headers: ["Content-Encoding: Identity"])
+            #expect(plain.status == 201)
+        }
+    }
+
+    @Test(arguments: ["HEAD / HTTP/3.0\r\n\r\n", "HEAD / HTTP/1.1\r\n\r\n", "HEAD /\u{1} HTTP/1.1\r\n\r\n"])
+    func refusedHeadRequestsGetNoBody(_ head: String) throws {
+        try withServer { server, _ in
+            let client = try TestClient(port: server.boundPort)
+            client.write(head)
+            let answer = try client.response(isHead: true)
+            #expect(answer.status >= 400 && answer["content-length"] != "0")
+            #expect(client.isClosed())
         }
     }
 

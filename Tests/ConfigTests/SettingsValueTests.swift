@@ -36,5 +36,8 @@ import Testing
         changed.audit.ringBytes = 1 << 20
         #expect(changed.keysNeedingRestart(comparedTo: Settings()) == ["app.port", "audit.ring_size"])
         #expect(Settings().keysNeedingRestart(comparedTo: Settings()).isEmpty)
+        let effective = changed.keepingStartValues(of: Settings())
+        #expect(effective.keysNeedingRestart(comparedTo: Settings()).isEmpty)
+        #expect(effective.app.port == Settings().app.port && effective.proxy.maxRetries == 1)
     }
 }

@@ -1,5 +1,6 @@
 """SPEC: the admin API. Everything it changes counts at once, on every worker."""
 
+import gzip
 import json
 import re
 from pathlib import Path
@@ -37,6 +38,10 @@ def test_guessing_is_slowed_down_only_for_the_guesser(gateway):
 def test_token_in_query(gateway):
     assert gateway.admin_raw("GET", f"/admin/keys?token={ADMIN_TOKEN}", token=None)[0] == 200
     assert gateway.admin_raw("GET", "/admin/keys?token=wrong", token=None, source="127.0.2.3")[0] == 401
+
+
+def test_one_token_in_the_query_is_enough(gateway):
+    assert gateway.refusal("GET", f"/admin/keys?token={ADMIN_TOKEN}&token=x", expect=400)["param"] == "token"
 
 
 def test_token_in_query_can_be_turned_off(make_gateway):
@@ -134,6 +139,23 @@ def test_bad_keys_name_the_field(gateway, fields, param):
     assert gateway.refusal("POST", "/admin/keys", fields)["param"] == param
 
 
+def test_a_key_may_be_given_with_every_member_that_is_optional_null(gateway):
+    fields = {"source_path": "/x", "permissions": None, "rate_limit": None, "expires_days": None, "expires_at": None}
+    key = gateway.admin("POST", "/admin/keys", fields, expect=201)
+    assert key["permissions"] == [] and key["rate_limit"] is None and key["expires_at"] is None
+    dated = gateway.admin("POST", "/admin/keys", {**fields, "expires_at": "9999-12-31"}, expect=201)
+    assert dated["expires_at"] == "9999-12-31T23:59:59.999+08:00"
+    assert gateway.admin("GET", f"/admin/keys/{dated['key_id']}")["expires_at"] == dated["expires_at"]
+    assert gateway.refusal("POST", "/admin/keys", {**fields, "expires_days": 1, "expires_at": "2030-01-01"})["param"] == "expires_at"
+
+
+def test_a_compressed_body_is_not_read(gateway):
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    status, answer, body = gateway.admin_raw("POST", "/admin/keys", gzip.compress(b'{"source_path":"/x"}'), headers)
+    assert status == 415 and json.loads(body)["error"]["param"] == "content-encoding"
+    assert answer["accept-encoding"] == "identity"
+
+
 # Routes
 
 
@@ -192,6 +214,8 @@ def test_route_life(site):
         ({"route_name": "x", "match_path": "*", "target_host": "a:1", "add_headers": {"a b": "1"}}, "add_headers"),
         ({"route_name": "x", "match_path": "*", "target_host": "a:1", "add_headers": {"a": "1\r\nb: 2"}}, "add_headers"),
         ({"route_name": "x", "match_path": "*", "target_host": "a:1", "match_headers": []}, "match_headers"),
+        ({"route_name": "x", "match_path": "*", "target_host": "a:1", "match_headers": {"a": "1\n2"}}, "match_headers"),
+        ({"route_name": "x", "match_path": "*", "target_host": "a:1", "target_path": "/ä"}, "target_path"),
         ({"route_name": "x", "match_path": "*", "target_host": "a:1", "add_body_fields": [1]}, "add_body_fields"),
         ({"route_name": "x", "match_path": "*", "target_host": "a:1", "match_method": "G ET"}, "match_method"),
         ({"route_name": "x", "match_path": "*", "target_host": "a:1", "target_path": "/{nope}"}, "target_path"),

@@ -65,6 +65,10 @@ def test_log_filters(logged):
     assert find(api_key=logged.key_id) == set(ids)
     assert find(path="/logged/3") == {ids[3]}
     assert find(min_ms=100_000) == set()
+    for bad in ("600", "99", "6xx", "400-600", "500,999"):
+        for path in ("/admin/logs", "/admin/logs/export"):
+            assert logged.gateway.refusal("GET", f"{path}?status_code={bad}", expect=400)["param"] == "status_code"
+    assert logged.gateway.refusal("GET", "/admin/logs?min_ms=0x10", expect=400)["param"] == "min_ms"
     first = logged.gateway.audit(ids[0])["request_time"]
     assert find(start_time=first) == set(ids)
     assert find(end_time="2001-01-01") == set()

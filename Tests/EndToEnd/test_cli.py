@@ -86,6 +86,13 @@ def test_a_routes_life(cli, site):
     assert "cli-route" not in cli("routes", "list").stdout
 
 
+def test_what_is_empty_is_no_value(cli):
+    """A variable that is not set must not widen what a key may do, nor stand for a file."""
+    for arguments in (["keys", "create", "x", "-p", ""], ["keys", "create", "x", "-p", ","], ["keys", "list", "--token-file", ""]):
+        assert "must not be empty" in cli(*arguments, expect=2).stderr
+    assert "--config must not be empty" in cli("check", "--config=", expect=2, config=False).stderr
+
+
 def test_logs_are_listed_shown_and_exported(cli, site, shared, tmp_path):
     site.route()
     request_id = site.call().request_id
@@ -156,6 +163,15 @@ def test_from_elsewhere(cli, shared, tmp_path):
     assert "neither http nor https" in cli("keys", "list", "--url", "ftp://127.0.0.1", expect=2).stderr
     refused = cli("keys", "list", "--url", "http://127.0.0.1:1", expect=1).stderr
     assert "cannot be reached" in refused and "Is the gateway running" in refused
+
+
+def test_a_short_token_serves_from_a_file_too(make_gateway, tmp_path):
+    gateway = make_gateway(env={"FASTGATE_ADMIN_TOKEN": "short-1"}, start=False).launch()
+    wait_until(lambda: gateway.log.count(" serves address="), "the gateway serves")
+    (tmp_path / "token").write_text("short-1\n")
+    options = ["--url", f"http://127.0.0.1:{gateway.admin_port}", "--token-file", str(tmp_path / "token")]
+    result = command_line(gateway, "keys", "list", "--json", *options, env={"FASTGATE_ADMIN_TOKEN": ""})
+    assert (result.returncode, result.stdout) == (0, "[]\n"), result
 
 
 def test_without_a_gateway(make_gateway):
@@ -258,6 +274,15 @@ def test_the_pipe_may_close(shared):
     )
     out, err = process.communicate(timeout=20)
     assert out.startswith(".TH FASTGATE 1") and err == ""
+
+
+@pytest.mark.parametrize("where, why", [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")])
+@pytest.mark.parametrize("words", ["keys list", "logs export", "routes export", "usage --csv", "metrics --prometheus", "man", "--help"])
+def test_what_cannot_be_written_is_a_failure(shared, words, where, why):
+    command = f"'{binary_path()}' {words} {where}"
+    env = {**shared.env, "FASTGATE_CONFIG": str(shared.config_file)}
+    done = subprocess.run(command, shell=True, cwd=shared.folder, env=env, capture_output=True, text=True, timeout=20)
+    assert (done.returncode, done.stderr) == (1, f"fastgate: standard output: {why}\n")
 
 
 def binary_path():

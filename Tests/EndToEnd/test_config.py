@@ -252,6 +252,25 @@ def test_sighup_reads_the_config_again(make_site):
     wait_until(lambda: site.call().status == 200, "the new limit counts")
 
 
+def test_settings_in_effect_are_shown(make_gateway):
+    """What counts at the next start only is named, and shown as it is until then."""
+    gateway = make_gateway()
+    before = gateway.admin("GET", "/admin/config")
+    changed = {"app": {"port": 1, "workers": 7, "name": "renamed"}, "audit": {"ring_size": "8MB", "retention_days": 3}}
+    gateway.write_config(changed)
+    for _ in range(2):
+        gateway.reload()
+        shown = gateway.admin("GET", "/admin/config")
+        assert (shown["app"]["name"], shown["audit"]["retention_days"]) == ("renamed", 3)
+        for section, name in (("app", "port"), ("app", "workers"), ("audit", "ring_size")):
+            assert shown[section][name] == before[section][name]
+    for name in ("app.port", "app.workers", "audit.ring_size"):
+        assert gateway.log.count(f"{name} has changed; it takes effect with the next start") == 2
+    gateway.write_config({"app": {"port": before["app"]["port"], "workers": 2}, "audit": {"ring_size": "4MB"}})
+    gateway.reload()
+    assert gateway.log.count("takes effect with the next start") == 6
+
+
 def test_sighup_with_a_bad_file_keeps_the_old_settings(make_site):
     site = make_site()
     site.route()

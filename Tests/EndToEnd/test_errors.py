@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import free_port
+from harness import Connection, free_port
 
 ANTHROPIC = ["/v1/messages", "/v1/messages/count_tokens", "/v1/messages?beta=true"]
 OPENAI = ["/v1/chat/completions", "/v1/embeddings", "/anything", "/v1/messagesx"]
@@ -107,6 +107,18 @@ def test_head_gets_no_body(site):
     response = connection.request("HEAD", "/none", site.headers())
     assert response.status == 404 and int(response.header("content-length")) > 0
     assert connection.request("HEAD", "/none", site.headers()).status == 404
+
+
+@pytest.mark.parametrize("head", [head.replace("GET", "HEAD") for head in REFUSED_HEADS if head.startswith("GET")])
+@pytest.mark.parametrize("is_admin", [False, True])
+def test_refused_head_requests_get_no_body(site, head, is_admin):
+    """RFC 9110 9.3.2: not even from a head that is no valid one."""
+    gateway = site.gateway
+    with Connection(gateway.admin_port if is_admin else gateway.port) as connection:
+        connection.send_if_open(head.replace("@", "/").encode())
+        response = connection.read_response("HEAD")
+        assert response.status >= 400 and int(response.header("content-length")) > 0
+        assert connection.wait_closed()
 
 
 def test_messages_do_not_echo_raw_input(site):

@@ -418,6 +418,23 @@ def test_retries_are_counted(site):
     wait_until(counted, "fastgate_retries_total goes up")
 
 
+def test_what_is_not_tried_again_is_no_retry(make_site):
+    """A refused connection is tried once more; that no other route is left is no further attempt, a change of route is."""
+    site = make_site(workers=1)
+
+    def counts():
+        metrics = site.gateway.metrics()
+        names = ("fastgate_upstream_errors_total", "fastgate_retries_total")
+        return tuple(sum(v for k, v in metrics.items() if k.startswith(name)) for name in names)
+
+    site.route(target_host=f"127.0.0.1:{free_port()}", priority=1)
+    assert site.call().status == 502
+    assert counts() == (2, 1)
+    site.route(priority=2)
+    assert site.call().status == 200
+    assert counts() == (4, 3)
+
+
 # Failover
 
 

@@ -228,6 +228,14 @@ def test_full_buffers_answer_nobody_who_asks_for_nothing(make_site):
     connection.send(body[-1:])
     assert connection.read_response().status == 200
     assert site.call("GET", "/passed-on").status == 503
+    # Of a request that is turned away no more is read than what shape its answer has.
+    for method, target in (("HEAD", "/"), ("GET", "/v1/messages")):
+        with site.connect() as turned_away:
+            turned_away.send_if_open(site.bytes(method, target))
+            response = turned_away.read_response(method)
+            assert response.status == 503 and int(response.header("content-length")) > 0
+            assert method == "HEAD" or response.json()["type"] == "error"
+            assert turned_away.wait_closed()
     connection.socket.setblocking(False)
     with pytest.raises(BlockingIOError):
         connection.socket.recv(1)

@@ -50,6 +50,25 @@ def test_patch_turns_off_what_cannot_be_served(make_site):
     assert gateway.health(gateway.admin_port)[1]["problems"] == []
 
 
+def test_a_provider_whose_variable_is_missing(make_gateway):
+    """As of routes: what could not be served is not stored, what no longer can be is off until it is in order."""
+    gateway = make_gateway(env={"E2E_TOKEN": "t"})
+    provider = {"name": "p", "base_url": "http://127.0.0.1:1/v1", "models": ["m"]}
+    error = gateway.refusal("POST", "/admin/providers", {**provider, "headers": {"x": "${E2E_NONE}"}}, expect=422)
+    assert error["param"] == "headers" and "E2E_NONE" in error["message"]
+    assert gateway.admin("GET", "/admin/providers")["total"] == 0
+    gateway.admin("POST", "/admin/providers", {**provider, "headers": {"x": "${E2E_TOKEN}"}}, expect=201)
+    gateway.stop()
+    del gateway.env["E2E_TOKEN"]
+    gateway.start()
+    assert gateway.health(gateway.admin_port)[1]["problems"] == ["providers_not_served"]
+    assert gateway.refusal("PATCH", "/admin/providers/p", {"weight": 2}, expect=422)["param"] == "headers"
+    assert gateway.admin("POST", "/admin/providers/p/toggle")["enabled"] is False
+    assert gateway.refusal("POST", "/admin/providers/p/toggle", expect=422)["param"] == "headers"
+    assert gateway.admin("PATCH", "/admin/providers/p", {"enabled": True, "headers": None})["enabled"] is True
+    assert gateway.health(gateway.admin_port)[1]["problems"] == []
+
+
 def test_what_an_earlier_version_stored_goes_on_as_it_did(make_site):
     """Version 0.1 took {"type": "chat"} for members to compare, and paths that no request can have."""
     site = make_site()

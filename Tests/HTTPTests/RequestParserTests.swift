@@ -116,6 +116,20 @@ import Testing
         }
     }
 
+    @Test func headRequestsAreKnownBeforeTheyAreWhole() {
+        let heads = ["HEAD ", "HEAD / HTTP/9.9\r\n", "\r\nHEAD / HTTP/1.1\r\nHost : a\r\n\r\n"]
+        let others = ["", "H", "HEAD", "HEADS /", "head /", "GET / HTTP/1.1\r\n", "\r\n", "\r\nGET /", "\nHEAD /"]
+        for (texts, isHead) in [(heads, true), (others, false)] {
+            for text in texts {
+                let bytes = latin1(text)
+                let found = bytes.withUnsafeBufferPointer { buffer in
+                    buffer.baseAddress.map { RequestParser.beginsHEAD($0, buffer.count) } ?? false
+                }
+                #expect(found == isHead, "\(text)")
+            }
+        }
+    }
+
     @Test func hosts() {
         for host in [
             "a", "a.b-c.example", "a_b", "1.2.3.4", "1.2.3.4:0", "a:65535", "a:", "0.0.0.0=5000", "a%2Db", "[::1]:80",

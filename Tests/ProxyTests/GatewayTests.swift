@@ -308,6 +308,10 @@ private final class RunningGateway {
         #expect(!running.gateway.servesAllRoutes && running.gateway.servesAllProviders)
         #expect(running.gateway.validate(.make("x")) == nil)
         #expect(running.gateway.validate(.make("x") { $0.retryCount = -1 })?.field == "retry_count")
+        let provider = ProviderRecord(
+            name: "p", baseURL: "http://up.example/v1", headers: ["x": "${FASTGATE_TEST_NONE}"])
+        #expect(running.gateway.validate(provider)?.field == "headers")
+        #expect(RouteCheck.problem(provider, settings: Settings()) == nil)
         let explained = running.gateway.explain(method: "GET", path: "/v1/x", headers: [], body: nil)
         #expect(explained.matchedRouteID == "good")
         let unserved = try #require(explained.candidates.first)

@@ -55,7 +55,9 @@ import Testing
         Wrong("target_protocol", "must be http or https") { $0.targetProtocol = "ftp" },
         Wrong("target_host", "must be host:port, without scheme or path") { $0.targetHost = "" },
         Wrong("target_host", "must be host:port, without scheme or path") { $0.targetHost = "a b:80" },
-        Wrong("target_host", "the port must be 1…65535") { $0.targetHost = "http://a.example/" },
+        Wrong("target_host", "must be host:port, without scheme or path") { $0.targetHost = "http://a.example" },
+        Wrong("target_host", "must be host:port, without scheme or path") { $0.targetHost = "https://a.example:443/" },
+        Wrong("target_host", "must be host:port, without scheme or path") { $0.targetHost = "a:80/x" },
         Wrong("target_host", "the port must be 1…65535") { $0.targetHost = "a:0" },
         Wrong("target_host", "the port must be 1…65535") { $0.targetHost = "a:65536" },
         Wrong("target_host", "the port must be 1…65535") { $0.targetHost = "a:" },
@@ -117,6 +119,9 @@ import Testing
         #expect(problem { $0.matchPath = "/%C3%A4/*" } == nil)
         let wrong = problem { $0.matchPath = "/ä/{x}\\" }
         #expect(wrong?.field == "match_path" && wrong?.message.hasSuffix("mostly /%C3%A4/{x}%5C") == true)
+        let target = problem { ($0.matchPath, $0.targetPath) = ("/{x}", "/ä/{x}") }
+        #expect(target?.field == "target_path" && target?.message.hasSuffix("mostly /%C3%A4/{x}") == true)
+        #expect(problem { ($0.matchPath, $0.targetPath) = ("/{x}", "/%C3%A4/{x}") } == nil)
         #expect(RouteCheck.problem(pattern: "/a/{x}/*") == nil && RouteCheck.problem(pattern: "/a/{") != nil)
         #expect(RouteCheck.problem(pattern: "/ä")?.contains("/%C3%A4") == true)
     }
@@ -132,9 +137,10 @@ import Testing
     @Test func whatAnEarlierVersionStoredIsServedAsItDid() throws {
         let record = RouteRecord.make("r") {
             $0.matchBodySchema = ["model": "x", "type": "chat"]
-            $0.matchPath = "/ä"
+            ($0.matchPath, $0.targetPath) = ("/ä", "/ö")
         }
-        #expect(RouteCheck.formerFields(record).map(\.field) == ["match_path", "match_body_schema"])
+        #expect(
+            RouteCheck.formerFields(record).map(\.field) == ["match_path", "target_path", "match_body_schema"])
         #expect(RouteCheck.formerFields(.make("r") { $0.matchBodySchema = ["type": "object"] }).isEmpty)
         let served = snapshot([record])
         #expect(served.routeProblems.isEmpty)

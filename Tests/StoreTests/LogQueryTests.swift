@@ -8,7 +8,12 @@ struct StatusFilterTests {
         #expect(StatusFilter(parsing: "4xx, 5XX") == StatusFilter(ranges: [400...499, 500...599]))
         #expect(StatusFilter(parsing: "400-499,none") == StatusFilter(ranges: [400...499], includesNone: true))
         #expect(StatusFilter(parsing: "499-400") == StatusFilter(ranges: [400...499]))
-        for bad in ["", "x", "0xx", "40x", "1-", "-1", "200,", "12345", "4xxx", "٤xx"] {
+        #expect(StatusFilter(parsing: "100,599,1xx") == StatusFilter(ranges: [100...100, 599...599, 100...199]))
+        for bad in [
+            "", "x", "0xx", "40x", "1-", "-1", "200,", "12345", "4xxx", "٤xx", "0", "99", "099", "600", "999", "6xx",
+            "9xx",
+            "0-599", "400-600", "200,600",
+        ] {
             #expect(StatusFilter(parsing: bad) == nil, "\(bad)")
         }
     }

@@ -75,6 +75,15 @@ struct TimestampTests {
     @Test func farTimesAreClampedToFourDigitYears() {
         #expect(Timestamp.text(milliseconds: .max, offsetMinutes: 840).count == Timestamp.length)
         #expect(Timestamp.text(milliseconds: .min, offsetMinutes: -840).count == Timestamp.length)
+        for offset in [-840, 0, 480] {
+            let zone = Timestamp.text(milliseconds: 0, offsetMinutes: offset).suffix(6)
+            #expect(Timestamp.text(milliseconds: .max, offsetMinutes: offset) == "9999-12-31T23:59:59.999\(zone)")
+            #expect(Timestamp.text(milliseconds: .min, offsetMinutes: offset) == "0001-01-01T00:00:00.000\(zone)")
+            for day in ["0001-01-01", "9999-12-31"] {
+                let noon = "\(day)T12:00:00.000\(zone)"
+                #expect(Timestamp.parse(noon).map { Timestamp.text(milliseconds: $0, offsetMinutes: offset) } == noon)
+            }
+        }
     }
 
     @Test func theCachingWriterAgreesWithThePlainOne() {

@@ -119,7 +119,10 @@ struct ParsedOptions {
     private func check(_ text: String, _ kind: ValueKind, _ name: String) throws(CommandFailure) {
         let rule: String
         switch kind {
-        case .text, .file: return
+        case .text: return
+        case .file:
+            if text.isEmpty { throw problem("\(name) must not be empty") }
+            return
         case .choice(let choices):
             if choices.contains(text) { return }
             rule = "be " + (choices.dropLast().joined(separator: ", ") + " or " + (choices.last ?? ""))

@@ -12,6 +12,10 @@ struct FastGateCommand {
             case .run(let command, let options):
                 try command.action?(Call(options: options, console: console, environment: environment))
             }
+            // What was to be shown once, or kept in a file, is lost.
+            guard console.outputError == 0 else {
+                throw CommandFailure(message: "\(FileError(path: "standard output", errno: console.outputError))")
+            }
             return ExitCode.ok
         } catch {
             if !error.message.isEmpty { console.complain("fastgate: \(printable(error.message))") }

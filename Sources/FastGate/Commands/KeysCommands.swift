@@ -168,6 +168,10 @@ enum KeysCommands {
     /// What the options say of a key, as members of the API's object.
     static func describe(_ options: ParsedOptions, _ body: inout JSONObject) throws(CommandFailure) {
         let permissions = options.all("permission").flatMap { $0.split(separator: ",").map(String.init) }
+        // What a variable that is not set leaves behind must not become a key that may do everything.
+        if options.has("permission"), permissions.isEmpty {
+            throw options.problem("--permission must not be empty; \"*\" is everything")
+        }
         if options.has("permission") { body["permissions"] = .array(permissions.map { .string($0) }) }
         if let text = options.value("rate-limit") {
             guard text == "default" || Int(text).map({ $0 >= 0 }) == true else {

@@ -28,7 +28,7 @@ final class Output {
     /// False when nothing more can be written.
     func write(_ bytes: [UInt8]) -> Bool {
         if fd < 0 {
-            if !console.write(bytes) { error = EIO }
+            if !console.write(bytes) { error = console.outputError == 0 ? EPIPE : console.outputError }
         } else {
             error = writeAll(fd, bytes)
         }
@@ -43,7 +43,6 @@ final class Output {
     }
 
     var failure: CommandFailure {
-        guard let path else { return CommandFailure(message: "standard output cannot be written") }
-        return CommandFailure(message: "\(FileError(path: path, errno: error))")
+        CommandFailure(message: "\(FileError(path: path ?? "standard output", errno: error))")
     }
 }

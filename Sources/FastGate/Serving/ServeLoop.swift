@@ -113,12 +113,14 @@ final class ServeLoop {
         do {
             let fresh = try Settings.load(path: loaded.sourcePath, environment: processEnvironment())
             for warning in fresh.warnings { log.warn(warning) }
-            try log.configure(fresh.settings)
-            try server.apply(fresh.settings)
+            // What does not count yet is not shown as if it did, nor gone by.
+            let effective = fresh.settings.keepingStartValues(of: settings)
+            try log.configure(effective)
+            try server.apply(effective)
             for name in fresh.settings.keysNeedingRestart(comparedTo: settings) {
                 log.warn("\(name) has changed; it takes effect with the next start")
             }
-            settings = fresh.settings
+            settings = effective
             certificates = CertificateWatch(settings)
             log.info("the configuration was reloaded")
         } catch {

@@ -4,6 +4,8 @@ import Glibc
 protocol Console: AnyObject {
     /// To standard output, as it is. False when nobody reads any more or the disk is full.
     func write(_ bytes: [UInt8]) -> Bool
+    /// Why something could not be written to standard output, as an error number; 0 if all could, or nobody reads any more.
+    var outputError: Int32 { get }
     /// A line to standard error.
     func complain(_ line: String)
     /// Columns of the terminal that standard output is; nil if it is none.
@@ -15,6 +17,7 @@ protocol Console: AnyObject {
 }
 
 extension Console {
+    var outputError: Int32 { 0 }
     var columns: Int? { nil }
     var seesProgress: Bool { false }
     func showProgress(_ text: String) {}
@@ -25,7 +28,13 @@ extension Console {
 
 /// Standard output and standard error.
 final class StandardConsole: Console {
-    func write(_ bytes: [UInt8]) -> Bool { writeAll(STDOUT_FILENO, bytes) == 0 }
+    private(set) var outputError: Int32 = 0
+
+    func write(_ bytes: [UInt8]) -> Bool {
+        let error = writeAll(STDOUT_FILENO, bytes)
+        if outputError == 0, error != EPIPE { outputError = error }
+        return error == 0
+    }
 
     func complain(_ line: String) { _ = writeAll(STDERR_FILENO, Array((line + "\n").utf8)) }
 
