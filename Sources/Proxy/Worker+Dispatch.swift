@@ -72,6 +72,7 @@ extension Worker {
         {
             rewriteBody(c, request.body, fields)
         }
+        if c.pointee.exchange.requestIsChunked && sendsTrailers(c) { frameWithTrailers(c) }
         captureRequestBody(c)
         startAttempt(index)
     }
