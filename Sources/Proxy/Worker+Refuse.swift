@@ -119,8 +119,9 @@ extension Worker {
     ) {
         let c = clients.pointer(index)
         let inbound = UnsafePointer(c).pointee.inbound
-        let style: ErrorBody.Style =
-            inbound.isEmpty ? .openAI : .init(malformed: Bytes(UnsafePointer(inbound.readPointer), inbound.count))
+        let refused: Bytes =
+            inbound.isEmpty ? .empty : Bytes(UnsafePointer(inbound.readPointer), inbound.count)
+        let style = ErrorBody.Style(malformed: refused)
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: RequestID.ownLength) { id in
             RequestID.write(nextRandom(), into: id.baseAddress!)
             let requestID = Bytes(UnsafePointer(id.baseAddress!), id.count)
@@ -137,13 +138,25 @@ extension Worker {
             writer.append("\r\n")
             writer.append(current.pointee.texts.proxiedBy)
             writer.append("connection: close\r\n\r\n")
-            writer.append(out + Self.ownBodyOffset, body.count)
+            if !isHead(malformed: refused) { writer.append(out + Self.ownBodyOffset, body.count) }
             metrics.completed(route: 0, method: .other, status: status, nanoseconds: 0)
             c.pointee.closesAfterFlush = true
             c.pointee.state = .lingering
             guard sendToClient(index, out, writer.count) else { return }
             if c.pointee.outbound.isEmpty { beginLinger(index) }
         }
+    }
+
+    /// Whether a head that is not valid or not whole asks for no content (RFC 9110 §9.3.2), as far as its beginning tells.
+    private func isHead(malformed head: Bytes) -> Bool {
+        guard var p = head.pointer else { return false }
+        var n = head.count
+        while n > 0, p[0] == 0x0D || p[0] == 0x0A {
+            p += 1
+            n -= 1
+        }
+        let method: StaticString = "HEAD "
+        return n >= method.utf8CodeUnitCount && bytesEqual(p, method.utf8Start, method.utf8CodeUnitCount)
     }
 
     // MARK: Health and cross-origin
