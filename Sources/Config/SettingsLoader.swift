@@ -141,7 +141,12 @@ struct SettingsLoader {
                 warn(member.line, path, "is an old name of \(section).\(name), which is set too: this one is ignored")
             } else if let key = SettingKey.find(section, name) {
                 warn(member.line, path, "is an old name of \(section).\(name)")
-                try apply(member, to: key)
+                do {
+                    try apply(member, to: key)
+                } catch {
+                    // By the name that the file has.
+                    throw problem(error.line, path, error.message)
+                }
             }
         }
     }
@@ -205,8 +210,10 @@ struct SettingsLoader {
         } catch {
             throw problem(line, key.path, key.isSecret ? "holds a \"${\" that is not ${NAME}" : error.message)
         }
-        // Without a token the first start makes one; anything else without its value would be a guess.
-        if let name = result.unset.first, key.path != "security.admin_token" {
+        if let name = result.unset.first {
+            // Without a token the first start makes one; anything else without its value would be a guess, a token that
+            // lacks its secret part too.
+            if key.path == "security.admin_token" { return "" }
             throw problem(
                 line, key.path, "the environment variable \(name) is not set (${\(name):-default} gives a default)")
         }

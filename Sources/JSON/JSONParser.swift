@@ -22,6 +22,14 @@ extension JSONValue {
         self = try parser.parse()
     }
 
+    /// Whether an object in a JSON text, at whatever depth, has a member more than once and with different values: of such
+    /// a text two parsers can read two things. False for what is no JSON.
+    public static func disagrees(in bytes: UnsafeRawBufferPointer, maxDepth: Int = 512) -> Bool {
+        var parser = JSONParser(bytes.assumingMemoryBound(to: UInt8.self), maxDepth: maxDepth)
+        parser.comparesDuplicates = true
+        return (try? parser.parse()) != nil && parser.disagrees
+    }
+
     public init(parsing bytes: [UInt8], maxDepth: Int = 512) throws(JSONParseError) {
         let result: Result<JSONValue, JSONParseError> = bytes.withUnsafeBytes { raw in
             Result { () throws(JSONParseError) in try JSONValue(parsing: raw, maxDepth: maxDepth) }
@@ -45,6 +53,9 @@ private struct JSONParser {
     private var objects: [JSONObject] = []
     private var names: [String] = []
     private var scratch: [UInt8] = []
+    /// Whether duplicates are to be looked at, and whether any differed.
+    var comparesDuplicates = false
+    private(set) var disagrees = false
 
     init(_ p: UnsafeBufferPointer<UInt8>, maxDepth: Int) {
         self.p = p
@@ -97,7 +108,11 @@ private struct JSONParser {
                     return value
                 }
                 if inObject {
-                    objects[objects.count - 1][names.removeLast()] = value
+                    let name = names.removeLast()
+                    if comparesDuplicates, let earlier = objects[objects.count - 1][name], earlier != value {
+                        disagrees = true
+                    }
+                    objects[objects.count - 1][name] = value
                 } else {
                     arrays[arrays.count - 1].append(value)
                 }

@@ -187,8 +187,9 @@ enum Explanation {
         guard let captures = request.captures, view.pointee.table.bodyRouteCount > 0 else { return false }
         var disagreeing: UInt64 = 0
         for i in 0..<view.pointee.memberNameCount where captures[i].disagrees { disagreeing |= 1 << UInt64(i) }
-        return disagreeing != 0
-            && view.pointee.table.asks(about: disagreeing, request, upTo: chosen, scratch: scratch)
+        let table = view.pointee.table
+        return disagreeing != 0 && table.asks(about: disagreeing, request, upTo: chosen, scratch: scratch)
+            || table.disagreesWithin(request, captures, upTo: chosen, scratch: scratch)
     }
 
     private static func targetURL(

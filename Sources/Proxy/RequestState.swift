@@ -48,6 +48,8 @@ struct RequestState: BitwiseCopyable {
     var targetURLLength: UInt32 = 0
     /// What the answer's body is and whether all of it was kept: bits of `AuditEvent.Flags`. 0: nothing is kept.
     var answerFlags: UInt16 = 0
+    /// Of `decodedBody`, how much at its end is the trailer section of a body that is here as a whole.
+    var trailersLength: UInt16 = 0
     var requestID = RequestIDBytes()
 }
 
@@ -150,6 +152,10 @@ extension Exchange {
     var targetURLLength: UInt32 {
         @inline(__always) _read { yield request.unsafelyUnwrapped.pointee.targetURLLength }
         @inline(__always) nonmutating _modify { yield &request.unsafelyUnwrapped.pointee.targetURLLength }
+    }
+    var trailersLength: UInt16 {
+        @inline(__always) _read { yield request.unsafelyUnwrapped.pointee.trailersLength }
+        @inline(__always) nonmutating _modify { yield &request.unsafelyUnwrapped.pointee.trailersLength }
     }
     var requestID: RequestIDBytes {
         @inline(__always) _read { yield request.unsafelyUnwrapped.pointee.requestID }

@@ -16,6 +16,9 @@ struct RouteCompiler {
     /// Member names that any route asks about, in the order of their indices.
     private(set) var memberNames: [String] = ["stream", "model"]
     private(set) var targets: [CompiledTarget] = []
+    /// Of the routes compiled so far, those that look into members of the body.
+    private(set) var inner: [InnerMembers] = []
+    private var compiledCount: Int32 = 0
     /// Reference-counted objects that compiled routes point at.
     private(set) var retained: [AnyObject] = []
     private var targetIndices: [TargetAddress: Int32] = [:]
@@ -55,7 +58,7 @@ struct RouteCompiler {
         }
         guard (0...100).contains(record.retryCount) else { throw RouteFailure("retry_count", "must be 0…100") }
         guard (0...1_000_000).contains(record.weight) else { throw RouteFailure("weight", "must be 0…1000000") }
-        return CompiledRoute(
+        let route = CompiledRoute(
             routeID: arena.store(record.routeID), pattern: source.compile(in: arena),
             methods: try compileMethods(record.matchMethod),
             headerConditions: try compileHeaders(record.matchHeaders), memberConditions: arena.store(body.members),
@@ -64,6 +67,11 @@ struct RouteCompiler {
             timeoutMilliseconds: seconds.map { UInt64($0) * 1000 } ?? defaultTimeoutMilliseconds,
             retryCount: Int32(record.retryCount), priority: Int64(record.priority), weight: Int32(record.weight),
             groupEnd: 0, metricID: metricID)
+        if body.inner != 0 || body.isWide {
+            inner.append(InnerMembers(route: compiledCount, isWide: body.isWide, members: body.inner))
+        }
+        compiledCount += 1
+        return route
     }
 
     private func field<T>(
@@ -138,30 +146,42 @@ struct RouteCompiler {
         return arena.store(conditions)
     }
 
-    private mutating func compileBodyTest(
-        _ value: JSONValue?
-    ) throws(RouteFailure) -> (members: [MemberCondition], schema: Unmanaged<JSONSchema>?, deciding: UInt64) {
-        guard let value, value != .null else { return ([], nil, 0) }
+    private struct BodyTest {
+        var members: [MemberCondition] = []
+        var schema: Unmanaged<JSONSchema>?
+        /// Members that decide, those into which it looks, and whether it looks at all of them.
+        var deciding: UInt64 = 0
+        var inner: UInt64 = 0
+        var isWide = false
+    }
+
+    private mutating func compileBodyTest(_ value: JSONValue?) throws(RouteFailure) -> BodyTest {
+        guard let value, value != .null else { return BodyTest() }
         if let object = value.objectValue, !(isStrict ? isJSONSchema(value) : hasWellFormedKeyword(value)) {
             var conditions: [MemberCondition] = []
             for member in object.members {
                 let (name, wanted) = (member.name, member.value)
                 conditions.append(memberCondition(try memberIndex(name), wanted))
             }
-            return (conditions, nil, conditions.reduce(0) { $0 | 1 << UInt64($1.name) })
+            return BodyTest(
+                members: conditions, deciding: conditions.reduce(0) { $0 | 1 << UInt64($1.name) },
+                inner: conditions.reduce(0) { $1.container == nil ? $0 : $0 | 1 << UInt64($1.name) })
         }
         do {
             let schema = try JSONSchema.compile(value)
             retained.append(schema)
-            // A member that the schema names at its top decides, as far as the scanner can look for so many.
-            var deciding: UInt64 = 0
-            let named =
-                (value["properties"]?.objectValue?.names ?? [])
-                + (value["required"]?.arrayValue ?? []).compactMap(\.stringValue)
-            for name in named {
-                if let index = try? memberIndex(name) { deciding |= 1 << UInt64(index) }
+            // A member that the schema names decides; if the scanner cannot look for so many, all of them.
+            let reach = SchemaReach(value)
+            var test = BodyTest(schema: Unmanaged.passUnretained(schema), isWide: reach.isWide)
+            for name in reach.names {
+                guard let index = try? memberIndex(name) else {
+                    test.isWide = true
+                    continue
+                }
+                test.deciding |= 1 << UInt64(index)
+                if reach.inner.contains(name) { test.inner |= 1 << UInt64(index) }
             }
-            return ([], Unmanaged.passUnretained(schema), deciding)
+            return test
         } catch {
             throw RouteFailure("match_body_schema", "\(error)" + Self.hint(value))
         }

@@ -20,6 +20,8 @@ struct RouteTable: BitwiseCopyable, @unchecked Sendable {
     /// How many routes look at the body.
     let bodyRouteCount: Int
     let index: RouteIndex
+    /// What routes ask of what lies within members, in the routes' order.
+    let inner: List<InnerMembers>
 
     /// Whether one route takes the request, or the first condition that does not hold.
     @inline(__always)
@@ -230,6 +232,50 @@ struct RouteTable: BitwiseCopyable, @unchecked Sendable {
             i += 1
         }
         return false
+    }
+}
+
+// Duplicates within members: objects in the body that two parsers may read in two ways.
+extension RouteTable {
+    /// True if a route up to `chosen` (any for -1) that fits the request but for its body looks into a member in which
+    /// duplicates disagree.
+    @inline(never)
+    func disagreesWithin(
+        _ request: RequestView, _ captures: UnsafeMutablePointer<MemberCapture>, upTo chosen: Int,
+        scratch: UnsafeMutablePointer<UInt8>
+    ) -> Bool {
+        guard let p = request.body.pointer else { return false }
+        var members: UInt64 = 0
+        for i in 0..<inner.count {
+            let asked = inner[i]
+            if chosen >= 0 && Int(asked.route) > chosen { break }
+            guard fitsHead(Int(asked.route), request, scratch) else { continue }
+            if asked.isWide && request.bodyIsComplete {
+                return JSONValue.disagrees(in: UnsafeRawBufferPointer(start: p, count: request.body.count))
+            }
+            members |= asked.members
+        }
+        while members != 0 {
+            let capture = captures + members.trailingZeroBitCount
+            members &= members - 1
+            guard capture.pointee.isComplete, capture.pointee.kind == .object || capture.pointee.kind == .array,
+                capture.pointee.end <= UInt64(request.body.count)
+            else { continue }
+            let start = Int(capture.pointee.start)
+            let count = Int(capture.pointee.end) - start
+            if JSONValue.disagrees(in: UnsafeRawBufferPointer(start: p + start, count: count)) { return true }
+        }
+        return false
+    }
+
+    private func fitsHead(_ index: Int, _ request: RequestView, _ scratch: UnsafeMutablePointer<UInt8>) -> Bool {
+        let route = routes.pointer(index)
+        guard route.pointee.pattern.matches(request.path, scratch: scratch),
+            route.pointee.methods.contains(request.method, request.methodName)
+        else { return false }
+        let headers = route.pointee.headerConditions
+        for i in 0..<headers.count where !headers[i].holds(request) { return false }
+        return true
     }
 }
 

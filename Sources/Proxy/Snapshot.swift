@@ -54,7 +54,7 @@ final class Snapshot: Sendable {
                 keys: keyTable,
                 table: RouteTable(
                     routes: allRoutes.first(compiled.count), bodyRouteCount: compiled.count { $0.needsBody },
-                    index: RouteIndex.compile(compiled, in: arena)),
+                    index: RouteIndex.compile(compiled, in: arena), inner: arena.store(compiler.inner)),
                 targets: arena.store(compiler.targets), memberNames: names.pointer,
                 memberNameCount: compiler.memberNames.count,
                 policy: Policy(settings), tls: TLSView(tls, in: arena),

@@ -208,7 +208,7 @@ extension Worker {
                     return false
                 }
             case .needMore: break decoding
-            case .trailers: continue
+            case .trailers(let offset, let count): keepTrailers(c, p + offset, count)
             case .end:
                 c.pointee.exchange.requestIsComplete = true
                 c.pointee.exchange.requestLength = c.pointee.exchange.requestReceived
@@ -265,7 +265,8 @@ extension Worker {
     func body(_ c: UnsafeMutablePointer<ClientConnection>) -> Bytes {
         if c.pointee.exchange.usesDecodedBody {
             let decoded = c.pointee.exchange.decodedBody
-            return decoded.isEmpty ? .empty : Bytes(decoded.readPointer, decoded.count)
+            let count = decoded.count - Int(c.pointee.exchange.trailersLength)
+            return count == 0 ? .empty : Bytes(decoded.readPointer, count)
         }
         let count =
             c.pointee.exchange.streamsRequest ? c.pointee.exchange.heldBody : c.pointee.exchange.requestReceived

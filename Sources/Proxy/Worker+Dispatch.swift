@@ -72,6 +72,7 @@ extension Worker {
         {
             rewriteBody(c, request.body, fields)
         }
+        if c.pointee.exchange.requestIsChunked && sendsTrailers(c) { frameWithTrailers(c) }
         captureRequestBody(c)
         startAttempt(index)
     }
@@ -103,9 +104,15 @@ extension Worker {
             if captures[i].disagrees { disagreeing |= 1 << UInt64(i) }
             i &+= 1
         }
-        if disagreeing == 0 { return false }
-        return snapshot.pointee.table.asks(
-            about: disagreeing, request, upTo: chosen, scratch: patternScratch)
+        let looksWithin = !snapshot.pointee.table.inner.isEmpty
+        if disagreeing == 0 && !looksWithin { return false }
+        if disagreeing != 0,
+            snapshot.pointee.table.asks(about: disagreeing, request, upTo: chosen, scratch: patternScratch)
+        {
+            return true
+        }
+        return looksWithin
+            && snapshot.pointee.table.disagreesWithin(request, captures, upTo: chosen, scratch: patternScratch)
     }
 
     private mutating func rewriteBody(

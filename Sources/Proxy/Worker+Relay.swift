@@ -109,11 +109,13 @@ extension Worker {
                 // What came before the fault goes out; the missing last chunk tells the client that it is not whole.
                 u.pointee.staysOpen = false
                 if count + headBytes > 0 {
-                    _ =
+                    let sent =
                         c.pointee.exchange.sendsChunked
                         ? sendChunk(client, headBytes, count, last: false, trailers: .empty)
                         : sendBare(client, headBytes, count)
+                    guard sent else { return -1 }
                 }
+                if count > 0 { observe(c, out + dataAt, count) }
                 if clients.isLive(client) && c.pointee.exchange.responseStarted {
                     targetCutShort(u, .protocol)
                     cutShort(client, .malformedResponse)

@@ -32,7 +32,7 @@ extension Worker {
         if c.pointee.subject.isAllocated && current.pointee.policy.forwardsClientSubject { writeSubject(c, &writer) }
         writer.append(route.pointee.rewrite.added)
         if c.pointee.exchange.provider >= 0 { writeProviderRequestFields(c, base, &writer) }
-        if c.pointee.exchange.streamsRequest && c.pointee.exchange.requestIsChunked {
+        if c.pointee.exchange.requestIsChunked && (c.pointee.exchange.streamsRequest || sendsTrailers(c)) {
             writer.append("transfer-encoding: chunked\r\n")
         } else if head.framing != .none {
             let length = c.pointee.exchange.requestIsComplete ? UInt64(body.count) : c.pointee.exchange.requestLength

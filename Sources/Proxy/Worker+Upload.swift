@@ -127,20 +127,6 @@ extension Worker {
         return writer.count == 0 || forward(upstream, out, writer.count)
     }
 
-    /// A request's trailers go on as its headers do: some servers make headers of them, and what was taken out of the head
-    /// must not come back that way.
-    @inline(never)
-    private func writeTrailers(
-        _ c: UnsafeMutablePointer<ClientConnection>, _ p: UnsafePointer<UInt8>, _ n: Int, _ writer: inout HeadWriter
-    ) {
-        let rewrite = route(c).pointee.rewrite
-        var fields = TrailerFields(p, n)
-        while let field = fields.next() {
-            if rewrite.drops(field, p) || rewrite.dropsOdd(field, p) { continue }
-            writer.append(field, of: p)
-        }
-    }
-
     mutating func requestIsWhole(_ index: UInt32) {
         clients.pointer(index).pointee.exchange.requestIsComplete = true
         bodyCameIn(index)

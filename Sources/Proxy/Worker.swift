@@ -55,7 +55,8 @@ struct Worker: ~Copyable {
 
     /// Reading and writing go through these two, so that a connection needs memory of its own only while it waits.
     static let scratchBytes = 256 * 1024
-    static let outBytes = scratchBytes + 160 * 1024
+    /// Holds the longest head that `limits.max_header_bytes` can allow, with what is added to it and the body's beginning.
+    static let outBytes = (1 << 20) + 160 * 1024
     /// A request body up to this length is received as a whole before it goes upstream, so that it can be sent again.
     static let replayBytes: UInt64 = 1024 * 1024
     static let firstReadBytes = 4096
@@ -167,7 +168,8 @@ struct Worker: ~Copyable {
     var handshakesInTurn = 0
 
     static let maxFields = 1024
-    static let auditScratchBytes = 256 * 1024
+    /// The longest head, and a URL.
+    static let auditScratchBytes = (1 << 20) + 160 * 1024
     let ringCapacity: Int
 
     init(_ configuration: WorkerConfiguration) throws(SystemError) {

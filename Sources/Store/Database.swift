@@ -101,7 +101,7 @@ public final class Database: Sendable {
             }
             database = Database(path: path, timeZoneOffsetMinutes: offset, wasCreated: created)
         case .older(let version):
-            let backup = try backUp(connection, path, version: version)
+            let backup = try Backup.make(of: connection, path: path, version: version)
             try connection.transaction { () throws(StoreError) in
                 guard try SchemaCheck(connection).verdict(expected: expected) == verdict else {
                     throw .refused("\(path) cannot be used: another program changed it while it was being migrated")
@@ -116,7 +116,7 @@ public final class Database: Sendable {
             database = Database(
                 path: path, timeZoneOffsetMinutes: offset, migratedFromVersion: version, backupPath: backup)
         case .legacy(let tables):
-            let backup = try backUp(connection, path, version: 0)
+            let backup = try Backup.make(of: connection, path: path, version: 0)
             try connection.execute("PRAGMA foreign_keys = OFF")
             try connection.transaction { () throws(StoreError) in
                 guard try SchemaCheck(connection).verdict(expected: expected) == verdict else {
@@ -165,28 +165,6 @@ public final class Database: Sendable {
     }
 
     // MARK: Files
-
-    /// A copy of the database beside it, readable by its owner only.
-    private static func backUp(_ connection: Connection, _ path: String, version: Int) throws(StoreError) -> String {
-        let now = Int64(Clock.realtimeNanoseconds() / 1_000_000)
-        let stamp = Timestamp.text(milliseconds: now).prefix(19).filter { $0 != ":" && $0 != "-" }
-        var target = "\(path).v\(version)-\(stamp).backup"
-        var attempt = 1
-        while access(target, F_OK) == 0 {
-            attempt += 1
-            target = "\(path).v\(version)-\(stamp)-\(attempt).backup"
-        }
-        guard try createFile(target) else { throw .system(errno: EEXIST, operation: "create \(target)") }
-        do throws(StoreError) {
-            let copy = try connection.prepare("VACUUM INTO ?1")
-            copy.bind(1, target)
-            try copy.run()
-        } catch {
-            unlink(target)
-            throw error
-        }
-        return target
-    }
 
     /// Makes the folders above `path` that are missing, for their owner only.
     static func createFolder(of path: String) throws(StoreError) {

@@ -35,7 +35,9 @@ import Testing
             #expect(loaded.settings.proxy.defaultTimeoutSeconds == 60)
             #expect(loaded.warnings.count == 1)
         }
-        #expect(refusal("proxy: { timeout: soon }").contains("proxy.default_timeout: must be a time"))
+        // By the name that stands in the file.
+        #expect(refusal("proxy:\n  timeout: soon").hasPrefix("config.yaml:2: proxy.timeout: must be a time"))
+        #expect(refusal("proxy: { timeout: \"${NOBODY}\" }").hasPrefix("config.yaml:1: proxy.timeout: the environment"))
     }
 
     @Test(arguments: [

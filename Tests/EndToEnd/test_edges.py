@@ -1,5 +1,6 @@
 """Cases in which one exchange's state could meet another's, or in which an edge, once missed, never comes again."""
 
+import json
 import socket
 import ssl
 import time
@@ -254,6 +255,39 @@ def test_heads_and_bodies_longer_than_the_workers_memory(make_gateway, framing):
         for _ in range(5):
             response = site.call("GET", "/")
             assert response.status == 200 and response.body == body
+    finally:
+        site.close()
+
+
+def test_the_longest_heads_that_can_be_allowed(make_gateway):
+    """limits.max_header_bytes at its upper end holds for requests and answers, on the way and in the audit."""
+    most = 1 << 20
+    limits = {"max_header_bytes": most, "max_headers": 128}
+    site = Site(make_gateway({"limits": limits, "audit": {"ring_size": "16MB"}}, workers=1))
+    long = [(f"x-long-{i:02}", "v" * 8000) for i in range(120)]
+    rest = most - 20_000 - sum(len(name) + len(value) + 4 for name, value in long)
+    long.append(("x-rest", "w" * rest))
+
+    def script(exchange):
+        exchange.answer(200, b"x" * 100_000, headers=long)
+
+    try:
+        site.route(add_headers={f"x-added-{i}": "a" * 4000 for i in range(10)})
+        site.upstream.handler = script
+        with site.connect() as connection:
+            for body in [None, b"y" * 100_000]:
+                request_id = site.new_id()
+                headers = site.headers([*long, ("x-request-id", request_id)])
+                response = connection.request("POST", "/", headers, body)
+                assert response.status == 200 and response.body == b"x" * 100_000
+                assert [h for h in response.headers if h in long] == long
+                request = site.upstream.requests[-1]
+                assert [h for h in request.headers if h in long] == long and request.header("x-added-9")
+                assert request.body == (body or b"")
+                row = site.gateway.audit(request_id)
+                assert json.loads(row["request_headers"])["x-rest"] == long[-1][1]
+                assert json.loads(row["response_headers"])["x-rest"] == long[-1][1]
+        assert not site.upstream.errors
     finally:
         site.close()
 

@@ -134,3 +134,14 @@ def test_upstream_errors_are_left_as_they_are(site):
     site.upstream.handler = lambda exchange: exchange.answer(404, theirs)
     response = site.call("POST", "/v1/messages", b"{}")
     assert (response.status, response.body) == (404, theirs)
+
+
+@pytest.mark.parametrize("start", [b"", b"\r\n"])
+@pytest.mark.parametrize("path", [b"/", b"/v1/messages"])
+def test_a_refused_head_request_gets_no_content(site, start, path):
+    """RFC 9110 section 9.3.2, also where the head is no valid one."""
+    with site.connect() as connection:
+        connection.send(start + b"HEAD " + path + b" HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")
+        response = connection.read_response("HEAD")
+        assert response.status == 400 and int(response.header("content-length")) > 0
+        assert connection.wait_closed()

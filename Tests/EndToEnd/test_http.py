@@ -294,16 +294,41 @@ def test_response_trailers(site):
     assert connection.request("GET", "/", site.headers()).body == b"abc"
 
 
-def test_request_trailers(site):
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("body", [b"abc", b"", b"x" * 200_000])
+def test_request_trailers(site, body, whole):
+    """They go on whether the request came at once or was on its way before they came."""
     site.route()
     connection = site.connect()
-    connection.send(site.bytes("POST", "/", [("Transfer-Encoding", "chunked"), ("Trailer", "X-Sum")]))
-    connection.send(chunked_bytes([b"abc"], [("X-Sum", "1")]))
-    assert connection.read_response("POST").status == 200
+    head = site.bytes("POST", "/", [("Transfer-Encoding", "chunked"), ("Trailer", "X-Sum")])
+    rest = chunked_bytes([body] if body else [], [("X-Sum", "1"), ("X-Api-Token-Note", "a b")])
+    if whole:
+        connection.send(head + rest)
+    else:
+        connection.send(head)
+        site.upstream.wait(lambda u: u.requests)
+        connection.send(rest)
+    request_id = connection.read_response("POST").request_id
     request = site.upstream.wait_requests()
-    assert request.body == b"abc"
-    assert request.trailers in ([("X-Sum", "1")], []), "trailers are kept or dropped, never turned into headers"
-    assert "x-sum" not in request.names
+    assert request.body == body
+    assert request.trailers == [("X-Sum", "1"), ("X-Api-Token-Note", "a b")]
+    assert "x-sum" not in request.names and request.header("trailer") == "X-Sum"
+    assert site.gateway.audit(request_id)["request_size"] == len(body)
+    # What comes next on either connection is a request again.
+    assert connection.request("POST", "/next", site.headers(), b"more").status == 200
+    assert site.upstream.wait_requests(2).body == b"more"
+
+
+def test_request_trailers_with_a_changed_body_and_a_second_attempt(site):
+    site.route(add_body_fields={"model": "b"}, match_body_schema={"model": "a"}, retry_count=1)
+    site.upstream.then(lambda exchange: exchange.answer(503))
+    connection = site.connect()
+    head = site.bytes("POST", "/", [("Transfer-Encoding", "chunked")])
+    connection.send(head + chunked_bytes([b'{"mod', b'el":"a"}'], [("X-Sum", "1")]))
+    assert connection.read_response("POST").status == 200
+    for request in site.upstream.requests:
+        assert (request.body, request.trailers) == (b'{"model":"b"}', [("X-Sum", "1")])
+    assert len(site.upstream.requests) == 2
 
 
 # Names

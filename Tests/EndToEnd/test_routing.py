@@ -247,6 +247,47 @@ def test_duplicates_that_disagree_about_the_route_are_refused(site, body, expect
         assert (response.status, response.body) == (200, expected)
 
 
+WITHIN = {"properties": {"meta": {"properties": {"team": {"const": "a"}}, "required": ["team"]}}, "required": ["meta"]}
+BY_REFERENCE = {"$defs": {"m": {"properties": {"model": {"const": "a"}}, "required": ["model"]}}, "$ref": "#/$defs/m"}
+LISTED = {"properties": {"tools": {"type": "array"}}, "required": ["tools"]}
+DUPLICATES_WITHIN = [
+    ({"meta": {"team": "a"}}, b'{"meta":{"team":"b","team":"a"}}', 400),
+    ({"meta": {"team": "a"}}, b'{"meta":{"team":"a","te\\u0061m":"b"}}', 400),
+    ({"meta": {"team": "a"}}, b'{"meta":{"team":"a","team":"\\u0061"}}', 200),
+    ({"meta": {"team": "a"}}, b'{"meta":{"team":"a"},"x":{"y":1,"y":2}}', 200),
+    ({"meta": [{"n": 1}]}, b'{"meta":[{"n":2,"n":1}]}', 400),
+    (WITHIN, b'{"meta":{"team":"b","team":"a"}}', 400),
+    (WITHIN, b'{"meta":{"team":"a","team":"a"}}', 200),
+    (WITHIN, b'{"meta":{"team":"a"},"x":{"y":1,"y":2},"z":1,"z":2}', 200),
+    (BY_REFERENCE, b'{"model":"b","model":"a"}', 400),
+    (BY_REFERENCE, b'{"model":"a","x":1,"x":2}', 200),
+    ({"anyOf": [BY_REFERENCE["$defs"]["m"]]}, b'{"model":"b","model":"a"}', 400),
+    ({"patternProperties": {"^mod": {"const": "a"}}}, b'{"model":"b","model":"a"}', 400),
+    # Only that it is an array decides, not what is in it.
+    (LISTED, b'{"tools":[{"a":1,"a":2}]}', 200),
+]
+
+
+@pytest.mark.parametrize("schema, body, expected", DUPLICATES_WITHIN)
+def test_duplicates_within_members_that_decide(site, schema, body, expected):
+    """What decides may lie deeper, or be named by a part of the schema."""
+    site.route(match_body_schema=schema, match_path="/within")
+    response = site.call("POST", "/within", body)
+    assert response.status == expected
+    if expected == 400:
+        assert response.json()["error"]["code"] == "conflicting_members"
+        assert not site.upstream.requests
+        headers = {"x-test": site.name}
+        answer = site.gateway.admin(
+            "POST", "/admin/routes/match",
+            {"method": "POST", "path": "/within", "headers": headers, "body": body.decode()},
+        )  # fmt: skip
+        assert not answer["matched"] and "twice" in answer["error"]
+    # Elsewhere nobody looks at the body.
+    site.route(match_path="/elsewhere")
+    assert site.call("POST", "/elsewhere", body).status == 200
+
+
 def test_late_duplicate_never_reaches_an_upstream_whole(site):
     """Once the members that decide are known forwarding may begin, but a disagreeing duplicate later on is refused."""
     site.route(match_body_schema={"model": "a"})

@@ -208,6 +208,24 @@ def test_half_an_ndjson_line_of_a_cut_answer_is_none(site):
     assert row["stream_chunks"] == 1 and row["error_message"]
 
 
+def test_what_went_out_before_broken_framing_is_counted(site):
+    """The chunks and what breaks their framing come at once: the client gets the former, and the row says so."""
+    site.route()
+
+    def script(exchange):
+        exchange.read_body()
+        exchange.head(200, [("Content-Type", "text/event-stream"), CHUNKED])
+        exchange.send(b"9\r\ndata: 1\n\n\r\n9\r\ndata: 2\n\n\r\nnonsense\r\n")
+
+    site.upstream.handler = script
+    request_id = site.new_id()
+    with pytest.raises(Truncated):
+        site.call(headers=[("x-request-id", request_id)])
+    row = site.gateway.audit(request_id)
+    assert (row["response_size"], row["stream_chunks"]) == (18, 2)
+    assert row["error_message"] == "the upstream's answer is not valid HTTP"
+
+
 @pytest.mark.parametrize(
     "body, headers, is_stream",
     [

@@ -32,6 +32,7 @@ COLD = {
     r"^Proxy\.Worker\.notice\(": "a limit of the whole process is met",
     r"\bProxy\.RouteTable\.schemaVerdict\(": "routes with a JSON Schema parse the body",
     r"\bProxy\.RouteTable\.equals\(": "routes that ask for an object or array in the body",
+    r"\bProxy\.RouteTable\.disagreesWithin\(": "routes that look into members of the body parse them",
     r"^Proxy\.Worker\.rewriteBody\(": "routes with add_body_fields write the body anew",
     r"^static Reactor\.BufferPool\.allocate\(": "the pool grows",
     r"^Proxy\.TokenQueue\.grow\(": "a queue grows",

@@ -111,4 +111,25 @@ import Testing
         #expect(object["k1999"] == 1999)
         #expect(object["k0"] == nil)
     }
+
+    @Test(arguments: [
+        (##"{"a":1,"a":2}"##, true), (##"{"a":1,"\u0061":2}"##, true), (##"{"a":1,"a":2,"a":1}"##, true),
+        (##"[{"x":[{"a":{},"a":[]}]}]"##, true), (##"{"a":{"b":1,"b":2},"a":{"b":2}}"##, true),
+        (##"{"a":1,"a":1.0}"##, false), (##"{"a":"x","a":"\u0078"}"##, false),
+        (##"{"a":{"b":1,"c":2},"a":{"c":2,"b":1}}"##, false),
+        (##"{"a":1,"b":{"a":2}}"##, false), (##"{"a":1,"a":2"##, false), ("1", false), ("", false),
+    ])
+    func duplicatesThatDisagree(text: String, expected: Bool) {
+        #expect(Array(text.utf8).withUnsafeBytes { JSONValue.disagrees(in: $0) } == expected)
+        // Reading such a text is as ever: the last counts.
+        if expected { #expect((try? JSONValue(parsing: text)) != nil) }
+    }
+
+    @Test func duplicatesAmongManyMembersDisagree() {
+        let many = (0..<2000).map { "\"k\($0)\":\($0)" }.joined(separator: ",")
+        for (last, expected) in [("\"k7\":8", true), ("\"k7\":7", false)] {
+            let text = Array("{\(many),\(last)}".utf8)
+            #expect(text.withUnsafeBytes { JSONValue.disagrees(in: $0) } == expected)
+        }
+    }
 }

@@ -49,7 +49,7 @@ import Testing
             #expect(table.index.isUsed)
             let plain = RouteTable(
                 routes: table.routes, bodyRouteCount: table.bodyRouteCount,
-                index: RouteIndex.compile([], in: Arena()))
+                index: RouteIndex.compile([], in: Arena()), inner: table.inner)
             for _ in 0..<40 {
                 let path = Self.requests[g.next(Self.requests.count)]
                 let body =
@@ -76,7 +76,8 @@ import Testing
             let table = snapshot.view.pointee.table
             #expect(table.index.needsPathOnly)
             let plain = RouteTable(
-                routes: table.routes, bodyRouteCount: table.bodyRouteCount, index: RouteIndex.compile([], in: Arena()))
+                routes: table.routes, bodyRouteCount: table.bodyRouteCount, index: RouteIndex.compile([], in: Arena()),
+                inner: table.inner)
             for path in Self.requests + (0..<40).map({ "/" + String(repeating: "p", count: $0) }) {
                 check(snapshot, table, plain, path, "", 1, scratch)
             }

@@ -216,6 +216,33 @@ struct MigrationTests {
         #expect(try backup.int("SELECT count(*) FROM pragma_table_info('api_keys')") == 11)
     }
 
+    /// A process that was killed while it copied leaves a part of a copy, which is never taken for one.
+    @Test func aBackupThatWasCutOffIsBegunAnew() throws {
+        _ = try older()
+        let partial = folder.database + ".backup.part"
+        for name in [partial, partial + "-journal"] {
+            let file = try #require(fopen(name, "w"))
+            fputs(String(repeating: "half of a page", count: 1000), file)
+            fclose(file)
+        }
+        let path = try #require(try Database.open(path: folder.database).backupPath)
+        let backup = try Connection(path: path, mode: .readOnly, busyTimeoutMilliseconds: 0)
+        #expect(try backup.text("PRAGMA integrity_check") == "ok")
+        #expect(try backup.int("SELECT count(*) FROM api_keys") == 1)
+        for name in [partial, partial + "-journal"] { #expect(access(name, F_OK) != 0) }
+    }
+
+    /// Without a copy nothing is migrated.
+    @Test func aBackupThatCannotBeMadeStopsTheMigration() throws {
+        let connection = try older()
+        let partial = folder.database + ".backup.part"
+        #expect(mkdir(partial, 0o700) == 0)
+        #expect(storeError { _ = try Database.open(path: folder.database) } != nil)
+        #expect(try connection.int("PRAGMA user_version") == 1)
+        #expect(rmdir(partial) == 0)
+        #expect(try Database.open(path: folder.database).migratedFromVersion == 1)
+    }
+
     @Test func aDamagedVersion1IsRefusedAndLeftAsItWas() throws {
         let connection = try older()
         try connection.execute("DROP TABLE audit_rollups")
