@@ -82,7 +82,8 @@ public enum HTTPDate {
         else { return nil }
         let (names, name) = (months.utf8Start, p + monthAt)
         var month = 0
-        while month < 12, names[3 * month] != name[0] || names[3 * month + 1] != name[1] || names[3 * month + 2] != name[2]
+        while month < 12,
+            names[3 * month] != name[0] || names[3 * month + 1] != name[1] || names[3 * month + 2] != name[2]
         {
             month += 1
         }
