@@ -365,6 +365,11 @@ def test_allowed_models_are_enforced_and_listed(site):
     assert site.ask("openai/gpt-4o-mini", key=key).status == 200
     refused = site.ask("shared", key=key)
     assert refused.status == 403 and refused.json()["error"]["code"] == "model_not_allowed"
+    # Whether anybody has it or takes it in this format is for those to know who may ask for it.
+    for model, status in [("nobody-has-it", 403), ("gpt-4o-nobody", 404), ("claude-x", 404), ("gemini-x", 403)]:
+        refused = site.ask(model, key=key)
+        code = "model_not_allowed" if status == 403 else "model_not_found"
+        assert (refused.status, refused.json()["error"]["code"]) == (status, code), model
     listed = {model["id"] for model in site.call(None, "/v1/models", key=key, method="GET").json()["data"]}
     assert {"gpt-4", "gpt-4o", "gpt-4o-mini", "claude-x"} <= listed
     assert not listed & {"shared", "llama", "gemini-x"}
