@@ -302,6 +302,31 @@ def test_metrics_count_tokens_and_money(site):
     assert any(name.startswith("gen_ai_server_time_to_first_token_bucket{") for name in metrics)
 
 
+def test_metrics_name_what_an_operator_has_named(site):
+    """Models that no provider lists are asked for by provider/model: those with a price or an alias count for themselves,
+    in the price's currency, all others together."""
+    admin = site.gateway.admin
+    price = {"input": "1", "output": "2", "currency": "EUR"}
+    admin("PUT", "/admin/prices/openai/priced", price)
+    admin("PUT", "/admin/prices/*/priced-anywhere", price)
+    admin("POST", "/admin/aliases", {"name": "nick", "targets": ["openai/nicked"]})
+    for model in ["openai/priced", "openai/priced-anywhere", "nick", "openai/whatever"]:
+        assert site.ask(model).status == 200
+    at = 'provider="openai",model="{}"'.format
+
+    def counted():
+        metrics = site.gateway.metrics()
+        models = ["priced", "priced-anywhere", "nicked", "other"]
+        return all(metrics.get(f'fastgate_tokens_total{{{at(model)},type="prompt"}}') == 9 for model in models) and metrics
+
+    metrics = wait_until(counted, "tokens are counted")
+    for model in ["priced", "priced-anywhere"]:
+        assert metrics[f'fastgate_cost_micros_total{{{at(model)},currency="EUR"}}'] == 17, model
+    assert metrics[f'fastgate_unpriced_requests_total{{{at("nicked")}}}'] == 1
+    for path in ["prices/openai/priced", "prices/*/priced-anywhere", "aliases/nick"]:
+        admin("DELETE", f"/admin/{path}")
+
+
 # What no provider takes
 
 
