@@ -64,6 +64,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     /// Of a list that tells a number in parts: the part that is being read.
     private var partCount: Int64 = -1
     private var partKind = PartKind.other
+    private var passes = UsagePasses()
     private var tier = ServiceTier.standard
     private var isFast = false
     private var isRegional = false
@@ -78,7 +79,6 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     var reportIsBeginning = false
     /// The report is Anthropic's last.
     var reportIsDelta = false
-    private var isPartial = false
     private var hasOwnKey = false
     @usableFromInline var modelLength: UInt8 = 0
 
@@ -106,7 +106,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         self.framing = framing
     }
 
-    // What is asked often is inlined: a call would get a copy of the reader's 980 bytes.
+    // What is asked often is inlined: a call would get a copy of the reader's kilobyte.
 
     /// Something generated has begun: text, reasoning, a tool call, a picture, sound, or what nobody here knows. An event
     /// says nothing only as far as it consists of empty values and of members that are known to say nothing
@@ -158,7 +158,9 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     /// `reported` into `usage`, which is one as it was made; false if there is nothing. Whoever changes something is handed
     /// on by address, and large values are filled where they stand: else this would be copies for the most part.
     private mutating func readReport(_ usage: inout TokenUsage) -> Bool {
-        if !report.read(&usage) {
+        if report.read(&usage) {
+            usage.isPartial = !passes.complete(&usage, isOwn: report.isAnthropic)
+        } else {
             guard let headUsage else { return false }
             (usage.prompt, usage.completion) = (headUsage.prompt, headUsage.completion)
             usage.total = headUsage.prompt &+ headUsage.completion
@@ -175,13 +177,13 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
 
     /// What holds from the event on that says it, in one number.
     var standing: UInt8 {
-        tier.rawValue << 4 | (isFast ? 1 : 0) | (isRegional ? 2 : 0) | (isPartial ? 4 : 0) | (hasOwnKey ? 8 : 0)
+        tier.rawValue << 4 | (isFast ? 1 : 0) | (isRegional ? 2 : 0) | (passes.hasOthers ? 4 : 0) | (hasOwnKey ? 8 : 0)
     }
 
     /// What stands beside the report, and what the endpoint makes of it.
     @inline(__always)
     private mutating func describe(_ usage: inout TokenUsage) {
-        (usage.tier, usage.isFast, usage.isRegional, usage.isPartial) = (tier, isFast, isRegional, isPartial)
+        (usage.tier, usage.isFast, usage.isRegional) = (tier, isFast, isRegional)
         // With a key of the caller's own at the provider behind it, that is not all of it.
         if hasOwnKey { usage.statedMicros = -1 }
         if usage.searches == 0 { usage.searches = Int64(toldSearches > 0 ? toldSearches : searches) }
@@ -295,12 +297,13 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         fieldsAreAside = false
         fieldsComplete = false
         skipsFields = false
+        passes.leave()
     }
 
     private mutating func takeNumber(_ found: WalkEvent) {
         let field = Int(found.place) &- FG_LLM_FIELD
         if field >= 0 {
-            if !skipsFields { fields.set(field, found.value) }
+            setField(field, found.value)
         } else if found.place == UInt8(FG_LLM_PART_COUNT) {
             partCount = found.value
         } else if found.place == UInt8(FG_LLM_COST) {
@@ -321,6 +324,15 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
             takeStatus(Int(found.value))
             // Some tell of an error by nothing else.
             eventHasError = true
+        }
+    }
+
+    @inline(__always)
+    private mutating func setField(_ field: Int, _ value: Int64) {
+        if passes.isOpen {
+            passes.set(field, value)
+        } else if !skipsFields {
+            fields.set(field, value)
         }
     }
 
@@ -354,6 +366,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         case FG_LLM_ERROR: eventHasError = true
         case FG_LLM_PROMPT_PARTS, FG_LLM_CACHED_PARTS, FG_LLM_ANSWER_PARTS, FG_LLM_OTHER_PARTS:
             (partKind, partCount) = (.other, -1)
+        case FG_LLM_ITERATION: passes.begin()
         case FG_LLM_PICTURE: images = min(images &+ 1, 1_000_000)
         case FG_LLM_OUTPUT, FG_LLM_ITEMS: item = OutputItem()
         default: break
@@ -361,7 +374,8 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     }
 
     private mutating func beginArray(_ place: UInt8) {
-        // Of outputs that are there twice the last counts.
+        // Of what is there twice the last counts.
+        if place == UInt8(FG_LLM_ITERATION) { passes.beginList() }
         if place == UInt8(FG_LLM_ITEMS) || place == UInt8(FG_LLM_OUTPUT) { searches = 0 }
     }
 
@@ -383,6 +397,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     private mutating func end(_ place: UInt8) {
         switch Int(place) {
         case FG_LLM_SIDE_USAGE: skipsFields = false
+        case FG_LLM_ITERATION: passes.end()
         case FG_LLM_PROMPT_PARTS:
             if partKind == .audio { fields.add(FG_USAGE_INPUT_AUDIO, partCount) }
             if partKind == .image { fields.add(FG_USAGE_INPUT_IMAGE, partCount) }
@@ -404,7 +419,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     /// Of members that are there twice the last counts, also if it is null.
     private mutating func clear(_ place: UInt8) {
         switch Int(place) {
-        case FG_LLM_FIELD...: if !skipsFields { fields.set(Int(place) &- FG_LLM_FIELD, -1) }
+        case FG_LLM_FIELD...: setField(Int(place) &- FG_LLM_FIELD, -1)
         case FG_LLM_USAGE, FG_LLM_GEMINI_USAGE: if !fieldsAreAside { fields.removeAll() }
         case FG_LLM_ERROR: eventHasError = false
         case FG_LLM_TYPE: event = .other
@@ -432,7 +447,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         case FG_LLM_TIER: tier = ServiceTier.named(p, n)
         case FG_LLM_SPEED: isFast = PartKind.isName("fast", p, n)
         case FG_LLM_GEO: isRegional = PartKind.isName("us", p, n)
-        case FG_LLM_ITERATION_TYPE: if !PartKind.isName("message", p, n) { isPartial = true }
+        case FG_LLM_ITERATION_TYPE: passes.setKind(p, n)
         case FG_LLM_ROLE: eventHasRole = true
         case FG_LLM_ITEM_TYPE: item.isCall = PartKind.isName("web_search_call", p, n)
         case FG_LLM_ITEM_STATUS: item.isDone = PartKind.isName("completed", p, n)

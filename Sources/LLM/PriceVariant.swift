@@ -85,6 +85,13 @@ extension UnsafePointer<PriceSheet> {
             return ModelPrice.cost(base, of: usage, thousandths: 1000)
         }
         guard let price = price(tier: usage.pointee.tier, prompt: usage.pointee.prompt) else { return nil }
+        // Whether each pass was above a step is not known where their sum is.
+        if usage.pointee.compacted > 0,
+            price != self.price(tier: usage.pointee.tier, prompt: usage.pointee.prompt &- usage.pointee.compacted)
+                || price != self.price(tier: usage.pointee.tier, prompt: usage.pointee.compacted)
+        {
+            return nil
+        }
         if ModelPrice.hasPieces(usage), !ModelPrice.knowsPieces(price, of: usage) { return nil }
         var thousandths: Int64 = 1000
         if usage.pointee.isRegional, pointee.regionalThousandths > 0 { thousandths = pointee.regionalThousandths }

@@ -19,6 +19,8 @@
 
     /// The part of `cacheWrite` that stays in the cache for an hour.
     public var cacheWriteLong: Int64 = 0
+    /// The part of `prompt` that was read, in passes of its own, to make a conversation shorter (Anthropic's compaction).
+    public var compacted: Int64 = 0
     /// The parts of `prompt` that were sound and pictures, where the provider tells.
     public var inputAudio: Int64 = 0
     public var inputImage: Int64 = 0

@@ -36,6 +36,12 @@ struct UsageFields: BitwiseCopyable, Sendable {
     /// The provider says what it costs.
     var hasCost: Bool { present & Self.bit(FG_USAGE_COST) != 0 }
 
+    /// Has Anthropic's figures, which tell what comes from a cache apart.
+    var isAnthropic: Bool {
+        present & (Self.bit(FG_USAGE_INPUT) | Self.bit(FG_USAGE_OUTPUT)) != 0
+            && present & Self.bit(FG_USAGE_PROMPT) == 0
+    }
+
     var hasTotal: Bool { present & Self.bit(FG_USAGE_TOTAL) != 0 }
 
     @inline(__always)

@@ -342,3 +342,37 @@ def test_decisions_cost_what_they_read(site):
     # Without a price for them they cost what the model costs.
     record, _ = asked(site, {**body, "model": "one/plain"}, "/v1/decisions")
     assert record["cost_micros"] == 1000 + 70
+
+
+def test_compactions_are_paid_for_beside_the_answer(site):
+    """Anthropic bills them, and leaves them out of the other figures; a model that stood in has another price."""
+    passes = [
+        {"type": "compaction", "input_tokens": 1800, "output_tokens": 35, "cache_read_input_tokens": 0,
+         "cache_creation_input_tokens": 0},
+        {"type": "message", "input_tokens": 230, "output_tokens": 10, "cache_read_input_tokens": 0,
+         "cache_creation_input_tokens": 0},
+    ]
+    whole = {"type": "message", "role": "assistant", "model": "claude", "content": [{"type": "text", "text": "hi"}],
+             "stop_reason": "end_turn", "usage": {"input_tokens": 230, "output_tokens": 10, "iterations": passes}}
+    request = {"model": "one/claude", "max_tokens": 50, "messages": [{"role": "user", "content": "x"}]}
+    site.upstreams["one"].handler = answering(whole)
+    row, _ = asked(site, request, "/v1/messages")
+    assert (row["prompt_tokens"], row["completion_tokens"], row["total_tokens"]) == (2030, 45, 2075)
+    assert (row["cost_micros"], row["outcome"], row["estimated"]) == (2030 + 450, "completed", 0)
+
+    events = [
+        {"type": "message_start", "message": {"model": "claude", "usage": {"input_tokens": 230, "output_tokens": 1}}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "hi"}},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"},
+         "usage": {"output_tokens": 10, "iterations": passes}},
+        {"type": "message_stop"},
+    ]
+    stream = "".join(f"event: {item['type']}\ndata: {json.dumps(item)}\n\n" for item in events).encode()
+    site.upstreams["one"].handler = answering(stream, "text/event-stream")
+    row, _ = asked(site, {**request, "stream": True}, "/v1/messages")
+    assert (row["prompt_tokens"], row["completion_tokens"], row["cost_micros"]) == (2030, 45, 2480)
+
+    passes[0]["type"] = "advisor_message"
+    site.upstreams["one"].handler = answering(whole)
+    row, _ = asked(site, request, "/v1/messages")
+    assert (row["prompt_tokens"], row["completion_tokens"], row["cost_micros"]) == (230, 10, None)

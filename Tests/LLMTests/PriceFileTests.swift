@@ -177,6 +177,21 @@ struct PriceSheetTests {
         #expect(cost(rates, TokenUsage(prompt: 200_001)) == 1_200_006)
     }
 
+    @Test func passesOnBothSidesOfAStepHaveNoPrice() {
+        func micros(_ own: Int64, _ compacted: Int64) -> Int64? {
+            cost(rates, TokenUsage(prompt: own + compacted)) { $0.compacted = compacted }
+        }
+        #expect(micros(20_000, 180_000) == 600_000)
+        #expect(micros(20_001, 180_000) == nil)
+        #expect(micros(1000, 200_001) == nil)
+        #expect(micros(200_001, 200_001) == 2_400_012)
+        // One price for everything.
+        let flat = PriceSheet(base: ModelPrice(input: 3_000_000, output: 15_000_000))
+        var usage = TokenUsage(prompt: 203_000)
+        usage.compacted = 180_000
+        #expect(flat.cost(of: usage) == 609_000)
+    }
+
     @Test func tiersCostWhatTheySay() {
         // An endpoint without a price of its own costs what the model costs.
         for prompt: Int64 in [1000, 200_001] {

@@ -182,10 +182,57 @@ struct UsageFormatTests {
             ($0.cacheWriteLong, $0.isRegional, $0.isFast, $0.searches) = (40, true, true, 3)
         }
         #expect(usage(text, .messages) == wanted)
-        let iterations =
-            #"{"usage":{"input_tokens":1,"output_tokens":2,"iterations":[{"type":"message"},{"type":"T"}]}}"#
-        #expect(usage(iterations.replacing("T", with: "message"), .messages)?.isPartial == false)
-        #expect(usage(iterations.replacing("T", with: "compaction"), .messages)?.isPartial == true)
+    }
+
+    /// What a compaction used is beside the report's figures, whatever stands first; other passes are in them.
+    @Test func anthropicsCompactions() {
+        let report = #""input_tokens":23000,"output_tokens":1000,"cache_read_input_tokens":500"#
+        let iterations = """
+            "iterations":[{"type":"compaction","input_tokens":180000,"output_tokens":3500,"cache_read_input_tokens":40,
+            "cache_creation_input_tokens":70,"cache_creation":{"ephemeral_5m_input_tokens":30,"ephemeral_1h_input_tokens":40}},
+            {"input_tokens":23000,"output_tokens":1000,"cache_read_input_tokens":500,"type":"message","model":"other"}]
+            """
+        let wanted = changed(TokenUsage(prompt: 203_610, completion: 4500, cached: 540, cacheWrite: 70)) {
+            ($0.cacheWriteLong, $0.compacted) = (40, 180_110)
+        }
+        for members in ["\(report),\(iterations)", "\(iterations),\(report)", "\(iterations),\(iterations),\(report)"] {
+            #expect(usage("{\"type\":\"message\",\"usage\":{\(members)}}", .messages) == wanted)
+        }
+        // Cumulative: a later report replaces the earlier one's compactions, one without any keeps them.
+        let line = iterations.replacing("\n", with: "")
+        let stream = """
+            data: {"type":"message_start","message":{"usage":{"input_tokens":23000,"output_tokens":1,"cache_read_input_tokens":500}}}
+
+            data: {"type":"message_delta","usage":{"output_tokens":7,"iterations":[{"type":"compaction","input_tokens":9}]}}
+
+            data: {"type":"message_delta","usage":{"output_tokens":9,\(line)}}
+
+            data: {"type":"message_delta","usage":{"output_tokens":1000}}
+
+            data: {"type":"message_stop"}
+
+
+            """
+        #expect(usage(stream, .messages, .sse) == wanted)
+    }
+
+    /// Passes of other models have prices of their own; and of OpenAI's figures it is not known what they count.
+    @Test func passesWhosePriceIsUnknown() {
+        func isPartial(_ kind: String, _ report: String = #""input_tokens":1,"output_tokens":2"#) -> Bool? {
+            let passes = #"[{"type":"message","input_tokens":1},{"type":"\#(kind)","input_tokens":8}]"#
+            return usage("{\"usage\":{\(report),\"iterations\":\(passes)}}", .messages)?.isPartial
+        }
+        #expect(isPartial("message") == false)
+        #expect(isPartial("compaction") == false)
+        #expect(isPartial("advisor_message") == true)
+        #expect(isPartial("fallback_message") == true)
+        #expect(isPartial("compaction", #""prompt_tokens":1,"completion_tokens":2"#) == true)
+        let ends = #"[{"type":"compaction","input_tokens":null}]"#
+        for odd in ["null", "[]", "{}", "[{}]", "[[]]", "7", #""compaction""#, ends] {
+            let text = #"{"usage":{"iterations":\#(odd),"input_tokens":1,"output_tokens":2}}"#
+            let read = usage(text, .messages)
+            #expect(read?.prompt == 1 && read?.completion == 2, "\(odd)")
+        }
     }
 
     @Test func anthropicsFiguresThroughLiteLLM() {

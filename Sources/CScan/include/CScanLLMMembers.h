@@ -517,6 +517,11 @@ static inline uint8_t fg_llm_member(uint8_t place, const uint8_t *p, size_t n) {
         return 0;
     case FG_LLM_ITERATION:
         FG_LLM_NAME("type", FG_LLM_ITERATION_TYPE)
+        FG_LLM_NUMBER("input_tokens", FG_USAGE_INPUT)
+        FG_LLM_NUMBER("output_tokens", FG_USAGE_OUTPUT)
+        FG_LLM_NUMBER("cache_read_input_tokens", FG_USAGE_CACHE_READ)
+        FG_LLM_NUMBER("cache_creation_input_tokens", FG_USAGE_CACHE_WRITE)
+        FG_LLM_NAME("cache_creation", FG_LLM_CACHE_CREATION)
         return 0;
     case FG_LLM_TIER:
         FG_LLM_NAME("type", FG_LLM_TIER)
