@@ -26,7 +26,8 @@ public struct RequestReader: BitwiseCopyable, Sendable {
     public private(set) var modelCount: UInt32 = 0
     /// It is there more than once with different values. To be refused: whoever reads on may take another one.
     public private(set) var modelsDisagree = false
-    /// There is a list of models to be asked if the named one fails: OpenRouter's `models`, LiteLLM's `fallbacks`.
+    /// There are models to be asked if the named one fails (OpenRouter's `models`, LiteLLM's and Anthropic's `fallbacks`), or
+    /// a tool that asks one (Anthropic's advisor, OpenAI's pictures).
     public private(set) var namesOtherModels = false
     /// The name is longer than `modelCapacity`, so no model's.
     public private(set) var modelIsTooLong = false
@@ -226,6 +227,7 @@ public struct RequestReader: BitwiseCopyable, Sendable {
         switch Int(place) {
         case FG_LLM_TEXTS: textCount = min(textCount &+ 1, 1_000_000)
         case FG_LLM_ELSEWHERE: if n > 0 { media.isElsewhere = true }
+        case FG_LLM_OTHER_MODELS: namesOtherModels = true
         case FG_LLM_PROMPT_TYPE: media.nextIsPicture = PartKind.isName("image", p, n)
         case FG_LLM_SOURCE_TYPE: media.setType(p, n)
         case FG_LLM_DOCUMENT_TYPE: documents.isPicture = PartKind.isName("image_url", p, n)

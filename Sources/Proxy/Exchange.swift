@@ -167,9 +167,12 @@ enum ExchangeError: UInt8, BitwiseCopyable, CaseIterable {
         case .bodyNotObject: "the route sets members of a JSON body, but the body is not a JSON object"
         case .missingModel: "the request names no model that can be read"
         case .modelNotFound: "no provider has this model"
-        case .modelNotAllowed: "the API key is not allowed to use this model"
+        case .modelNotAllowed: "the API key is not allowed to use this model, or others that the request names"
         case .modelNotPriced:
-            "the API key has a money budget, and it is not known what this model costs at this service tier"
+            """
+            the API key has a money budget, and it is not known what this model costs at this service tier, or what other \
+            models cost that the request names
+            """
         case .outOfTokens: "the API key's token budget does not cover this request"
         case .outOfMoney: "the API key's money budget does not cover this request"
         case .tooManyOpen: "the API key has as many requests open as it may"

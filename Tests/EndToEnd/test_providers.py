@@ -372,15 +372,22 @@ def test_errors_on_anthropics_paths_have_its_shape(site):
 # Permissions
 
 
-@pytest.mark.parametrize("member", ["models", "fallbacks"])
-def test_a_list_of_other_models_is_refused_where_models_are_limited(site, member):
-    """OpenRouter's and LiteLLM's ways of naming who is to answer instead."""
+@pytest.mark.parametrize("member, value", [
+    ("models", ["shared"]), ("fallbacks", ["shared"]), ("fallbacks", [{"model": "shared"}]), ("fallbacks", "shared"),
+    ("tools", [{"type": "advisor_20260301", "name": "advisor", "model": "shared"}]),
+    ("tools", [{"type": "function", "function": {"name": "f"}}, {"type": "image_generation", "model": "shared"}]),
+])
+def test_other_models_are_refused_where_models_are_limited(site, member, value):
+    """OpenRouter's, LiteLLM's and Anthropic's ways of naming who is to answer instead, or to help."""
     key = site.new_key(allowed_models=json.dumps(["gpt-4o*"]))["key_value"]
-    body = {"model": "gpt-4o", "messages": [], member: ["shared"]}
+    body = {"model": "gpt-4o", "messages": [], member: value}
     refused = site.call(body, "/v1/chat/completions", key=key)
     assert refused.status == 403 and refused.json()["error"]["code"] == "model_not_allowed"
     assert site.call(body, "/v1/chat/completions").status == 200
     assert site.call({**body, member: None}, "/v1/chat/completions", key=key).status == 200
+    # What callers' own functions are called says nothing.
+    tool = {"name": "f", "input_schema": {"properties": {"model": {"type": "string"}}}}
+    assert site.call({**body, member: None, "tools": [tool]}, "/v1/chat/completions", key=key).status == 200
 
 
 def test_allowed_models_are_enforced_and_listed(site):

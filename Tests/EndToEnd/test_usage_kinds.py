@@ -237,6 +237,10 @@ def test_what_has_no_price_is_nothing_for_a_budget_of_money(site):
     for fields in [{"model": "unpriced"}, {"model": "tiers", "service_tier": "priority"}, {"model": "tiers", "speed": "fast"}]:
         refused = site.call({**fields, "messages": []}, key=key)
         assert refused.status == 403 and refused.json()["error"]["code"] == "model_not_priced", fields
+    # Nor is it known what models cost that it names besides.
+    for fields in [{"models": ["plain"]}, {"tools": [{"type": "advisor_20260301", "name": "advisor", "model": "plain"}]}]:
+        refused = site.call({"model": "plain", "messages": [], **fields}, key=key)
+        assert refused.status == 403 and refused.json()["error"]["code"] == "model_not_priced", fields
     assert not site.upstreams["one"].requests
     assert site.call({"model": "tiers", "service_tier": "flex", "messages": []}, key=key).status == 200
     # A budget of tokens does not ask what they cost.
@@ -251,6 +255,7 @@ def test_a_setting_lets_them_through(tmp_path):
     try:
         key = site.new_key(max_amount=1000)["key_value"]
         assert site.ask("unpriced", key=key).status == 200
+        assert site.call({"model": "unpriced", "messages": [], "fallbacks": ["unpriced"]}, key=key).status == 200
     finally:
         site.close()
 

@@ -100,7 +100,7 @@ enum {
     FG_LLM_ELSEWHERE,     ///< names something that the model reads and that is not here
     FG_LLM_TEXTS,         ///< `prompt`: one text or several
     FG_LLM_TOOLS,
-    FG_LLM_OTHER_MODELS,  ///< models to be asked instead if the one that is named fails
+    FG_LLM_OTHER_MODELS,  ///< models beside the one that is named: to be asked if that fails, or by a tool
     FG_LLM_MAX_OUTPUT_TOKENS,
     FG_LLM_MAX_NESTED_TOKENS,
     FG_LLM_REQUEST_TIER,
@@ -251,7 +251,7 @@ static inline uint8_t fg_llm_wants(uint8_t place) {
         [FG_LLM_ELSEWHERE] = FG_WANT_STRING | FG_WANT_DESCEND | FG_WANT_EDGES,
         [FG_LLM_TEXTS] = FG_WANT_STRING | FG_WANT_DESCEND | FG_WANT_EDGES,
         [FG_LLM_TOOLS] = FG_WANT_DESCEND | FG_WANT_EDGES,
-        [FG_LLM_OTHER_MODELS] = FG_WANT_DESCEND | FG_WANT_EDGES,
+        [FG_LLM_OTHER_MODELS] = FG_WANT_DESCEND | FG_WANT_STRING | FG_WANT_EDGES,
         [FG_LLM_MAX_OUTPUT_TOKENS] = FG_WANT_NUMBER,
         [FG_LLM_MAX_NESTED_TOKENS] = FG_WANT_NUMBER,
         [FG_LLM_REQUEST_TIER] = FG_WANT_STRING,

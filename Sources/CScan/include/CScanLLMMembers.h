@@ -629,6 +629,9 @@ static inline uint8_t fg_llm_member(uint8_t place, const uint8_t *p, size_t n) {
         FG_LLM_NAME("reason", FG_LLM_ERROR_REASON)
         return 0;
     case FG_LLM_REQUEST: return fg_llm_request_member(p, n);
+    case FG_LLM_TOOLS:
+        FG_LLM_NAME("model", FG_LLM_OTHER_MODELS)
+        return 0;
     case FG_LLM_STREAM_OPTIONS:
         FG_LLM_NAME("include_usage", FG_LLM_INCLUDE_USAGE)
         return 0;

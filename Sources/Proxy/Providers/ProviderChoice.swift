@@ -46,6 +46,8 @@ struct CandidateSet: BitwiseCopyable {
     var payer: UnsafePointer<CallerPolicy>?
     var tier = ServiceTier.standard
     var isFast = false
+    /// The request names models beside the one it asks for: whether they are allowed, and what they cost, is not known.
+    var namesOthers = false
     /// When the exchange began, in the workers' nanoseconds.
     var startedAt = UInt64.max
 }
@@ -141,12 +143,13 @@ extension ProviderTable {
         let provider = providers.pointer(Int(set.candidates[index].provider))
         if !set.isNamed && !provider.pointee.speaks(set.endpoint) { return .otherFormat }
         if let caller = set.caller,
-            !caller.pointee.allows(
-                asked: set.asked, model: set.candidates[index].model, provider: provider.pointee.name)
+            set.namesOthers
+                || !caller.pointee.allows(
+                    asked: set.asked, model: set.candidates[index].model, provider: provider.pointee.name)
         {
             return .notAllowed
         }
-        if let payer = set.payer, !isPriced(set, index, for: payer) { return .notPriced }
+        if let payer = set.payer, set.namesOthers || !isPriced(set, index, for: payer) { return .notPriced }
         return .usable
     }
 

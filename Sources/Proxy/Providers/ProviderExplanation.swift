@@ -68,6 +68,7 @@ struct ProviderExplanation {
             set.asked = name
             if let caller { set.payer = table.payer(caller) }
             (set.tier, set.isFast) = (request.pointee.tier, request.pointee.isFast)
+            set.namesOthers = request.pointee.namesOtherModels
             return explain(text, set, isAlias: entry?.isAlias ?? false)
         }
     }
@@ -84,7 +85,7 @@ struct ProviderExplanation {
                 provider: provider(set, index), model: set.candidates[index].model.string,
                 group: Int(set.candidates[index].group), isUsable: verdicts[index] == .usable, share: share,
                 reason: verdicts[index] == .usable
-                    ? role(share, isFirst: first.contains(index)) : reason(verdicts[index]),
+                    ? role(share, isFirst: first.contains(index)) : reason(verdicts[index], set),
                 backInMilliseconds: back(verdicts[index]))
         }
         if !isAlias && !set.isNamed {
@@ -135,8 +136,11 @@ struct ProviderExplanation {
 
     // MARK: Who does not
 
-    private func reason(_ verdict: CandidateVerdict) -> String {
+    private func reason(_ verdict: CandidateVerdict, _ set: CandidateSet) -> String {
         switch verdict {
+        case .notPriced where set.namesOthers:
+            "the key has a money budget, and it is not known what other models cost that the request names"
+        case .notAllowed where set.namesOthers: "the key's models are limited, and the request names others besides"
         case .usable: "can take the request"
         case .providerDisabled: "the provider is disabled"
         case .otherFormat: "the provider does not take requests in this format"
@@ -177,6 +181,11 @@ struct ProviderExplanation {
     /// Why the request would be refused although, or since no, provider could take it.
     private func refusal(_ set: CandidateSet, _ verdicts: [CandidateVerdict]) -> String? {
         if !verdicts.contains(where: { $0 != .otherFormat && $0 != .notAllowed && $0 != .notPriced }) {
+            if set.namesOthers, verdicts.contains(where: { $0 != .otherFormat }) {
+                return verdicts.contains(.notAllowed)
+                    ? "the API key's models are limited, and the request names others besides"
+                    : "the API key has a money budget, and it is not known what others cost that the request names"
+            }
             if !verdicts.contains(.notAllowed), verdicts.contains(.notPriced) {
                 return "the API key has a money budget, and it is not known what this model costs at this service tier"
             }

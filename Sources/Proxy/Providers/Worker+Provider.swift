@@ -63,7 +63,6 @@ extension Worker {
     ) -> ExchangeError {
         let fault = readFacts(c, side, request)
         if fault != .none { return fault }
-        if side.request.pointee.namesOtherModels && restrictsModels(c) { return .modelNotAllowed }
         let providers = UnsafePointer(c.pointee.exchange.snapshot.unsafelyUnwrapped).pointee.providers
         let name = Bytes(side.pointee.name.readPointer, side.pointee.name.count)
         guard let resolution = providers.resolve(name) else { return unknown(c, name) }
@@ -112,6 +111,7 @@ extension Worker {
         set.endpoint = side.pointee.endpoint.endpoint
         set.tier = side.pointee.request.tier
         set.isFast = side.pointee.request.isFast
+        set.namesOthers = side.pointee.request.namesOtherModels
         if c.pointee.exchange.keyIndex >= 0 { set.payer = providers.payer(caller(c)) }
         if restrictsModels(c) {
             set.caller = caller(c)
