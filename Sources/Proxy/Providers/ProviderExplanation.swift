@@ -52,7 +52,7 @@ struct ProviderExplanation {
         guard let resolution = table.resolve(name) else {
             return RouteExplanation.ProviderChoice(
                 model: text, isAlias: false, candidates: others(than: []), rule: "",
-                error: mayAsk(for: name) ? "no provider has this model" : "\(ExchangeError.modelNotAllowed.message)")
+                error: mayAsk(for: name) ? "no provider has this model" : Self.notAllowed)
         }
         let isNamed = resolution.entry < 0
         let entry = isNamed ? nil : table.models[Int(resolution.entry)]
@@ -190,11 +190,13 @@ struct ProviderExplanation {
                 return "the API key has a money budget, and it is not known what this model costs at this service tier"
             }
             return verdicts.contains(.notAllowed) || !table.mayAsk(set)
-                ? "\(ExchangeError.modelNotAllowed.message)" : "no provider of this model takes this format"
+                ? Self.notAllowed : "no provider of this model takes this format"
         }
         if let caller, let text = overdraft(set, caller) { return text }
         return verdicts.contains(.usable) ? nil : "no candidate can be used"
     }
+
+    private static let notAllowed = "the API key is not allowed to use this model"
 
     /// As in `Worker.unknown`.
     private func mayAsk(for name: Bytes) -> Bool {
