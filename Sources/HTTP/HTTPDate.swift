@@ -1,4 +1,4 @@
-/// A date as HTTP writes it: an IMF-fixdate (RFC 9110 §5.6.7), as in `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// A date as HTTP writes it (RFC 9110 §5.6.7): an IMF-fixdate, as in `Sun, 06 Nov 1994 08:49:37 GMT`.
 public enum HTTPDate {
     /// Bytes of one.
     public static let length = 29
@@ -41,9 +41,9 @@ public enum HTTPDate {
         digits(second % 60, 23, 2)
     }
 
-    /// Seconds since 1970 of p[0 ..< n]; nil if that is none, or one of the obsolete forms.
+    /// Seconds since 1970 of p[0 ..< n], in any of the three forms that a recipient has to take; nil if that is none.
+    /// Of the obsolete one with two digits for the year those from 70 on are the last century's.
     public static func seconds(_ p: UnsafePointer<UInt8>, _ n: Int) -> Int64? {
-        guard n == length, p[3] == UInt8(ascii: ","), p[28] == UInt8(ascii: "T") else { return nil }
         func number(_ at: Int, _ digits: Int) -> Int64? {
             var found: Int64 = 0
             for i in at..<at + digits {
@@ -52,12 +52,39 @@ public enum HTTPDate {
             }
             return found
         }
-        guard let day = number(5, 2), let year = number(12, 4), let hour = number(17, 2), let minute = number(20, 2),
-            let second = number(23, 2), (1...31).contains(day), year >= 1970, hour < 24, minute < 60, second <= 60
+        if n == length, p[3] == UInt8(ascii: ","), p[28] == UInt8(ascii: "T") {
+            return seconds(p, year: number(12, 4), month: 8, day: number(5, 2), time: 17)
+        }
+        // Sun Nov  6 08:49:37 1994
+        if n == 24, p[3] == 0x20 {
+            return seconds(p, year: number(20, 4), month: 4, day: p[8] == 0x20 ? number(9, 1) : number(8, 2), time: 11)
+        }
+        // Sunday, 06-Nov-94 08:49:37 GMT
+        guard n >= 30, n <= 33, p[n - 24] == UInt8(ascii: ","), p[n - 20] == UInt8(ascii: "-"),
+            p[n - 1] == UInt8(ascii: "T"), let year = number(n - 15, 2)
         else { return nil }
-        let names = months.utf8Start
+        return seconds(
+            p, year: year < 70 ? 2000 + year : 1900 + year, month: n - 19, day: number(n - 22, 2), time: n - 12)
+    }
+
+    /// - Parameters:
+    ///   - month: where its name stands.
+    ///   - time: where hours, minutes and seconds stand.
+    private static func seconds(
+        _ p: UnsafePointer<UInt8>, year: Int64?, month monthAt: Int, day: Int64?, time: Int
+    ) -> Int64? {
+        func two(_ at: Int) -> Int64 {
+            guard p[at] >= 48, p[at] <= 57, p[at + 1] >= 48, p[at + 1] <= 57 else { return .max }
+            return Int64(p[at] - 48) * 10 + Int64(p[at + 1] - 48)
+        }
+        let (hour, minute, second) = (two(time), two(time + 3), two(time + 6))
+        guard let year, let day, (1...31).contains(day), year >= 1970, hour < 24, minute < 60, second <= 60
+        else { return nil }
+        let (names, name) = (months.utf8Start, p + monthAt)
         var month = 0
-        while month < 12, names[3 * month] != p[8] || names[3 * month + 1] != p[9] || names[3 * month + 2] != p[10] {
+        while month < 12,
+            names[3 * month] != name[0] || names[3 * month + 1] != name[1] || names[3 * month + 2] != name[2]
+        {
             month += 1
         }
         guard month < 12 else { return nil }

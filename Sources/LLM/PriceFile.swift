@@ -27,21 +27,28 @@ public enum PriceFile {
     }
 
     /// Prices in the file are US dollars a token, as decimal numbers; they are taken exactly, and rounded half up where a
-    /// millionth of a dollar per million tokens is not fine enough.
+    /// millionth of a dollar per million tokens is not fine enough. Of entries for one model of a provider (`gemini/x` and
+    /// `x` of `gemini`) the last counts.
     /// - Throws: if it is no JSON object of objects, or a price is no number or below zero; naming the model and field.
     public static func read(_ bytes: UnsafeRawBufferPointer) throws -> Contents {
         let root: JSONValue
         do { root = try JSONValue(parsing: bytes) } catch { throw Failure(description: "not JSON: \(error)") }
         guard case .object(let models) = root else { throw Failure(description: "not an object of models") }
         var contents = Contents(entries: [], skipped: 0)
+        var places: [[String]: Int] = [:]
         for member in models.members where member.name != "sample_spec" {
             guard case .object(let fields) = member.value else {
                 throw Failure(description: "\(member.name): not an object")
             }
-            if let entry = try entry(member.name, fields) {
-                contents.entries.append(entry)
-            } else {
+            guard let entry = try entry(member.name, fields) else {
                 contents.skipped += 1
+                continue
+            }
+            if let place = places[[entry.provider, entry.model]] {
+                contents.entries[place] = entry
+            } else {
+                places[[entry.provider, entry.model]] = contents.entries.count
+                contents.entries.append(entry)
             }
         }
         return contents

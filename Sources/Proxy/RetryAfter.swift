@@ -3,13 +3,18 @@ import Reactor
 
 /// `Retry-After` (RFC 9110 §10.2.3).
 enum RetryAfter {
-    /// As seconds, with or without decimals, or as a date. Nil if it asks for no wait that can be told: it is neither, its
-    /// date is not after the answer's own, or the answer has none.
-    /// - Parameter date: the answer's own `Date`: from there to a date in `value` it is as long by whatever clock.
-    static func milliseconds(_ value: Bytes, since date: Bytes) -> UInt64? {
+    /// As seconds, with or without decimals, or as a date. Nil if it asks for no wait that can be told: it is neither, or its
+    /// date is not after the answer's own.
+    /// - Parameters:
+    ///   - date: the answer's own `Date`: from there to a date in `value` it is as long by whatever clock.
+    ///   - now: Unix nanoseconds, for answers without a `Date` that can be read: they count as made when they are here
+    ///     (RFC 9110 §6.6.1).
+    static func milliseconds(_ value: Bytes, since date: Bytes, now: UInt64) -> UInt64? {
         if let wait = decimal(value) { return wait }
-        guard let until = httpDate(value), let from = httpDate(date), until > from else { return nil }
-        return UInt64(until - from) * 1000
+        guard let until = httpDate(value) else { return nil }
+        if let from = httpDate(date) { return until > from ? UInt64(until - from) * 1000 : nil }
+        let (end, start) = (UInt64(until) * 1000, now / 1_000_000)
+        return end > start ? end - start : nil
     }
 
     /// Seconds with up to nine digits before the point; thousandths are rounded up.

@@ -232,7 +232,8 @@ enum ErrorBody {
             writer.append("{\"error\":{\"message\":\"")
             writer.append(message)
             writer.append("\",\"type\":\"")
-            writer.append(type(status, style))
+            // OpenAI says it in both.
+            writer.append(isQuota(code) ? code : type(status, style))
             writer.append("\",\"code\":\"")
             writer.append(code)
             writer.append("\",\"param\":null},\"request_id\":\"")
@@ -245,6 +246,12 @@ enum ErrorBody {
         }
         writer.append(requestID)
         writer.append("\"}")
+    }
+
+    private static func isQuota(_ code: StaticString) -> Bool {
+        let quota = ExchangeError.outOfMoney.code
+        return code.utf8CodeUnitCount == quota.utf8CodeUnitCount
+            && bytesEqual(code.utf8Start, quota.utf8Start, quota.utf8CodeUnitCount)
     }
 
     private static func type(_ status: UInt16, _ style: Style) -> StaticString {

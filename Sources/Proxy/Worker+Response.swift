@@ -257,7 +257,7 @@ extension Worker {
         }
         guard route.pointee.retryCount > 0 else { return false }
         let wait = RetryAfter.milliseconds(
-            responseValue(.retryAfter, p, response), since: responseValue(.date, p, response))
+            responseValue(.retryAfter, p, response), since: responseValue(.date, p, response), now: realtime)
         var failover = c.pointee.exchange.failover
         let action = failover.decide(
             .status(response.status, retryAfterMilliseconds: wait), retryCount: route.pointee.retryCount,

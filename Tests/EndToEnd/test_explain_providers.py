@@ -132,6 +132,8 @@ def test_what_the_key_may_not_use(site):
     assert site.call({"model": "m", "messages": [], "fallbacks": ["m"]}, key=key["key_value"]).status == 403
     none = site.gateway.make_key(allowed_models=["else"])
     assert explain(site, key_id=none["key_id"])["provider"]["error"] == "the API key is not allowed to use this model"
+    assert explain(site, "nobody-has-it", key_id=none["key_id"])["provider"]["error"] == "the API key is not allowed to use this model"
+    assert explain(site, "else", key_id=none["key_id"])["provider"]["error"] == "no provider has this model"
     route = site.gateway.make_route(match_path="/v1/chat/**", target_host="127.0.0.1:9")
     assert explain(site, key_id=none["key_id"])["error"].startswith("the API key is not allowed to use this model")
     assert explain(site, key_id=key["key_id"], model="something")["error"] is None

@@ -302,6 +302,31 @@ def test_metrics_count_tokens_and_money(site):
     assert any(name.startswith("gen_ai_server_time_to_first_token_bucket{") for name in metrics)
 
 
+def test_metrics_name_what_an_operator_has_named(site):
+    """Models that no provider lists are asked for by provider/model: those with a price or an alias count for themselves,
+    in the price's currency, all others together."""
+    admin = site.gateway.admin
+    price = {"input": "1", "output": "2", "currency": "EUR"}
+    admin("PUT", "/admin/prices/openai/priced", price)
+    admin("PUT", "/admin/prices/*/priced-anywhere", price)
+    admin("POST", "/admin/aliases", {"name": "nick", "targets": ["openai/nicked"]})
+    for model in ["openai/priced", "openai/priced-anywhere", "nick", "openai/whatever"]:
+        assert site.ask(model).status == 200
+    at = 'provider="openai",model="{}"'.format
+
+    def counted():
+        metrics = site.gateway.metrics()
+        models = ["priced", "priced-anywhere", "nicked", "other"]
+        return all(metrics.get(f'fastgate_tokens_total{{{at(model)},type="prompt"}}') == 9 for model in models) and metrics
+
+    metrics = wait_until(counted, "tokens are counted")
+    for model in ["priced", "priced-anywhere"]:
+        assert metrics[f'fastgate_cost_micros_total{{{at(model)},currency="EUR"}}'] == 17, model
+    assert metrics[f'fastgate_unpriced_requests_total{{{at("nicked")}}}'] == 1
+    for path in ["prices/openai/priced", "prices/*/priced-anywhere", "aliases/nick"]:
+        admin("DELETE", f"/admin/{path}")
+
+
 # What no provider takes
 
 
@@ -372,6 +397,11 @@ def test_allowed_models_are_enforced_and_listed(site):
     assert site.ask("openai/gpt-4o-mini", key=key).status == 200
     refused = site.ask("shared", key=key)
     assert refused.status == 403 and refused.json()["error"]["code"] == "model_not_allowed"
+    # Whether anybody has it or takes it in this format is for those to know who may ask for it.
+    for model, status in [("nobody-has-it", 403), ("gpt-4o-nobody", 404), ("claude-x", 404), ("gemini-x", 403)]:
+        refused = site.ask(model, key=key)
+        code = "model_not_allowed" if status == 403 else "model_not_found"
+        assert (refused.status, refused.json()["error"]["code"]) == (status, code), model
     listed = {model["id"] for model in site.call(None, "/v1/models", key=key, method="GET").json()["data"]}
     assert {"gpt-4", "gpt-4o", "gpt-4o-mini", "claude-x"} <= listed
     assert not listed & {"shared", "llama", "gemini-x"}

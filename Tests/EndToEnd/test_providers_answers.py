@@ -1,6 +1,7 @@
 """Answers under a good status that are none, errors in every dress, and what providers say of how long to wait."""
 
 import json
+import time
 
 import pytest
 
@@ -43,6 +44,18 @@ def finish(reason, **fields):
     return event(chunk_of("m", choices=[{"index": 0, "delta": {"content": ""}, "finish_reason": reason, **fields}]))
 
 
+def broken(sent: bytes, content_type: str = "application/json"):
+    """Chunks that are none, after what was `sent` as one."""
+    def script(exchange):
+        exchange.read_body()
+        exchange.head(200, [("Content-Type", content_type), ("Transfer-Encoding", "chunked")])
+        if sent:
+            exchange.chunk(sent)
+        exchange.send(b"ZZ\r\n{}\r\n0\r\n\r\n")
+        exchange.close()
+    return script
+
+
 #: name: what the first provider does, whether the client asks for a stream, the reason in the records
 NO_ANSWERS = {
     "empty": (saying(b""), False, "malformed_answer"),
@@ -50,6 +63,9 @@ NO_ANSWERS = {
     "page_as_json": (saying(b"<html>down</html>"), False, "malformed_answer"),
     "half_a_text": (saying(b'{"id":"c1","choices":[{"index":0,"mess'), False, "malformed_answer"),
     "page_for_a_stream": (saying(b"<html>down</html>", headers=[("Content-Type", "text/html")]), True, "malformed_answer"),
+    "no_chunks": (broken(b""), False, "malformed_answer"),
+    "no_chunks_after_a_word": (broken(b'{"id":"c1",'), False, "malformed_answer"),
+    "no_chunks_of_a_stream": (broken(ROLE, "text/event-stream"), True, "malformed_answer"),
     "no_content": (lambda e: e.answer(204, b"", []), False, "malformed_answer"),
     "empty_stream": (streaming(), True, "cut_off"),
     "empty_stream_by_length": (streaming(ends="length"), True, "cut_off"),
@@ -181,6 +197,31 @@ def test_a_key_rests_as_long_as_its_provider_says(make_providers, headers, body,
     refused = site.ask("m")
     assert refused.status == 503 and refused.json()["error"]["code"] == "no_healthy_key"
     assert seconds - 15 <= int(refused.header("retry-after")) <= seconds
+
+
+@pytest.mark.parametrize("form", [
+    "%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y"], ids=["fixdate", "rfc850", "asctime"])
+def test_a_date_without_another_beside_it_counts_from_now(make_providers, form):
+    site = make_providers()
+    then = time.strftime(form, time.gmtime(time.time() + 600))
+    site.provider(
+        "pool", saying(b'{"error":{"code":"rate_limit_exceeded"}}', 429, [*JSON, ("Retry-After", then)]), models="m")
+    site.start()
+    assert site.ask("m").status == 429
+    refused = site.ask("m")
+    assert refused.status == 503 and 500 <= int(refused.header("retry-after")) <= 600
+
+
+@pytest.mark.parametrize("sent", [b"", b'{"id":"c1",'])
+def test_broken_chunks_of_a_single_provider_are_an_error(make_providers, sent):
+    site = make_providers()
+    site.provider("single", broken(sent), models="m")
+    site.start()
+    request_id = site.new_id()
+    response = site.ask("m", headers=[("x-request-id", request_id)])
+    assert response.status == 502 and response.json()["error"]["code"] == "upstream_malformed_response"
+    record = site.usage(request_id)
+    assert (record["outcome"], record["total_tokens"], record["cost_micros"]) == ("failed", 0, None)
 
 
 # What callers cannot do

@@ -69,7 +69,8 @@ def test_the_worst_case_is_reserved_and_the_actual_use_settled(site):
     assert settled(site, key)["tokens"] == {
         "limit": reserved, "spent": 13, "reserved": 0, "remaining": reserved - 13}
     refused = site.ask("m", key=key, max_tokens=MAX_TOKENS)
-    assert refused.status == 429 and refused.json()["error"]["code"] == "insufficient_quota"
+    assert refused.status == 429
+    assert (refused.json()["error"]["code"], refused.json()["error"]["type"]) == ("insufficient_quota", "insufficient_quota")
     assert site.ask("m", key=key, max_tokens=MAX_TOKENS - 20).status == 200
     settled(site, key)
     usage = site.call(None, "/v1/token/usage", key=key, method="GET").json()

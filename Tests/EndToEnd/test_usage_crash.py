@@ -111,7 +111,7 @@ def test_an_answer_that_is_waited_for(make_providers):
     connection.close()
     (row,) = records(site)
     assert (row["request_id"], row["provider"], row["key_id"]) == ("out", "a", made["key_id"])
-    assert (row["model_requested"], row["model_served"]) == ("m", None)
+    assert (row["model_requested"], row["model_served"]) == ("m", "m")
     assert (row["outcome"], row["estimated"]) == ("interrupted", 1)
     assert (row["prompt_tokens"], row["completion_tokens"]) == (row["total_tokens"], 0)
     assert abs(row["prompt_tokens"] - prompt(body)) <= 1 and row["cost_micros"] == cost("a", row["prompt_tokens"])

@@ -98,6 +98,11 @@ def test_speech_costs_its_characters(site):
     assert (record["estimated"], record["outcome"], record["total_tokens"]) == (0, "completed", 0)
     shown = site.gateway.admin("GET", f"/admin/usage/records/{record['id']}")
     assert (shown["characters"], shown["cost"]) == (len(TEXT), "0.000225")
+    # Sound does not say which model spoke: it was the one that was asked, by whatever name the caller knew it.
+    name = shown["provider"] + "/tts"
+    record = spoken(site, {"model": name, "input": TEXT, "voice": "alloy"})
+    assert (record["model_requested"], record["model_served"]) == (name, "tts")
+    assert name not in {each["name"] for each in site.gateway.admin("GET", "/admin/usage", group_by="model")["items"]}
 
 
 @pytest.mark.parametrize("written, count", [

@@ -93,7 +93,7 @@ func fuzzQueryKey(_ input: Input) {
     let again = GuardedMemory.other.place(rest)
     check(QueryKey.value(in: Bytes(again, rest.count)) == nil, "a key is left")
 
-    _ = RetryAfter.milliseconds(bytes, since: bytes)
+    _ = RetryAfter.milliseconds(bytes, since: bytes, now: 0)
     _ = (ErrorBody.Style(path: bytes), ErrorBody.Style(malformed: bytes))
     _ = (MediaType.isEventStream(bytes), MediaType.isNDJSON(bytes), Framing.of(contentType: bytes))
     if let token = BearerToken.read(bytes) {

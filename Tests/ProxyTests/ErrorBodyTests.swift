@@ -67,6 +67,17 @@ import Testing
         #expect(bodies.map { $0["error"]?["type"]?.stringValue } == [openAI, anthropic])
     }
 
+    /// As OpenAI says it; Anthropic's have no code, and a type of their own for all 429.
+    @Test func aBudgetThatIsUsedUp() throws {
+        for error in [ExchangeError.outOfTokens, .outOfMoney] {
+            let types = try [ErrorBody.Style.openAI, .anthropic].map {
+                try body($0, status: error.status, code: error.code, message: error.message)["error"]?["type"]?
+                    .stringValue
+            }
+            #expect(types == ["insufficient_quota", "rate_limit_error"])
+        }
+    }
+
     /// Every error has a status that the gateway may answer with, a code of its own kind, and a text but for none.
     @Test func everyErrorIsWhole() {
         let statuses: Set<UInt16> = [400, 401, 403, 404, 408, 413, 417, 429, 431, 499, 500, 501, 502, 503, 504]

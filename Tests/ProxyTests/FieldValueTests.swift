@@ -35,10 +35,17 @@ import Testing
             ("Fri, 31 Dec 1999 23:59:59 GMT", nil), ("\u{FF11}", nil),
         ] as [(String, UInt64?)]) func withoutADateBeside(_ value: String, _ expected: UInt64?)
     {
-        #expect(RetryAfter.milliseconds(kept(value), since: .empty) == expected)
+        #expect(RetryAfter.milliseconds(kept(value), since: .empty, now: 1_000_000_000_000_000_000) == expected)
     }
 
     static let date = "Sun, 06 Nov 1994 08:49:37 GMT"
+    static let dateNanoseconds: UInt64 = 784_111_777_000_000_000
+
+    @Test func fractionsOfTheSecondInWhichItCame() {
+        let value = kept("Sun, 06 Nov 1994 08:49:39 GMT")
+        #expect(RetryAfter.milliseconds(value, since: .empty, now: Self.dateNanoseconds + 250_000_000) == 1750)
+        #expect(RetryAfter.milliseconds(value, since: .empty, now: Self.dateNanoseconds + 2_000_000_000) == nil)
+    }
 
     @Test(
         arguments: [
@@ -46,13 +53,16 @@ import Testing
             ("1e3", nil), ("Sun, 06 Nov 1994 08:50:07 GMT", 30_000), ("Sun, 06 Nov 1994 08:49:37 GMT", nil),
             ("Sat, 05 Nov 1994 08:49:37 GMT", nil), ("Mon, 07 Nov 1994 00:00:00 GMT", 54_623_000),
             ("Sun, 06 Nov 1994 08:50:07 UTX", nil), ("Sunday, 06-Nov-94 08:49:37 GMT", nil),
+            ("Sunday, 06-Nov-94 08:49:47 GMT", 10_000), ("Sun Nov  6 08:49:40 1994", 3000),
             ("Sun, 06 Nox 1994 08:50:07 GMT", nil), ("Sun, 06 Nov 1994 25:50:07 GMT", nil), ("", nil),
         ] as [(String, UInt64?)]) func secondsOrADate(_ value: String, _ expected: UInt64?)
     {
-        #expect(RetryAfter.milliseconds(kept(value), since: kept(Self.date)) == expected)
+        #expect(RetryAfter.milliseconds(kept(value), since: kept(Self.date), now: 0) == expected)
         if value.utf8.count > 20 {
-            #expect(RetryAfter.milliseconds(kept(value), since: .empty) == nil)
-            #expect(RetryAfter.milliseconds(kept(value), since: kept("yesterday")) == nil)
+            // Without a date beside it, from the moment it came.
+            #expect(RetryAfter.milliseconds(kept(value), since: .empty, now: Self.dateNanoseconds) == expected)
+            let odd = kept("yesterday")
+            #expect(RetryAfter.milliseconds(kept(value), since: odd, now: Self.dateNanoseconds) == expected)
         }
     }
 }

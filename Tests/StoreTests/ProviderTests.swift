@@ -253,4 +253,14 @@ struct ProviderTests {
             #expect(field(error) == name)
         }
     }
+
+    @Test(
+        arguments: [
+            ("sk-proj-0123456789abcd", "sk-proj-****abcd"), ("gsk_0123456789012345abcd", "gsk_****abcd"),
+            ("0123456789012345678901abcd", "****abcd"), ("sk-test-key-abcd", "sk-****abcd"),
+            ("sk-test-abcd", "****abcd"), ("sk-test-abc", "****"), ("x", "****"),
+        ]) func hintsHideEightAtLeast(_ key: String, _ hint: String)
+    {
+        #expect(ProviderSecret(key).hint == hint)
+    }
 }

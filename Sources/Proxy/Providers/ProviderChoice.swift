@@ -153,6 +153,20 @@ extension ProviderTable {
         return .usable
     }
 
+    /// Whether the caller may ask for the name, or for any model that it stands for.
+    func mayAsk(_ set: CandidateSet) -> Bool {
+        guard let caller = set.caller else { return true }
+        if caller.pointee.allows(asked: set.asked, model: set.asked, provider: .empty) { return true }
+        for i in 0..<set.count {
+            let (model, provider) = (set.candidates[i].model, Int(set.candidates[i].provider))
+            if caller.pointee.allows(asked: set.asked, model: model, provider: providers.pointer(provider).pointee.name)
+            {
+                return true
+            }
+        }
+        return false
+    }
+
     /// Whether a candidate can take the next attempt, or the first thing that speaks against it.
     func verdict(
         _ set: CandidateSet, _ index: Int, _ attempts: AttemptsPointer, now: UInt64

@@ -162,7 +162,9 @@ struct ProviderCompiler {
         _ keys: List<CompiledProviderKey>, _ callers: [KeyRecord]
     ) -> ProviderTable {
         let prices = set.prices
-        let listed = served.flatMap { record in Set(record.knownModels).map { (provider: record.name, model: $0) } }
+        let counted = served.flatMap { record in
+            countedModels(set, of: record).map { (provider: record.name, model: $0) }
+        }
         var contents = ProviderTable.Contents(
             providers: providers,
             providerNames: NameIndex.compile(served.map { arena.store($0.name) }, in: arena), keys: keys,
@@ -175,12 +177,12 @@ struct ProviderCompiler {
                         isManual: !$0.isImported)
                 }),
             priceNames: NameIndex.compile(prices.map { arena.store("\($0.provider)/\($0.model)") }, in: arena),
-            metricNames: NameIndex.compile(listed.map { arena.store("\($0.provider)/\($0.model)") }, in: arena),
+            metricNames: NameIndex.compile(counted.map { arena.store("\($0.provider)/\($0.model)") }, in: arena),
             metricIDs: arena.store([Int32]()),
             callers: arena.store(callers.map(caller)),
             settings: ProviderPolicy(settings), sharedTurns: registry.providers.sharedTurns)
         let named = ProviderTable(contents, in: arena)
-        let metrics = listed.map { pair -> Int32 in
+        let metrics = counted.map { pair -> Int32 in
             let provider = Int(named.providerNames.find(arena.store(pair.provider)))
             let price = named.price(provider, arena.store(pair.model))
             return metric(pair.provider, pair.model, price < 0 ? "USD" : prices[price].currency)
@@ -190,6 +192,27 @@ struct ProviderCompiler {
         contents.models = arena.store(entries)
         contents.modelNames = NameIndex.compile(entries.map(\.name), in: arena)
         return ProviderTable(contents, in: arena)
+    }
+
+    /// The models of a provider that the metrics name: what it lists, and what an operator has named in an alias or has
+    /// given a price, which may be in a currency of its own.
+    private func countedModels(_ set: ProviderSet, of record: ProviderRecord) -> Set<String> {
+        var models = Set(record.knownModels)
+        let prefix = "\(record.name)/"
+        for alias in set.aliases {
+            for target in alias.targets where target.hasPrefix(prefix) && target != prefix {
+                models.insert(String(target.dropFirst(prefix.count)))
+            }
+        }
+        for price in set.prices where !price.isImported && Self.isPrice(price, for: record) {
+            models.insert(price.model)
+        }
+        return models
+    }
+
+    /// As in `ProviderTable.price`.
+    private static func isPrice(_ price: PriceRecord, for record: ProviderRecord) -> Bool {
+        price.provider.isEmpty || price.provider == record.name || price.provider == record.apiType
     }
 
     /// What a record says a model costs; of rates that are no such only the common ones.

@@ -52,7 +52,7 @@ struct ProviderExplanation {
         guard let resolution = table.resolve(name) else {
             return RouteExplanation.ProviderChoice(
                 model: text, isAlias: false, candidates: others(than: []), rule: "",
-                error: "no provider has this model")
+                error: mayAsk(for: name) ? "no provider has this model" : Self.notAllowed)
         }
         let isNamed = resolution.entry < 0
         let entry = isNamed ? nil : table.models[Int(resolution.entry)]
@@ -189,11 +189,19 @@ struct ProviderExplanation {
             if !verdicts.contains(.notAllowed), verdicts.contains(.notPriced) {
                 return "the API key has a money budget, and it is not known what this model costs at this service tier"
             }
-            return verdicts.contains(.notAllowed)
-                ? "the API key is not allowed to use this model" : "no provider of this model takes this format"
+            return verdicts.contains(.notAllowed) || !table.mayAsk(set)
+                ? Self.notAllowed : "no provider of this model takes this format"
         }
         if let caller, let text = overdraft(set, caller) { return text }
         return verdicts.contains(.usable) ? nil : "no candidate can be used"
+    }
+
+    private static let notAllowed = "the API key is not allowed to use this model"
+
+    /// As in `Worker.unknown`.
+    private func mayAsk(for name: Bytes) -> Bool {
+        guard let caller, !caller.pointee.allowedModels.isEmpty else { return true }
+        return caller.pointee.allows(asked: name, model: name, provider: .empty)
     }
 
     private func overdraft(_ set: CandidateSet, _ caller: UnsafePointer<CallerPolicy>) -> String? {

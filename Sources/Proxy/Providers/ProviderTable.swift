@@ -108,7 +108,8 @@ struct ProviderTable: BitwiseCopyable, @unchecked Sendable {
         return kind >= 0 ? kind : priceNames.find(.empty, model)
     }
 
-    /// Place in the workers' counters of models: its own if anybody lists it, else one for all others.
+    /// Place in the workers' counters of models: its own if anybody lists it, an alias names it or its price was set by
+    /// hand; else one for all others.
     func metric(_ provider: Int, _ model: Bytes) -> Int32 {
         let found = metricNames.find(providers[provider].name, model)
         return found < 0 ? providers[provider].otherMetric : metricIDs[found]

@@ -89,7 +89,9 @@ extension Worker {
         side.pointee.keptAt = UInt32(truncatingIfNeeded: now)
         var fields = usageFields(c, side, outcome)
         // What the reader knows is of an attempt before.
-        if !side.pointee.isReading { fields.modelServed = .empty }
+        if !side.pointee.isReading, !fields.modelServed.isEmpty {
+            fields.modelServed = candidate(c, side).pointee.model
+        }
         let id = c.pointee.exchange.auditID
         if side.pointee.attempts.count == 0 { return keep(id, side, &fields) }
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: MappedSlots.payloadBytes) { room in

@@ -65,12 +65,12 @@ extension Worker {
         if fault != .none { return fault }
         let providers = UnsafePointer(c.pointee.exchange.snapshot.unsafelyUnwrapped).pointee.providers
         let name = Bytes(side.pointee.name.readPointer, side.pointee.name.count)
-        guard let resolution = providers.resolve(name) else { return .modelNotFound }
+        guard let resolution = providers.resolve(name) else { return unknown(c, name) }
         side.pointee.entry = resolution.entry
         side.pointee.single = resolution.single
         let set = candidates(c, side)
-        guard set.count > 0 else { return .modelNotFound }
-        var refusal = ExchangeError.modelNotFound
+        guard set.count > 0 else { return unknown(c, name) }
+        var refusal = ExchangeError.none
         for i in 0..<set.count {
             switch providers.admission(set, i) {
             case .usable: return takeFromAccount(c, side, providers)
@@ -79,7 +79,16 @@ extension Worker {
             default: break
             }
         }
-        return refusal
+        if refusal != .none { return refusal }
+        return providers.mayAsk(set) ? .modelNotFound : .modelNotAllowed
+    }
+
+    /// Nobody has the model: only a caller who may ask for it gets to know that.
+    private func unknown(_ c: UnsafeMutablePointer<ClientConnection>, _ name: Bytes) -> ExchangeError {
+        guard restrictsModels(c), !caller(c).pointee.allows(asked: name, model: name, provider: .empty) else {
+            return .modelNotFound
+        }
+        return .modelNotAllowed
     }
 
     /// The candidates of an exchange; the pointer stays valid as long as the exchange is open.

@@ -66,6 +66,10 @@ extension Worker {
             return pass(c, side)
         }
         let wasSound = readAhead(side, body, count, response)
+        if !wasSound && !side.pointee.reader.contentSeen {
+            attemptFailed(index, .malformedResponse, .malformedResponse)
+            return .over
+        }
         if isEnded { side.pointee.lookIsComplete = true }
         let fault = side.pointee.reader.fault
         if wasSound && fault != .none && !side.pointee.reader.contentSeen {

@@ -178,7 +178,12 @@ extension Worker {
             requestID: requestID(c), keyID: .empty, sourcePath: .empty, provider: provider.pointee.name,
             providerKeyID: key.pointee.keyID,
             modelRequested: Bytes(side.pointee.name.readPointer, side.pointee.name.count),
-            modelServed: hasUsage ? side.reader.servedModel : .empty)
+            modelServed: .empty)
+        if hasUsage || outcome == .completed {
+            // Sound, embeddings and counts of tokens do not name their model: then it is the one that was asked for.
+            fields.modelServed = side.reader.servedModel
+            if fields.modelServed.isEmpty { fields.modelServed = candidate(c, side).pointee.model }
+        }
         if c.pointee.exchange.keyIndex >= 0 {
             let own = snapshot.pointee.keys.pointer(c.pointee.exchange.keyIndex)
             fields.keyID = own.pointee.keyID

@@ -15,7 +15,7 @@ extension Worker {
             responseCount("retry-after-ms", p, response), responseCount("x-ms-retry-after-ms", p, response))
         if milliseconds >= 0 { return UInt64(milliseconds) }
         let field = responseValue(.retryAfter, p, response)
-        return RetryAfter.milliseconds(field, since: responseValue(.date, p, response))
+        return RetryAfter.milliseconds(field, since: responseValue(.date, p, response), now: realtime)
             ?? RetryDelay.milliseconds(in: body)
     }
 }

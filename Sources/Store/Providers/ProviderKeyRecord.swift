@@ -106,11 +106,12 @@ public struct ProviderSecret: Sendable, Equatable, CustomStringConvertible, Cust
     public var debugDescription: String { "****" }
     public var customMirror: Mirror { Mirror(self, children: [:]) }
 
-    /// What people recognise it by: the scheme before its last `-` or `_` within eight characters, and the last four.
-    /// A key too short to be cut shows nothing of itself.
+    /// What people recognise it by: the scheme before its last `-` or `_` within eight characters, and the last four. Eight
+    /// are hidden at the least: a key that is short shows less of its scheme, or nothing of itself.
     public var hint: String {
-        guard bytes.count >= 20 else { return "****" }
-        let end = bytes.prefix(8).lastIndex { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") }
+        let spare = bytes.count - 12
+        guard spare >= 0 else { return "****" }
+        let end = bytes.prefix(min(spare, 8)).lastIndex { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") }
         let start = end.map { String(decoding: bytes[...$0], as: UTF8.self) } ?? ""
         return start + "****" + String(decoding: bytes.suffix(4), as: UTF8.self)
     }

@@ -39,7 +39,7 @@ import Reactor
     public var providerKeyID: Bytes
     /// As the client named it.
     public var modelRequested: Bytes
-    /// As the answer names it; empty: it named none.
+    /// As the answer names it, else as the provider was asked for it; empty: nobody was.
     public var modelServed: Bytes
     /// Of the cost; empty: there is no price.
     public var currency: Bytes

@@ -8,6 +8,7 @@ public struct UsageRecord: Sendable, Equatable {
     public var provider: String
     public var providerKeyID: String?
     public var modelRequested: String
+    /// As the answer names it, else as the provider was asked for it; nil: nothing came of it.
     public var modelServed: String?
     /// All that went in, cached parts included.
     public var promptTokens: Int64
@@ -38,7 +39,7 @@ public struct UsageFilter: Sendable, Equatable {
     public var keyID: String?
     public var sourcePath: String?
     public var provider: String?
-    /// As served; where the answer named none, as requested.
+    /// As served; where nobody served, as requested.
     public var model: String?
 
     public init(
