@@ -50,7 +50,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     var skipsFields = false
     /// Of `[DONE]`, bytes seen.
     var doneMatched: UInt8 = 0
-    private(set) var images: Int64 = 0
+    private(set) var images: UInt32 = 0
     /// Searches that the answer shows.
     private var searches: UInt32 = 0
     /// Searches that it tells the number of (OpenAI's `tool_usage`); 0: it does not.
@@ -62,7 +62,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     /// Of the item of an output that is being read.
     private var item = OutputItem()
     /// Of a list that tells a number in parts: the part that is being read.
-    private var partCount: Int64 = -1
+    private var partCount: Int32 = -1
     private var partKind = PartKind.other
     private var passes = UsagePasses()
     private var tier = ServiceTier.standard
@@ -73,7 +73,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     // Of a body that is a row of frames: see AnswerReader+Frames.
     var frame = EventFrame()
     /// What the answer's head says.
-    private var headUsage: (prompt: Int64, completion: Int64)?
+    private var headUsage: (prompt: UInt32, completion: UInt32)?
     var reportIsAside = false
     /// The report is Anthropic's first, with what went in.
     var reportIsBeginning = false
@@ -162,8 +162,8 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
             usage.isPartial = !passes.complete(&usage, isOwn: report.isAnthropic)
         } else {
             guard let headUsage else { return false }
-            (usage.prompt, usage.completion) = (headUsage.prompt, headUsage.completion)
-            usage.total = headUsage.prompt &+ headUsage.completion
+            (usage.prompt, usage.completion) = (Int64(headUsage.prompt), Int64(headUsage.completion))
+            usage.total = usage.prompt &+ usage.completion
         }
         describe(&usage)
         return true
@@ -171,7 +171,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
 
     /// The head of the answer tells what it used (Bedrock's `x-amzn-bedrock-…-token-count`): counts where the body does not.
     public mutating func noteHead(prompt: Int64, completion: Int64) {
-        guard prompt >= 0, completion >= 0, prompt <= TokenUsage.limit, completion <= TokenUsage.limit else { return }
+        guard let prompt = UInt32(exactly: prompt), let completion = UInt32(exactly: completion) else { return }
         headUsage = (prompt, completion)
     }
 
@@ -188,7 +188,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         if hasOwnKey { usage.statedMicros = -1 }
         if usage.searches == 0 { usage.searches = Int64(toldSearches > 0 ? toldSearches : searches) }
         if endpoint == .images {
-            usage.images = images
+            usage.images = Int64(images)
             if !report.hasOutputParts { usage.outputImage = usage.completion }
         } else if endpoint == .decisions {
             if usage.tier == .standard { usage.tier = .decisions }
@@ -304,7 +304,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         if field >= 0 {
             setField(field, found.value)
         } else if found.place == UInt8(FG_LLM_PART_COUNT) {
-            partCount = found.value
+            partCount = Int32(clamping: found.value)
         } else if found.place == UInt8(FG_LLM_COST) {
             fields.set(FG_USAGE_COST, found.value)
         } else if found.place == UInt8(FG_LLM_COST_TICKS) {
@@ -377,7 +377,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
 
     private mutating func beginArray(_ place: UInt8) {
         // Of what is there twice the last counts.
-        if place == UInt8(FG_LLM_ITERATION) { passes.beginList() }
+        if place == UInt8(FG_LLM_ITERATION), !skipsFields { passes.beginList() }
         if place == UInt8(FG_LLM_ITEMS) || place == UInt8(FG_LLM_OUTPUT) { searches = 0 }
     }
 
@@ -401,15 +401,15 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         case FG_LLM_SIDE_USAGE: skipsFields = false
         case FG_LLM_ITERATION: skipsFields = passes.end()
         case FG_LLM_PROMPT_PARTS:
-            if partKind == .audio { fields.add(FG_USAGE_INPUT_AUDIO, partCount) }
-            if partKind == .image { fields.add(FG_USAGE_INPUT_IMAGE, partCount) }
-        case FG_LLM_CACHED_PARTS: fields.add(FG_USAGE_CACHED_AUDIO, partKind == .audio ? partCount : 0)
+            if partKind == .audio { fields.add(FG_USAGE_INPUT_AUDIO, Int64(partCount)) }
+            if partKind == .image { fields.add(FG_USAGE_INPUT_IMAGE, Int64(partCount)) }
+        case FG_LLM_CACHED_PARTS: fields.add(FG_USAGE_CACHED_AUDIO, partKind == .audio ? Int64(partCount) : 0)
         case FG_LLM_ANSWER_PARTS:
-            if partKind == .audio { fields.add(FG_USAGE_OUTPUT_AUDIO, partCount) }
-            if partKind == .image { fields.add(FG_USAGE_OUTPUT_IMAGE, partCount) }
+            if partKind == .audio { fields.add(FG_USAGE_OUTPUT_AUDIO, Int64(partCount)) }
+            if partKind == .image { fields.add(FG_USAGE_OUTPUT_IMAGE, Int64(partCount)) }
         case FG_LLM_OTHER_PARTS:
-            if partKind == .hour { fields.add(FG_USAGE_CACHE_WRITE_LONG, partCount) }
-            if partKind == .search { fields.add(FG_USAGE_SEARCHES, partCount) }
+            if partKind == .hour { fields.add(FG_USAGE_CACHE_WRITE_LONG, Int64(partCount)) }
+            if partKind == .search { fields.add(FG_USAGE_SEARCHES, Int64(partCount)) }
         case FG_LLM_OUTPUT, FG_LLM_ITEMS:
             guard item.isSearch else { return }
             searches = min(searches &+ 1, 1_000_000)

@@ -8,6 +8,8 @@ import CScan
 struct UsagePasses: BitwiseCopyable, Sendable {
     private enum Kind: UInt8, BitwiseCopyable, Sendable {
         case message, compaction, other
+        /// The report that it stands in is passed over.
+        case skipped
     }
 
     /// Input, output, read from a cache, written to one, and of this what stays for an hour.
@@ -20,7 +22,6 @@ struct UsagePasses: BitwiseCopyable, Sendable {
     private var kind = Kind.message
     /// An entry is being read: what comes is not the report's own.
     private(set) var isOpen = false
-    private var wasSkipping = false
     private var hasCompactions = false
     /// There were passes whose price is not this model's.
     private(set) var hasOthers = false
@@ -30,11 +31,11 @@ struct UsagePasses: BitwiseCopyable, Sendable {
 
     /// - Parameter asideOfSkipped: the report that it stands in is passed over.
     mutating func begin(asideOfSkipped wasSkipping: Bool) {
-        (counts, kind, isOpen) = (.init(repeating: 0), .message, true)
-        self.wasSkipping = wasSkipping
+        (counts, kind, isOpen) = (.init(repeating: 0), wasSkipping ? .skipped : .message, true)
     }
 
     mutating func setKind(_ p: UnsafePointer<UInt8>, _ n: Int) {
+        if kind == .skipped { return }
         kind = PartKind.isName("message", p, n) ? .message : PartKind.isName("compaction", p, n) ? .compaction : .other
     }
 
@@ -55,7 +56,7 @@ struct UsagePasses: BitwiseCopyable, Sendable {
     /// Returns whether the report is passed over.
     mutating func end() -> Bool {
         isOpen = false
-        if wasSkipping { return true }
+        if kind == .skipped { return true }
         if kind == .other { hasOthers = true }
         if kind == .compaction {
             hasCompactions = true

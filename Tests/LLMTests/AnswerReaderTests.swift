@@ -254,7 +254,7 @@ struct AnswerReaderTests {
     }
 
     @Test func aStateIsSmall() {
-        #expect(MemoryLayout<AnswerReader>.size <= 1040)
+        #expect(MemoryLayout<AnswerReader>.size < 1024)
         #expect(MemoryLayout<UsageChunkFilter>.size <= 600)
         #expect(MemoryLayout<RequestReader>.size <= 800)
     }
