@@ -30,6 +30,21 @@ import Testing
         #expect(console.complaints == ["fastgate: \(path):2: app.prot: unknown key; did you mean app.port?"])
     }
 
+    /// As serve would, but without a word of the value.
+    @Test func aMasterKeyThatIsNoneIsNamed() throws {
+        try program.folder.write("config.yaml", "")
+        for (text, isGood) in [("", true), (String(repeating: "ab", count: 32), true), ("hunter2", false)] {
+            let console = CatchingConsole()
+            let environment = program.environment.merging(["FASTGATE_MASTER_KEY": text]) { $1 }
+            let code = FastGateCommand(console: console, environment: environment).run(["check", "--config", path])
+            #expect(code == (isGood ? 0 : 78))
+            #expect(!console.complaints.joined().contains("hunter2"))
+            if !isGood {
+                #expect(console.complaints.first == "fastgate: FASTGATE_MASTER_KEY: must be 32 bytes in hex or base64")
+            }
+        }
+    }
+
     @Test func allErrorsAreNamed() throws {
         let yaml = "app:\n  prot: 80\n  port: x\nnonsense: {}\nproxy:\n  max_retries: 1000\n"
         let (code, console) = try check(yaml)
@@ -83,7 +98,7 @@ import Testing
                 "fastgate: \(path):1: tls.key: \(folder): Is a directory",
                 "fastgate: \(path):2: upstream_tls.ca_file: /nonexistent/ca.pem: No such file or directory",
                 "fastgate: \(path):3: logging.file: /nonexistent/log: its folder: No such file or directory",
-                "fastgate: \(path) is not good: 4 of the files it names cannot be used",
+                "fastgate: \(path) is not good: 4 of what goes with it cannot be used",
             ])
         #expect(access(folder + "/state", F_OK) != 0, "check makes nothing")
     }

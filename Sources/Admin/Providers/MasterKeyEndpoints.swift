@@ -31,7 +31,7 @@ extension AdminAPI {
         let body = try BodyReader(request, shape: .masterKeyRotation)
         var new: MasterKey?
         if let text = try body.string("new_key", maxLength: 128).orNull(nil) {
-            guard let key = MasterKey(text) else { throw .badField("new_key", "must be 32 bytes in hex or base64") }
+            guard let key = MasterKey(text) else { throw .badField("new_key", MasterKey.rule) }
             new = key
         }
         let key = new

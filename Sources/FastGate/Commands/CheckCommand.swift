@@ -4,6 +4,7 @@ import Glibc
 import JSON
 import Proxy
 import Reactor
+import Store
 
 /// `fastgate check`: everything about a configuration that can be said without starting or changing anything.
 struct CheckCommand {
@@ -34,6 +35,7 @@ struct CheckCommand {
             report.warnings = loaded.warnings + Self.exposures(loaded, environment: call.environment)
             report.settings = loaded.settings
             report.errors = Self.problems(loaded.settings).map { "\(loaded.place(of: $0.key))\($0.key): \($0.message)" }
+            if let problem = Self.masterKeyProblem(call.environment) { report.errors.append(problem) }
         } catch {
             // The first of them is the message.
             report.errors = [error.message] + error.others
@@ -48,7 +50,7 @@ struct CheckCommand {
             let isAboutFiles = report.settings != nil
             let summary =
                 isAboutFiles
-                ? "\(report.name) is not good: \(report.errors.count) of the files it names cannot be used"
+                ? "\(report.name) is not good: \(report.errors.count) of what goes with it cannot be used"
                 : report.errors.count > 1 ? "\(report.errors.count) errors" : ""
             throw CommandFailure(message: call.asJSON ? "" : summary, exitCode: ExitCode.configuration)
         }
@@ -102,6 +104,13 @@ struct CheckCommand {
             return nil
         }
         return String(status.st_mode & 0o777, radix: 8)
+    }
+
+    /// A master key that the environment has and that is none; the value is not shown.
+    private static func masterKeyProblem(_ environment: [String: String]) -> String? {
+        let text = environment[MasterKey.environmentName] ?? ""
+        if text.isEmpty || MasterKey(text) != nil { return nil }
+        return "\(MasterKey.environmentName): \(MasterKey.rule)"
     }
 
     /// Files that are named and cannot be used, by the key that names them.

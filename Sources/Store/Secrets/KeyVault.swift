@@ -55,7 +55,7 @@ public final class KeyVault: Sendable {
         let file = MasterKeyFile(besideDatabase: database.path)
         if let text = environment, !text.isEmpty {
             guard let key = MasterKey(text) else {
-                throw .invalid(field: MasterKey.environmentName, message: "must be 32 bytes in hex or base64")
+                throw .invalid(field: MasterKey.environmentName, message: MasterKey.rule)
             }
             let state = try enter(key, database, named: "the key in \(MasterKey.environmentName)", file)
             return KeyVault(

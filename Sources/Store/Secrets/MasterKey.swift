@@ -5,6 +5,8 @@ import Reactor
 public struct MasterKey: Sendable, Equatable, CustomStringConvertible, CustomReflectable {
     public static let environmentName = "FASTGATE_MASTER_KEY"
     static let count = 32
+    /// What is wrong with a text that is no key.
+    public static let rule = "must be 32 bytes in hex or base64"
 
     let bytes: [UInt8]
 
