@@ -118,6 +118,7 @@ extension AdminAPI {
         query.sourcePath = reader.string("source_path")
         query.method = reader.string("method")
         query.path = reader.string("path")
+        if let problem = query.path.flatMap(LogQuery.problem(path:)) { throw .badParameter("path", problem) }
         if let text = reader.string("min_ms") {
             // `Double` reads hexadecimal digits, too.
             let isDecimal = !text.utf8.contains { $0 | 32 == UInt8(ascii: "x") }

@@ -28,7 +28,14 @@ public struct LogQuery: Sendable, Equatable {
     public static let maximumOffset = 10_000
     /// Rows that one page's search looks at, at most. What it found until then is the page; its cursor goes on from there.
     public static let searchedRows = 10_000
-    static let maximumPatternBytes = 2048
+    private static let maximumPatternBytes = 2048
+
+    /// Why no path can be searched for with this; nil if one can.
+    public static func problem(path: String) -> String? {
+        if path.utf8.count > maximumPatternBytes { return "must not be longer than \(maximumPatternBytes) bytes" }
+        // SQLite's GLOB reads a pattern to its first NUL only.
+        return path.utf8.contains(0) ? "must not hold a NUL" : nil
+    }
 
     /// By time.
     public enum Order: String, Sendable {
@@ -124,10 +131,7 @@ struct LogConditions {
         if let source = query.sourcePath { add("source_path =", .text(source)) }
         if let method = query.method { add("method = upper(", .text(method), ")") }
         if let path = query.path {
-            guard path.utf8.count <= LogQuery.maximumPatternBytes else {
-                throw .invalid(
-                    field: "path", message: "must not be longer than \(LogQuery.maximumPatternBytes) bytes")
-            }
+            if let problem = LogQuery.problem(path: path) { throw .invalid(field: "path", message: problem) }
             add("path GLOB", .text(Self.glob(path)))
         }
         if let minimum = query.minMilliseconds { add("response_time_ms >=", .real(minimum)) }

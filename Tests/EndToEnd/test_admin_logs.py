@@ -69,6 +69,9 @@ def test_log_filters(logged):
         for path in ("/admin/logs", "/admin/logs/export"):
             assert logged.gateway.refusal("GET", f"{path}?status_code={bad}", expect=400)["param"] == "status_code"
     assert logged.gateway.refusal("GET", "/admin/logs?min_ms=0x10", expect=400)["param"] == "min_ms"
+    for path in ("/admin/logs", "/admin/logs/export"):
+        assert logged.gateway.refusal("GET", f"{path}?path=/v1/*%00x", expect=400)["param"] == "path"
+        assert logged.gateway.refusal("GET", f"{path}?path=/{'x' * 2048}", expect=400)["param"] == "path"
     first = logged.gateway.audit(ids[0])["request_time"]
     assert find(start_time=first) == set(ids)
     assert find(end_time="2001-01-01") == set()

@@ -80,6 +80,8 @@ struct LogQueryTests {
         #expect(try ids { $0.path = "/v1/chat" } == [0, 1, 4, 7, 8])
         #expect(try ids { $0.path = "/v1/*?*" } == [1, 4, 8])
         #expect(try ids { $0.path = "/v1/m*s" } == [2, 9])
+        // Of which SQLite would not see the end.
+        #expect(throws: StoreError.self) { try ids { $0.path = "/v1/*\0s" } }
         #expect(try ids { $0.path = "*/x" } == [6])
         #expect(try ids { $0.path = "/v2/[x" } == [3])
         #expect(try ids { $0.path = "/v1/chat?" } == [1, 8])
