@@ -52,9 +52,9 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     var doneMatched: UInt8 = 0
     private(set) var images: UInt32 = 0
     /// Searches that the answer shows.
-    private var searches: UInt32 = 0
+    var searches: UInt32 = 0
     /// Searches that it tells the number of (OpenAI's `tool_usage`); 0: it does not.
-    private var toldSearches: UInt32 = 0
+    var toldSearches: UInt32 = 0
     /// How often it spoke of any.
     private(set) var searchMentions: UInt32 = 0
     /// Of `queries`.
@@ -64,22 +64,22 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     /// Of a list that tells a number in parts: the part that is being read.
     private var partCount: Int32 = -1
     private var partKind = PartKind.other
-    private var passes = UsagePasses()
-    private var tier = ServiceTier.standard
-    private var isFast = false
-    private var isRegional = false
+    var passes = UsagePasses()
+    var tier = ServiceTier.standard
+    var isFast = false
+    var isRegional = false
     /// What had been counted when the event's type was read, modulo 2³².
     private var countedBefore: UInt32 = 0
     // Of a body that is a row of frames: see AnswerReader+Frames.
     var frame = EventFrame()
     /// What the answer's head says.
-    private var headUsage: (prompt: UInt32, completion: UInt32)?
+    var headUsage: (prompt: UInt32, completion: UInt32)?
     var reportIsAside = false
     /// The report is Anthropic's first, with what went in.
     var reportIsBeginning = false
     /// The report is Anthropic's last.
     var reportIsDelta = false
-    private var hasOwnKey = false
+    var hasOwnKey = false
     @usableFromInline var modelLength: UInt8 = 0
 
     // From the walk's text on nothing is made anew: see ReaderPointers.
@@ -149,26 +149,6 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         return copy.span.withUnsafeBufferPointer { body(Bytes($0.baseAddress, count)) }
     }
 
-    /// What the provider has reported so far.
-    public var reported: TokenUsage? {
-        var (copy, usage) = (self, TokenUsage())
-        return copy.readReport(&usage) ? usage : nil
-    }
-
-    /// `reported` into `usage`, which is one as it was made; false if there is nothing. Whoever changes something is handed
-    /// on by address, and large values are filled where they stand: else this would be copies for the most part.
-    private mutating func readReport(_ usage: inout TokenUsage) -> Bool {
-        if report.read(&usage) {
-            usage.isPartial = !passes.complete(&usage, isOwn: report.isAnthropic)
-        } else {
-            guard let headUsage else { return false }
-            (usage.prompt, usage.completion) = (Int64(headUsage.prompt), Int64(headUsage.completion))
-            usage.total = usage.prompt &+ usage.completion
-        }
-        describe(&usage)
-        return true
-    }
-
     /// The head of the answer tells what it used (Bedrock's `x-amzn-bedrock-…-token-count`): counts where the body does not.
     public mutating func noteHead(prompt: Int64, completion: Int64) {
         guard let prompt = UInt32(exactly: prompt), let completion = UInt32(exactly: completion) else { return }
@@ -178,80 +158,6 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     /// What holds from the event on that says it, in one number.
     var standing: UInt8 {
         tier.rawValue << 4 | (isFast ? 1 : 0) | (isRegional ? 2 : 0) | (passes.hasOthers ? 4 : 0) | (hasOwnKey ? 8 : 0)
-    }
-
-    /// What stands beside the report, and what the endpoint makes of it.
-    @inline(__always)
-    private mutating func describe(_ usage: inout TokenUsage) {
-        (usage.tier, usage.isFast, usage.isRegional) = (tier, isFast, isRegional)
-        // With a key of the caller's own at the provider behind it, that is not all of it.
-        if hasOwnKey { usage.statedMicros = -1 }
-        if usage.searches == 0 { usage.searches = Int64(toldSearches > 0 ? toldSearches : searches) }
-        if endpoint == .images {
-            usage.images = Int64(images)
-            if !report.hasOutputParts { usage.outputImage = usage.completion }
-        } else if endpoint == .decisions {
-            if usage.tier == .standard { usage.tier = .decisions }
-        } else if endpoint == .speech, !report.hasOutputParts {
-            usage.outputAudio = usage.completion
-        }
-    }
-
-    /// What the exchange is to be accounted at, now that it has ended: what was reported; if that is missing or the answer
-    /// broke off before the final report, an estimate, marked so; nil for what used nothing: an error without content, no
-    /// answer at all, or an endpoint that has no tokens.
-    /// - Parameters:
-    ///   - promptEstimate: tokens, see `RequestReader.promptEstimate`.
-    ///   - isWhole: the body ended as HTTP says, not by a reset.
-    ///   - wasLeft: it was the client that did not want the rest: what the provider had been sent is paid for, if it had
-    ///     said nothing yet.
-    public func settled(promptEstimate: Int64, isWhole: Bool = true, wasLeft: Bool = false) -> TokenUsage? {
-        var (copy, usage) = (self, TokenUsage())
-        let isUsed = copy.settle(promptEstimate: promptEstimate, isWhole: isWhole, wasLeft: wasLeft, into: &usage)
-        return isUsed ? usage : nil
-    }
-
-    /// `settled` into `usage`, which is one as it was made; false if nothing was used.
-    public mutating func settle(
-        promptEstimate: Int64, isWhole: Bool = true, wasLeft: Bool = false, into usage: inout TokenUsage
-    ) -> Bool {
-        let written = endpoint.embeds ? 0 : completionEstimate
-        if readReport(&usage) {
-            if isFinished || (isWhole && fault == .none && !reportIsBeginning) { return true }
-            // An error that reports that nothing was used.
-            if fault != .none, !contentSeen, usage.prompt == 0, usage.completion == 0 { return false }
-            let input = usage.prompt == 0 ? promptEstimate : usage.prompt
-            let output = max(usage.completion, written)
-            usage.total = max(usage.total, input &+ output)
-            (usage.prompt, usage.completion, usage.estimated) = (input, output, true)
-            return true
-        }
-        let answers = endpoint.generates || endpoint.embeds
-        // Where no tokens are told they are guessed, but of what has none: its count, or its cost, is all there is.
-        if fault == .none, isFinished,
-            report.hasUnits || (!answers && (report.hasCost || (endpoint == .images && images > 0)))
-        {
-            report.setParts(&usage)
-            describe(&usage)
-            return true
-        }
-        // Events of a stream that say nothing and lead to no end are no answer; but whoever leaves pays for what was asked.
-        let isAnswer = fault == .none && (wasLeft || (documents > 0 && (framing != .sse || sawEnd)))
-        // Of pictures and sound by themselves, which have no tokens to guess, only what was seen of them counts.
-        let wasGiven = contentSeen && (answers || framing != .unreadable)
-        guard wasGiven || (answers && isAnswer) else { return false }
-        (usage.prompt, usage.completion, usage.estimated) = (promptEstimate, written, true)
-        if endpoint == .images { usage.outputImage = written }
-        if endpoint == .speech { usage.outputAudio = written }
-        usage.searches = Int64(searches)
-        usage.total = promptEstimate &+ written
-        return true
-    }
-
-    /// Tokens of what was generated so far: four bytes of text each, 1,000 bytes of all else.
-    private var completionEstimate: Int64 {
-        let text = Int64(min(walk.countedBytes, UInt64(TokenUsage.limit)) &+ 3) / 4
-        return text &+ Int64(min(walk.otherBytes, UInt64(TokenUsage.limit)) &+ 999) / 1000
     }
 
     // MARK: What the walk comes upon
