@@ -3,6 +3,8 @@
 import json
 import secrets
 import signal
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -113,6 +115,22 @@ def test_a_lost_key_is_said_everywhere_and_comes_back_by_a_reload(make):
     site.gateway.reload()
     wait_until(lambda: site.gateway.metrics()["fastgate_master_key_ready"] == 1, "the key is found")
     assert site.gateway.health(site.gateway.admin_port)[1]["problems"] == []
+    assert site.ask("m").status == 200
+
+
+def test_one_key_that_was_tampered_with_is_named_and_the_others_serve(make):
+    site = make()
+    bad, good = (row["key_id"] for row in site.gateway.query("SELECT key_id FROM provider_keys ORDER BY key_id"))
+    site.gateway.stop()
+    with closing(sqlite3.connect(site.gateway.database_file)) as db, db:
+        db.execute("UPDATE provider_keys SET sealed_key = (SELECT sealed_key FROM provider_keys WHERE key_id = ?)"
+                   " WHERE key_id = ?", (good, bad))  # fmt: skip
+    site.gateway.start()
+    said = [line for line in site.gateway.log.splitlines() if "cannot be read" in line]
+    assert len(said) == 1 and bad in said[0] and "one" in said[0] and good not in said[0]
+    keys = site.gateway.admin("GET", "/admin/providers/one")["keys"]
+    assert (keys["total"], keys["usable"], keys["unreadable"]) == (2, 1, 1)
+    assert site.gateway.admin("GET", "/admin/metrics/summary")["provider_keys"]["unreadable"] == 1
     assert site.ask("m").status == 200
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from harness import wait_until
 from harness.client import Connection
+from harness.names import NameServer
 from harness.providers import EVENT_STREAM, chat, chunk_of, completion, delta, event, failing
 
 
@@ -164,6 +165,23 @@ def test_another_provider_takes_over(make_providers, fault, stream):
     assert attempts and {provider for provider, _, _ in attempts} == {"bad"}
     record = site.usage(request_id)
     assert (record["provider"], record["outcome"], record["total_tokens"]) == ("good", "completed", 13)
+
+
+def test_a_name_without_an_address_is_told_apart_from_a_port_where_nobody_listens(make_providers, tmp_path):
+    try:
+        server = NameServer()
+    except PermissionError:
+        pytest.skip("port 53 is not for us")
+    (tmp_path / "resolv.conf").write_text(server.line)
+    site = make_providers(config={"proxy": {"resolv_conf": str(tmp_path / "resolv.conf")}})
+    site.provider("lost", host="lost.example:80", models="m", priority=1)
+    site.provider("good", models="m", priority=2)
+    site.start()
+    request_id = site.new_id()
+    response = site.ask("m", headers=[("x-request-id", request_id)])
+    server.close()
+    assert response.status == 200 and response.header("x-fastgate-provider") == "good"
+    assert site.attempts(request_id) == [("lost", "dns", None)]
 
 
 def test_a_port_where_nobody_listens_and_silence_are_faults_too(make_providers):

@@ -129,7 +129,7 @@ struct MigrationTests {
         #expect(try reader.log("0123456789abcdef0123456789abcdef")?.statusCode == 200)
         #expect(try reader.routes().items.map(\.routeName) == ["one"])
         #expect(try reader.metrics().totalRequests == 1)
-        #expect(try reader.providers().total == 0 && reader.usageSummary().allTime == UsageTotals())
+        #expect(try reader.providers().total == 0 && reader.usageSummary(vault: nil).allTime == UsageTotals())
         let raw = try folder.raw()
         #expect(try raw.int("PRAGMA user_version") == Schema.version)
         #expect(try raw.text("PRAGMA integrity_check") == "ok")

@@ -169,14 +169,19 @@ struct UsageReadsTests {
             ] {
                 try c.setProviderKeyState(keys[n], state, changedAtMilliseconds: now)
             }
+            let foreign = try c.createProviderKey(
+                NewProviderKey(provider: "a", key: ProviderSecret("sk-foreign")), vault: vault)
+            try c.setSealedKey([1] + Array(repeating: 0, count: 60), keyID: foreign.keyID)
             _ = try c.createAlias(AliasRecord(name: "x", targets: ["y"]))
             _ = try c.setPrice(PriceRecord(model: "m", input: 1, output: 1))
         }
-        let summary = try folder.reader().usageSummary(nowMilliseconds: now)
+        let summary = try folder.reader().usageSummary(vault: vault, nowMilliseconds: now)
         #expect(summary.allTime.requests == 3 && summary.month.requests == 2 && summary.today.requests == 1)
         #expect(summary.today.costs == [UsageCost(currency: "USD", micros: 1234)])
-        #expect(summary.providers == 2 && summary.enabledProviders == 1 && summary.providerKeys == 5)
+        #expect(summary.providers == 2 && summary.enabledProviders == 1 && summary.providerKeys == 6)
         #expect(summary.usableProviderKeys == 2 && summary.coolingProviderKeys == 1)
+        #expect(summary.unreadableProviderKeys == 1)
+        #expect(try folder.reader().usageSummary(vault: nil).unreadableProviderKeys == 5)
         #expect(summary.disabledProviderKeys == 1 && summary.aliases == 1 && summary.prices == 1)
     }
 

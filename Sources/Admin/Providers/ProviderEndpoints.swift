@@ -94,7 +94,8 @@ extension AdminAPI {
     {
         let keys = try context.read { reader throws(StoreError) in try reader.providerKeys(of: provider.name) }
         return ProviderJSON.encode(
-            provider, keys: keys, status: status(of: provider.name, context), offsetMinutes: context.offsetMinutes)
+            provider, keys: keys, status: status(of: provider.name, context), vault: context.shared.vault,
+            offsetMinutes: context.offsetMinutes)
     }
 
     /// Refuses what the gateway could not serve, before it is stored.
@@ -131,7 +132,8 @@ extension AdminAPI {
         let items = page.items.map { provider in
             ProviderJSON.encode(
                 provider, keys: keys.filter { $0.provider == provider.name },
-                status: status.first { $0.name == provider.name }, offsetMinutes: context.offsetMinutes)
+                status: status.first { $0.name == provider.name }, vault: context.shared.vault,
+                offsetMinutes: context.offsetMinutes)
         }
         return .page(items, total: page.total, limit: limit, offset: offset)
     }

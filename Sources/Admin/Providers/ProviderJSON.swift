@@ -59,8 +59,10 @@ enum ProviderJSON {
     /// - Parameters:
     ///   - keys: its keys as the database has them.
     ///   - status: how it is just now; nil if no gateway serves it.
+    ///   - vault: opens its keys; nil: nothing does.
     static func encode(
-        _ provider: ProviderRecord, keys: [ProviderKeyRecord], status: ProviderStatus?, offsetMinutes: Int
+        _ provider: ProviderRecord, keys: [ProviderKeyRecord], status: ProviderStatus?, vault: KeyVault?,
+        offsetMinutes: Int
     ) -> JSONValue {
         .members([
             ("name", .string(provider.name)),
@@ -77,19 +79,23 @@ enum ProviderJSON {
             ("updated_at", .time(provider.updatedAtMilliseconds, offsetMinutes: offsetMinutes)),
             ("discovered_models", .strings(provider.discoveredModels)),
             ("discovered_at", .time(provider.discoveredAtMilliseconds, offsetMinutes: offsetMinutes)),
-            ("keys", keyCounts(keys, status)),
+            ("keys", keyCounts(keys, status, vault)),
             ("health", status.map(health) ?? .null),
         ])
     }
 
-    private static func keyCounts(_ keys: [ProviderKeyRecord], _ status: ProviderStatus?) -> JSONValue {
-        var counts = ["ok": 0, "cooling": 0, "disabled": 0]
+    private static func keyCounts(
+        _ keys: [ProviderKeyRecord], _ status: ProviderStatus?, _ vault: KeyVault?
+    ) -> JSONValue {
+        var counts: [String: Int] = [:]
         for key in keys where key.isEnabled {
-            counts[ProviderKeyJSON.State(key, status).name, default: 0] += 1
+            let isReadable = vault?.open(key) != nil
+            counts[isReadable ? ProviderKeyJSON.State(key, status).name : "unreadable", default: 0] += 1
         }
         return .members([
             ("total", .integer(keys.count)), ("usable", .integer(counts["ok"] ?? 0)),
             ("cooling", .integer(counts["cooling"] ?? 0)), ("disabled", .integer(counts["disabled"] ?? 0)),
+            ("unreadable", .integer(counts["unreadable"] ?? 0)),
             ("off", .integer(keys.count { !$0.isEnabled })),
         ])
     }
@@ -114,9 +120,10 @@ enum ProviderJSON {
         """
 
     static let keyCountsSchema = """
-        {"type":"object","required":["total","usable","cooling","disabled","off"],"properties":{\
+        {"type":"object","required":["total","usable","cooling","disabled","unreadable","off"],"properties":{\
         "total":{"type":"integer"},"usable":{"type":"integer"},"cooling":{"type":"integer"},\
         "disabled":{"type":"integer","description":"By an answer of the provider."},\
+        "unreadable":{"type":"integer","description":"The master key does not open them."},\
         "off":{"type":"integer","description":"By an operator."}}}
         """
 

@@ -152,7 +152,8 @@ extension AdminAPI {
     // MARK: At a glance
 
     private static func summary(_ context: HandlerContext) throws(AdminFailure) -> JSONValue {
-        let summary = try context.read { reader throws(StoreError) in try reader.usageSummary() }
+        let vault = context.shared.vault
+        let summary = try context.read { reader throws(StoreError) in try reader.usageSummary(vault: vault) }
         return .members([
             ("today", UsageJSON.encode(summary.today)), ("month", UsageJSON.encode(summary.month)),
             ("all_time", UsageJSON.encode(summary.allTime)),
@@ -169,6 +170,7 @@ extension AdminAPI {
                     ("total", .integer(summary.providerKeys)), ("usable", .integer(summary.usableProviderKeys)),
                     ("cooling", .integer(summary.coolingProviderKeys)),
                     ("disabled", .integer(summary.disabledProviderKeys)),
+                    ("unreadable", .integer(summary.unreadableProviderKeys)),
                 ])
             ),
             ("aliases", .integer(summary.aliases)), ("prices", .integer(summary.prices)),
@@ -186,7 +188,7 @@ extension AdminAPI {
             {"type":"object","required":["today","month","all_time","providers","provider_keys","aliases","prices"],\
             "properties":{"today":\(totals),"month":\(totals),"all_time":\(totals),\
             "providers":\(counts(["total", "enabled", "up"])),\
-            "provider_keys":\(counts(["total", "usable", "cooling", "disabled"])),\
+            "provider_keys":\(counts(["total", "usable", "cooling", "disabled", "unreadable"])),\
             "aliases":{"type":"integer"},"prices":{"type":"integer"}}}
             """
     }()

@@ -79,10 +79,11 @@ final class GatewayServer {
             let reader = try ReadConnection(
                 path: settings.database.path, timeZoneOffsetMinutes: settings.app.timezone.minutes)
             routes = try reader.activeRoutes()
+            let providers = try ProviderSet.load(from: reader, vault: vault)
+            if vault.state == .ready { Self.logUnreadableKeys(providers) }
             gateway = try Gateway.start(
                 settings: settings, rings: rings.rings, openUsage: rings.openUsage, keys: reader.activeKeys(),
-                routes: routes, providers: ProviderSet.load(from: reader, vault: vault),
-                version: fastGateVersion,
+                routes: routes, providers: providers, version: fastGateVersion,
                 listeners: try sockets.data.map(ListeningSockets.duplicate), bootNonce: bootNonce,
                 onPublish: { predecessor?.announceChange() }, onRingPressure: { writer.expedite() },
                 onPressure: { Self.log($0) })
@@ -266,6 +267,16 @@ final class GatewayServer {
             Logger.shared.error("the keys of providers cannot be read: \(reason)")
         }
         return vault
+    }
+
+    /// The master key is the right one, and yet some row was changed by other hands, or brought from elsewhere.
+    private static func logUnreadableKeys(_ providers: ProviderSet) {
+        for key in providers.keys where key.secret == nil {
+            Logger.shared.error(
+                "a provider's key cannot be read, since it was not sealed with this master key as it stands in the "
+                    + "database; delete it and add it anew",
+                [("provider", .string(key.record.provider)), ("key", .string(key.record.keyID))])
+        }
     }
 
     private static func writerOptions(_ settings: Settings, workers: Int, sharesDatabase: Bool) -> WriterOptions {

@@ -11,6 +11,8 @@ enum AttemptOutcome: UInt8, BitwiseCopyable, CaseIterable {
     case overloaded
     case serverError
     case connectFailed
+    /// Its name has no address, or nobody could be asked for one.
+    case lookUpFailed
     /// No TLS, or not with whom it should be.
     case tlsFailed
     case timedOut
@@ -34,6 +36,7 @@ enum AttemptOutcome: UInt8, BitwiseCopyable, CaseIterable {
         case .overloaded: "overloaded"
         case .serverError: "server_error"
         case .connectFailed: "connect"
+        case .lookUpFailed: "dns"
         case .tlsFailed: "tls"
         case .timedOut: "timeout"
         case .cutOff: "cut_off"
@@ -56,13 +59,15 @@ enum AttemptOutcome: UInt8, BitwiseCopyable, CaseIterable {
     /// It counts towards the provider's breaker.
     var isProviderFault: Bool {
         switch self {
-        case .overloaded, .serverError, .connectFailed, .tlsFailed, .timedOut, .cutOff, .malformed, .errorInAnswer: true
+        case .overloaded, .serverError, .connectFailed, .lookUpFailed, .tlsFailed, .timedOut, .cutOff, .malformed,
+            .errorInAnswer:
+            true
         default: false
         }
     }
 
     /// No key could have done better.
-    var isOfHost: Bool { self == .connectFailed || self == .tlsFailed }
+    var isOfHost: Bool { self == .connectFailed || self == .lookUpFailed || self == .tlsFailed }
 
     /// The same may work in a moment. Not after a timeout: the provider may be at work on it still; nor does a certificate
     /// get better by waiting.

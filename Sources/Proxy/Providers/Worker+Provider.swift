@@ -247,7 +247,8 @@ extension Worker {
         }
         let outcome: AttemptOutcome =
             switch failure {
-            case .connect, .connectTimeout, .dns: .connectFailed
+            case .connect, .connectTimeout: .connectFailed
+            case .dns: .lookUpFailed
             case .tls: .tlsFailed
             case .closed, .status: .cutOff
             case .responseTimeout: .timedOut

@@ -94,8 +94,10 @@ extension ReadConnection {
 
     /// Usage at a glance.
     ///
-    /// - Parameter nowMilliseconds: nil: the clock's.
-    public func usageSummary(nowMilliseconds: Int64? = nil) throws(StoreError) -> UsageSummary {
+    /// - Parameters:
+    ///   - vault: opens the providers' keys; nil: nothing does.
+    ///   - nowMilliseconds: nil: the clock's.
+    public func usageSummary(vault: KeyVault?, nowMilliseconds: Int64? = nil) throws(StoreError) -> UsageSummary {
         let now = nowMilliseconds ?? self.now()
         var summary = UsageSummary()
         summary.allTime = try totals(UsageFilter())
@@ -111,6 +113,7 @@ extension ReadConnection {
             summary.providerKeys += 1
             switch key.state {
             case _ where !key.isEnabled: break
+            case _ where vault?.open(key) == nil: summary.unreadableProviderKeys += 1
             case .cooling(let until) where until > now: summary.coolingProviderKeys += 1
             case .disabled: summary.disabledProviderKeys += 1
             case .ok, .cooling: summary.usableProviderKeys += 1

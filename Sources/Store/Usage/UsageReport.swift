@@ -102,6 +102,8 @@ public struct UsageSummary: Sendable, Equatable {
     public var providerKeys = 0
     /// Enabled and not known to be bad; a key whose cooling is over counts.
     public var usableProviderKeys = 0
+    /// The master key does not open them.
+    public var unreadableProviderKeys = 0
     public var coolingProviderKeys = 0
     public var disabledProviderKeys = 0
     public var aliases = 0
