@@ -143,7 +143,7 @@ public final class Database: Sendable {
         }
     }
 
-    private static func check(_ connection: Connection, _ path: String) throws(StoreError) -> SchemaCheck {
+    static func check(_ connection: Connection, _ path: String) throws(StoreError) -> SchemaCheck {
         do throws(StoreError) {
             return try SchemaCheck(connection)
         } catch .sqlite(let code, _) where code & 0xFF == SQLITE_NOTADB {
@@ -158,7 +158,7 @@ public final class Database: Sendable {
     }
 
     /// What the current version's tables look like, asked of SQLite itself.
-    private static func expectedColumns() throws(StoreError) -> [String: [SchemaCheck.Column]] {
+    static func expectedColumns() throws(StoreError) -> [String: [SchemaCheck.Column]] {
         let memory = try Connection(path: ":memory:", mode: .create, busyTimeoutMilliseconds: 0)
         try Schema.createAll(in: memory)
         return try SchemaCheck(memory).tables

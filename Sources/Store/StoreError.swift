@@ -1,3 +1,5 @@
+import Glibc
+
 /// What can go wrong in the store.
 public enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
     /// SQLite refused; `code` is its extended result code.
@@ -34,7 +36,7 @@ public enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
         case .conflict(let field, let message): "\(field): \(message)"
         case .notFound(let what): "\(what) does not exist"
         case .locked(let reason): reason
-        case .system(let errno, let operation): "\(operation): error \(errno)"
+        case .system(let errno, let operation): "\(operation): \(String(cString: strerror(errno)))"
         case .stopped: "the store has been stopped"
         }
     }

@@ -6,7 +6,7 @@ enum CommandTree {
     static let commands: [Command] = [
         ServeCommand.command, CheckCommand.command, KeysCommands.group, RoutesCommands.group, LogsCommands.group,
         ProvidersCommands.group, AliasesCommands.group, PricesCommands.group,
-        UsageCommand.command, MasterKeyCommands.group,
+        UsageCommand.command, MasterKeyCommands.group, BackupCommand.command,
         StatusCommand.command, MetricsCommand.command, TopCommand.command, VersionCommand.command,
         CompletionsCommand.command, ManCommand.command,
     ]

@@ -30,17 +30,19 @@ struct MasterKeyFile {
 
     private static func read(_ path: String) -> Content {
         let fd = open(path, O_RDONLY | O_CLOEXEC)
-        guard fd >= 0 else {
-            return errno == ENOENT ? .missing : .unreadable("\(path) cannot be read: error \(errno)")
-        }
+        guard fd >= 0 else { return errno == ENOENT ? .missing : unreadable(path, errno) }
         defer { close(fd) }
         var buffer = [UInt8](repeating: 0, count: 256)
         let count = Glibc.read(fd, &buffer, buffer.count)
-        guard count >= 0 else { return .unreadable("\(path) cannot be read: error \(errno)") }
+        guard count >= 0 else { return unreadable(path, errno) }
         guard let key = MasterKey(String(decoding: buffer[..<count], as: UTF8.self)) else {
             return .unreadable("\(path) does not hold a master key: 32 bytes in hex or base64")
         }
         return .key(key)
+    }
+
+    private static func unreadable(_ path: String, _ errno: Int32) -> Content {
+        .unreadable("\(path) cannot be read: \(String(cString: strerror(errno)))")
     }
 
     /// Makes the file; there must be none. It lasts when this returns.
