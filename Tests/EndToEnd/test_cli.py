@@ -131,7 +131,7 @@ def test_status_and_metrics(cli, site, shared):
 
 def test_top_is_a_snapshot_when_piped(cli, site):
     site.route()
-    site.call()
+    site.gateway.audit(site.call().request_id)
     text = cli("top", "-i", "0.1").stdout
     assert "requests/s" in text and "ROUTES AND UPSTREAMS" in text and "\x1b" not in text
     snapshots = [json.loads(line) for line in cli("top", "-i", "0.1", "-n", "2", "--json").stdout.splitlines()]
