@@ -26,7 +26,7 @@ extension AnswerReader {
         (usage.tier, usage.isFast, usage.isRegional) = (tier, isFast, isRegional)
         // With a key of the caller's own at the provider behind it, that is not all of it.
         if hasOwnKey { usage.statedMicros = -1 }
-        if usage.searches == 0 { usage.searches = Int64(toldSearches > 0 ? toldSearches : searches) }
+        noteSearches(&usage)
         if endpoint == .images {
             usage.images = Int64(images)
             if !report.hasOutputParts { usage.outputImage = usage.completion }
@@ -35,6 +35,14 @@ extension AnswerReader {
         } else if endpoint == .speech, !report.hasOutputParts {
             usage.outputAudio = usage.completion
         }
+    }
+
+    /// What was searched for, if the report does not count it. A chat completion that has searched is paid for once.
+    @inline(__always)
+    private func noteSearches(_ usage: inout TokenUsage) {
+        if usage.searches == 0 { usage.searches = Int64(toldSearches > 0 ? toldSearches : searches) }
+        if hasSearched, usage.searches == 0, endpoint == .chatCompletions { usage.searches = 1 }
+        (usage.searchSize, usage.fileSearches) = (searchSize, UInt32(fileSearches))
     }
 
     /// What the exchange is to be accounted at, now that it has ended: what was reported; if that is missing or the answer
@@ -64,6 +72,8 @@ extension AnswerReader {
             let output = max(usage.completion, written)
             usage.total = max(usage.total, input &+ output)
             (usage.prompt, usage.completion, usage.estimated) = (input, output, true)
+            // What it had cost so far: Perplexity adds its fee at the end.
+            usage.statedMicros = -1
             return true
         }
         let answers = endpoint.generates || endpoint.embeds
@@ -83,7 +93,7 @@ extension AnswerReader {
         (usage.prompt, usage.completion, usage.estimated) = (promptEstimate, written, true)
         if endpoint == .images { usage.outputImage = written }
         if endpoint == .speech { usage.outputAudio = written }
-        usage.searches = Int64(searches)
+        noteSearches(&usage)
         usage.total = promptEstimate &+ written
         return true
     }

@@ -57,6 +57,9 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     var toldSearches: UInt32 = 0
     /// How often it spoke of any.
     private(set) var searchMentions: UInt32 = 0
+    /// A chat completion cites what it found in the web, or says how much it was: Perplexity's.
+    var hasSearched = false
+    var searchSize = SearchSize.unsaid
     /// Of `queries`.
     private var queryCount: UInt8 = 0
     /// Of the item of an output that is being read.
@@ -64,6 +67,8 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     /// Of a list that tells a number in parts: the part that is being read.
     private var partCount: Int32 = -1
     private var partKind = PartKind.other
+    /// Searches in files that the answer shows.
+    var fileSearches: UInt16 = 0
     var passes = UsagePasses()
     var tier = ServiceTier.standard
     var isFast = false
@@ -277,6 +282,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
             skipsFields = true
         case FG_LLM_PICTURE: images = min(images &+ 1, 1_000_000)
         case FG_LLM_OUTPUT, FG_LLM_ITEMS: item = OutputItem()
+        case FG_LLM_CITATION: hasSearched = true
         default: break
         }
     }
@@ -284,7 +290,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     private mutating func beginArray(_ place: UInt8) {
         // Of what is there twice the last counts.
         if place == UInt8(FG_LLM_ITERATION), !skipsFields { passes.beginList() }
-        if place == UInt8(FG_LLM_ITEMS) || place == UInt8(FG_LLM_OUTPUT) { searches = 0 }
+        if place == UInt8(FG_LLM_ITEMS) || place == UInt8(FG_LLM_OUTPUT) { (searches, fileSearches) = (0, 0) }
     }
 
     /// Gemini bills each search once, and none that is empty.
@@ -317,6 +323,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
             if partKind == .hour { fields.add(FG_USAGE_CACHE_WRITE_LONG, Int64(partCount)) }
             if partKind == .search { fields.add(FG_USAGE_SEARCHES, Int64(partCount)) }
         case FG_LLM_OUTPUT, FG_LLM_ITEMS:
+            if item.isFileSearch, fileSearches < .max { fileSearches &+= 1 }
             guard item.isSearch else { return }
             searches = min(searches &+ 1, 1_000_000)
             searchMentions &+= 1
@@ -331,7 +338,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         case FG_LLM_USAGE, FG_LLM_GEMINI_USAGE: if !fieldsAreAside { fields.removeAll() }
         case FG_LLM_ERROR: eventHasError = false
         case FG_LLM_TYPE: event = .other
-        case FG_LLM_ITEMS: searches = 0
+        case FG_LLM_ITEMS: (searches, fileSearches) = (0, 0)
         default: break
         }
     }
@@ -357,10 +364,13 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         case FG_LLM_GEO: isRegional = PartKind.isName("us", p, n)
         case FG_LLM_ITERATION_TYPE: passes.setKind(p, n)
         case FG_LLM_ROLE: eventHasRole = true
-        case FG_LLM_ITEM_TYPE: item.isCall = PartKind.isName("web_search_call", p, n)
-        case FG_LLM_ITEM_STATUS: item.isDone = PartKind.isName("completed", p, n)
-        case FG_LLM_ACTION_TYPE: item.isOther = !PartKind.isName("search", p, n)
+        case FG_LLM_ITEM_TYPE: item.setType(p, n)
+        case FG_LLM_ITEM_STATUS: item.setStatus(p, n)
+        case FG_LLM_ACTION_TYPE: item.setAction(p, n)
         case FG_LLM_QUERIES: takeQuery(p, n)
+        case FG_LLM_SEARCH:
+            searchSize = SearchSize.named(p, n)
+            if searchSize != .unsaid { hasSearched = true }
         case FG_LLM_ERROR: if n > 0 { eventHasError = true }
         case FG_LLM_ERROR_CODE, FG_LLM_ERROR_REASON:
             if let status = Self.status(p, n) {

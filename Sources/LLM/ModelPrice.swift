@@ -23,6 +23,11 @@
     public var search: Int64?
     public var image: Int64?
     public var second: Int64?
+    /// Of searches of which little or much goes to the model; nil: as `search`.
+    public var searchLow: Int64?
+    public var searchHigh: Int64?
+    /// Of searches in files; nil: they cost nothing beside the tokens.
+    public var fileSearch: Int64?
     /// Of an answer that something was searched for, however often.
     public var searchPrompt: Int64?
     /// Of characters that are spoken and pages that are read, where no tokens are told that have a price; nil: that is not
@@ -95,7 +100,8 @@
         sum.add(beside.thought, price.pointee.reasoning ?? output)
         sum.add(spoken, price.pointee.outputAudio ?? output)
         sum.add(painted, price.pointee.outputImage ?? output)
-        sum.add(usage.pointee.searches, price.pointee.search ?? 0)
+        sum.add(usage.pointee.searches, searchRate(price, usage.pointee.searchSize))
+        sum.add(Int64(usage.pointee.fileSearches), price.pointee.fileSearch ?? 0)
         sum.add(min(usage.pointee.searches, 1), price.pointee.searchPrompt ?? 0)
         sum.add(usage.pointee.images, price.pointee.image ?? 0)
         if let second = price.pointee.second { sum.add(milliseconds: usage.pointee.milliseconds, second) }
@@ -114,8 +120,19 @@
             && usage.pointee.cached | usage.pointee.cacheWrite | usage.pointee.inputAudio | usage.pointee.inputImage
                 | usage.pointee.outputAudio | usage.pointee.outputImage | usage.pointee.reasoning
                 | usage.pointee.toolPrompt | usage.pointee.searches | usage.pointee.images
-                | usage.pointee.milliseconds == 0
+                | usage.pointee.milliseconds | Int64(usage.pointee.fileSearches) == 0
             && !hasPieces(usage)
+    }
+
+    /// Of one search.
+    @inline(__always)
+    static func searchRate(_ price: UnsafePointer<ModelPrice>, _ size: SearchSize) -> Int64 {
+        let usual = price.pointee.search ?? 0
+        switch size {
+        case .unsaid, .medium: return usual
+        case .low: return price.pointee.searchLow ?? usual
+        case .high: return price.pointee.searchHigh ?? usual
+        }
     }
 
     /// Characters were spoken, or pages read.

@@ -5,7 +5,7 @@ enum PartKind: UInt8, BitwiseCopyable, Sendable {
     case other, audio, image
     /// Written to a cache for an hour.
     case hour
-    /// Searched for with Google.
+    /// Searched for with Google, in the web or on its maps: of models that are paid for by the search both cost the same.
     case search
 
     static func named(_ p: UnsafePointer<UInt8>, _ n: Int) -> PartKind {
@@ -14,6 +14,7 @@ enum PartKind: UInt8, BitwiseCopyable, Sendable {
         case 5:
             if isName("AUDIO", p, n) || isName("audio", p, n) { return .audio }
             return isName("IMAGE", p, n) || isName("image", p, n) ? .image : .other
+        case 11: return isName("google_maps", p, n) ? .search : .other
         case 13: return isName("google_search", p, n) ? .search : .other
         default: return .other
         }

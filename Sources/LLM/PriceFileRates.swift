@@ -30,8 +30,13 @@ struct PriceFileRates {
         base.search = try price("input_cost_per_query")
         if base.search == nil {
             let search = Self.search(fields)
-            if Self.searchesByPrompt(fields) { base.searchPrompt = search } else { base.search = search }
+            if Self.searchesByPrompt(fields) {
+                base.searchPrompt = search.medium
+            } else {
+                (base.search, base.searchLow, base.searchHigh) = (search.medium, search.low, search.high)
+            }
         }
+        base.fileSearch = try Self.fileSearch(fields, mode: mode, price: price)
         if mode == "audio_speech" { base.character = try price("input_cost_per_character") }
         if mode == "ocr" {
             base.page = try price("ocr_cost_per_page")
@@ -104,6 +109,8 @@ struct PriceFileRates {
             var rates = ModelPrice(input: input, output: output)
             for field in Self.fields { rates[keyPath: field.rate] = price(field.name) }
             (rates.search, rates.searchPrompt) = (result.base.search, result.base.searchPrompt)
+            (rates.searchLow, rates.searchHigh) = (result.base.searchLow, result.base.searchHigh)
+            rates.fileSearch = result.base.fileSearch
             if from == 0 {
                 if !hasBase { result.base = rates }
             } else {
@@ -112,11 +119,29 @@ struct PriceFileRates {
         }
     }
 
-    /// What a search costs, if that is the same for all.
-    private static func search(_ fields: JSONObject) -> Int64? {
-        guard let sizes = fields["search_context_cost_per_query"]?.objectValue else { return nil }
-        let costs = Set(sizes.members.map { $0.value.numberValue.flatMap { PriceFile.pricePerMillion($0.literal) } })
-        return costs.count == 1 ? costs.first! : nil
+    /// What a search costs, and one that is smaller or larger where that is something else.
+    private static func search(_ fields: JSONObject) -> (medium: Int64?, low: Int64?, high: Int64?) {
+        guard let sizes = fields["search_context_cost_per_query"]?.objectValue else { return (nil, nil, nil) }
+        func cost(_ size: String) -> Int64? {
+            sizes["search_context_size_" + size]?.numberValue.flatMap { PriceFile.pricePerMillion($0.literal) }
+        }
+        let (low, high) = (cost("low"), cost("high"))
+        guard let medium = cost("medium") ?? (low == nil || high == nil || low == high ? low ?? high : nil) else {
+            return (nil, nil, nil)
+        }
+        return (medium, low == medium ? nil : low, high == medium ? nil : high)
+    }
+
+    /// What a search in files costs. The file tells it of no model; OpenAI asks 2.50 dollars for a thousand, whichever model
+    /// it is (developers.openai.com, pricing), and LiteLLM counts as much.
+    private static func fileSearch(
+        _ fields: JSONObject, mode: String, price: (String) throws -> Int64?
+    ) throws -> Int64? {
+        if let thousand = try price("file_search_cost_per_1k_calls") { return thousand / 1000 }
+        guard fields["litellm_provider"]?.stringValue == "openai", mode == "chat" || mode == "responses",
+            fields["input_cost_per_token"] != nil
+        else { return nil }
+        return 2_500_000_000
     }
 
     /// Gemini's models before the third are paid for the answer that something was searched for, not for each search.

@@ -14,7 +14,8 @@ public struct PriceRates: Equatable, Sendable {
     public static let extras: [(name: String, rate: WritableKeyPath<ModelPrice, Int64?> & Sendable)] = [
         ("cache_write_1h", \.cacheWriteLong), ("input_audio", \.inputAudio), ("input_image", \.inputImage),
         ("cached_audio", \.cachedAudio), ("output_audio", \.outputAudio), ("output_image", \.outputImage),
-        ("search", \.search), ("image", \.image), ("second", \.second), ("search_prompt", \.searchPrompt),
+        ("search", \.search), ("search_low", \.searchLow), ("search_high", \.searchHigh),
+        ("file_search", \.fileSearch), ("image", \.image), ("second", \.second), ("search_prompt", \.searchPrompt),
         ("character", \.character), ("page", \.page), ("annotated_page", \.annotatedPage),
     ]
     static let common: [(name: String, rate: WritableKeyPath<ModelPrice, Int64?> & Sendable)] = [

@@ -132,7 +132,8 @@ struct PriceTable {
 
     /// Counted by the piece, not by the token.
     private static let pieces: Set<Substring> = [
-        "search", "search_prompt", "image", "second", "character", "page", "annotated_page",
+        "search", "search_low", "search_high", "search_prompt", "file_search", "image", "second", "character", "page",
+        "annotated_page",
     ]
 
     private static func set(_ name: Substring, _ value: Substring, of price: inout ModelPrice) throws(Problem) {

@@ -17,6 +17,9 @@
 @frozen public struct PricedPieces: BitwiseCopyable, Sendable {
     /// Pictures to be made.
     public var images: Int64 = 0
+    /// Searches that are certain, each of this size.
+    public var searches: Int64 = 0
+    public var searchSize = SearchSize.unsaid
     /// Of sound to be listened to.
     public var milliseconds: Int64 = 0
     /// To be spoken.
@@ -147,6 +150,8 @@ extension UnsafePointer<PriceSheet> {
         sum.add(prompt, input)
         sum.add(completion, output)
         sum.add(pieces.images, base.pointee.image ?? 0)
+        sum.add(pieces.searches, ModelPrice.searchRate(base, pieces.searchSize))
+        sum.add(min(pieces.searches, 1), base.pointee.searchPrompt ?? 0)
         if let second = base.pointee.second { sum.add(milliseconds: pieces.milliseconds, second) }
         let regional = max(pointee.regionalThousandths, 1000)
         let thousandths = isFast ? regional &* pointee.fastThousandths / 1000 : regional

@@ -54,6 +54,9 @@ public struct RequestReader: BitwiseCopyable, Sendable {
     public private(set) var tier = ServiceTier.standard
     /// Anthropic's fast mode is asked for.
     public private(set) var isFast = false
+    /// A chat completion is to search the web (`web_search_options`), and how much of what it finds the model is to read.
+    public private(set) var asksForSearch = false
+    public private(set) var searchSize = SearchSize.unsaid
 
     @usableFromInline var maxPlain: Int64?
     @usableFromInline var maxCompletion: Int64?
@@ -209,6 +212,7 @@ public struct RequestReader: BitwiseCopyable, Sendable {
         case FG_LLM_DOCUMENT: documents.isPicture = false
         case FG_LLM_ANNOTATION: documents.areAnnotated = true
         case FG_LLM_PAGES: documents.listed = -1
+        case FG_LLM_SEARCH: (asksForSearch, searchSize) = (true, .unsaid)
         case FG_LLM_MEDIA: beginMedia(.file)
         case FG_LLM_IMAGE: beginMedia(.picture)
         case FG_LLM_SOUND: beginMedia(.sound)
@@ -231,8 +235,9 @@ public struct RequestReader: BitwiseCopyable, Sendable {
         case FG_LLM_PROMPT_TYPE: media.nextIsPicture = PartKind.isName("image", p, n)
         case FG_LLM_SOURCE_TYPE: media.setType(p, n)
         case FG_LLM_DOCUMENT_TYPE: documents.isPicture = PartKind.isName("image_url", p, n)
-        case FG_LLM_REQUEST_TIER: tier = ServiceTier.named(p, n)
-        case FG_LLM_REQUEST_SPEED: isFast = PartKind.isName("fast", p, n)
+        case FG_LLM_TIER: tier = ServiceTier.named(p, n)
+        case FG_LLM_SPEED: isFast = PartKind.isName("fast", p, n)
+        case FG_LLM_SEARCH: searchSize = SearchSize.named(p, n)
         default: break
         }
     }
@@ -270,8 +275,10 @@ public struct RequestReader: BitwiseCopyable, Sendable {
         case FG_LLM_MAX_COMPLETION_TOKENS: maxCompletion = nil
         case FG_LLM_MAX_OUTPUT_TOKENS: maxOutput = nil
         case FG_LLM_MAX_NESTED_TOKENS: maxNested = nil
-        case FG_LLM_REQUEST_TIER: tier = .standard
-        case FG_LLM_REQUEST_SPEED: isFast = false
+        case FG_LLM_TIER: tier = .standard
+        case FG_LLM_SPEED: isFast = false
+        // Its size, or all of it.
+        case FG_LLM_SEARCH: (asksForSearch, searchSize) = (asksForSearch && walk.depth > 1, .unsaid)
         case FG_LLM_COUNT: count = 1
         case FG_LLM_BEST_OF: bestOf = 1
         case FG_LLM_PAGES: documents.listed = -1

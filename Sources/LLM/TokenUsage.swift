@@ -14,6 +14,10 @@
     public var total: Int64
     /// The provider did not report all of it: what is missing was estimated from the size of the texts.
     public var estimated: Bool
+    /// Of `searches`, as far as anybody says.
+    public var searchSize = SearchSize.unsaid
+    /// Searches in a caller's own files, which a tool of the provider's made.
+    public var fileSearches: UInt32 = 0
 
     // What may have a price of its own.
 

@@ -336,8 +336,8 @@ def test_interactions_go_to_a_provider_of_their_model(site, streams):
     record, _ = asked(site, body, "/v1beta/interactions")
     assert site.upstreams["g"].requests[-1].target == "/v1beta/interactions"
     assert (record["prompt_tokens"], record["completion_tokens"], record["reasoning_tokens"]) == (20, 110, 70)
-    assert (record["total_tokens"], record["searches"], record["estimated"]) == (140, 2, 0)
-    assert record["cost_micros"] == 20 + 10 + 1100 + 28_000
+    assert (record["total_tokens"], record["searches"], record["estimated"]) == (140, 3, 0)
+    assert record["cost_micros"] == 20 + 10 + 1100 + 42_000
     # What a stream that is cut has said is paid for.
     if streams:
         def cut(exchange):

@@ -34,12 +34,12 @@ struct PriceFileTests {
              "dall-e-3": {"litellm_provider": "openai", "output_cost_per_image": 0.04}}
             """)
         #expect(contents.skipped == 1 && contents.entries.count == 2)
+        var rates = PriceRates(base: ModelPrice(input: 2_500_000, output: 10_000_000, cachedInput: 1_250_000))
+        rates.base.fileSearch = 2_500_000_000
         #expect(
             contents.entries[0]
                 == PriceFile.Entry(
-                    provider: "openai", model: "gpt-4o",
-                    rates: PriceRates(base: ModelPrice(input: 2_500_000, output: 10_000_000, cachedInput: 1_250_000)),
-                    currency: "USD",
+                    provider: "openai", model: "gpt-4o", rates: rates, currency: "USD",
                     mode: "chat", maxInputTokens: 128_000, maxOutputTokens: 16_384))
         #expect(contents.entries[1].model == "openai/gpt-oss-20b" && contents.entries[1].maxOutputTokens == nil)
     }
@@ -109,6 +109,15 @@ struct PriceFileTests {
              "pixels": {"litellm_provider": "p", "mode": "image_generation", "input_cost_per_pixel": 4e-8},
              "gemini/g2": {"litellm_provider": "gemini", "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6,
                       "search_context_cost_per_query": {"search_context_size_low": 0.035}},
+             "perplexity/s": {"litellm_provider": "perplexity", "mode": "chat", "input_cost_per_token": 1e-6,
+                      "search_context_cost_per_query": {"search_context_size_low": 0.005, "search_context_size_medium": 0.008,
+                                                        "search_context_size_high": 0.012}},
+             "odd": {"litellm_provider": "p", "mode": "chat", "input_cost_per_token": 1e-6,
+                      "search_context_cost_per_query": {"search_context_size_low": 0.005, "search_context_size_high": 0.012}},
+             "gpt": {"litellm_provider": "openai", "mode": "responses", "input_cost_per_token": 1e-6},
+             "embed": {"litellm_provider": "openai", "mode": "embedding", "input_cost_per_token": 1e-6},
+             "filed": {"litellm_provider": "p", "mode": "chat", "input_cost_per_token": 1e-6,
+                      "file_search_cost_per_1k_calls": 1.5},
              "gemini/g3": {"litellm_provider": "gemini", "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6,
                       "search_context_cost_per_query": {"search_context_size_low": 0.014}, "web_search_billing_unit": "per_query"},
              "v": {"litellm_provider": "vertex_ai", "mode": "rerank", "input_cost_per_query": 0.001}}
@@ -121,6 +130,14 @@ struct PriceFileTests {
         #expect(rates["g2"]?.searchPrompt == 35_000_000_000 && rates["g2"]?.search == nil)
         #expect(rates["g3"]?.search == 14_000_000_000 && rates["g3"]?.searchPrompt == nil)
         #expect(rates["v"]?.search == 1_000_000_000)
+        let sized = rates["s"]
+        #expect(sized?.search == 8_000_000_000 && sized?.searchLow == 5_000_000_000)
+        #expect(sized?.searchHigh == 12_000_000_000 && sized?.fileSearch == nil)
+        #expect(rates["odd"]?.search == nil && rates["odd"]?.searchLow == nil && rates["odd"]?.searchHigh == nil)
+        #expect(rates["g3"]?.searchLow == nil && rates["g3"]?.searchHigh == nil)
+        // OpenAI's price of a search in files, which the file does not tell.
+        #expect(rates["gpt"]?.fileSearch == 2_500_000_000 && rates["embed"]?.fileSearch == nil)
+        #expect(rates["filed"]?.fileSearch == 1_500_000_000 && rates["odd"]?.fileSearch == nil)
     }
 
     @Test(arguments: [
@@ -259,6 +276,35 @@ struct PriceSheetTests {
         #expect(cost(rates, TokenUsage(prompt: 10)) { $0.searches = 0 } == 10)
         #expect(cost(rates, TokenUsage(prompt: 10)) { $0.searches = 1 } == 35_010)
         #expect(cost(rates, TokenUsage(prompt: 10)) { $0.searches = 4 } == 35_010)
+    }
+
+    @Test func aSearchCostsWhatItsSizeDoes() {
+        var rates = PriceRates(base: ModelPrice(input: 1_000_000, output: 0))
+        func costs() -> [Int64?] {
+            [SearchSize.unsaid, .low, .medium, .high].map { size in
+                cost(rates, TokenUsage(prompt: 10)) { ($0.searches, $0.searchSize) = (2, size) }
+            }
+        }
+        #expect(costs() == [10, 10, 10, 10])
+        rates.base.search = 8_000_000_000
+        #expect(costs() == [16_010, 16_010, 16_010, 16_010])
+        (rates.base.searchLow, rates.base.searchHigh) = (5_000_000_000, 12_000_000_000)
+        #expect(costs() == [16_010, 10_010, 16_010, 24_010])
+        #expect(cost(rates, TokenUsage(prompt: 10)) { $0.fileSearches = 3 } == 10)
+        rates.base.fileSearch = 2_500_000_000
+        #expect(cost(rates, TokenUsage(prompt: 10)) { $0.fileSearches = 3 } == 7510)
+        #expect(cost(rates, TokenUsage(prompt: 10)) { ($0.fileSearches, $0.searches) = (1, 1) } == 10_510)
+        // What is certain is reserved.
+        func worst(_ size: SearchSize, _ price: ModelPrice) -> Int64? {
+            var pieces = PricedPieces()
+            (pieces.searches, pieces.searchSize) = (1, size)
+            return PriceSheet(base: price).worstCost(
+                tier: .standard, isFast: false, prompt: 10, completion: 0, pieces: pieces)
+        }
+        #expect(worst(.unsaid, rates.base) == 8010 && worst(.high, rates.base) == 12_010)
+        var grounded = ModelPrice(input: 1_000_000, output: 0)
+        grounded.searchPrompt = 35_000_000_000
+        #expect(worst(.unsaid, grounded) == 35_010)
     }
 
     @Test func piecesAreReservedExactly() {

@@ -233,7 +233,7 @@ struct ProviderShape: Sendable {
             [
                 #"{"object":"chat.completion.chunk","usage":{"prompt_tokens":4,"completion_tokens":1,"total_tokens":5,"search_context_size":"low"},"choices":[{"index":0,"message":{"content":"H"},"delta":{"content":"H"}}]}"#,
                 #"{"object":"chat.completion.done","usage":{"prompt_tokens":4,"completion_tokens":2,"total_tokens":6,"search_context_size":"low","cost":{"input_tokens_cost":0.0,"output_tokens_cost":0.0,"request_cost":0.005,"total_cost":0.005}},"choices":[{"index":0,"finish_reason":"stop","message":{"content":"Hi"},"delta":{"content":"i"}}]}"#,
-            ], tokens(4, 2) { $0.statedMicros = 5000 }),
+            ], tokens(4, 2) { ($0.statedMicros, $0.searches, $0.searchSize) = (5000, 1, .low) }),
         .stream(
             "OpenRouter",
             [

@@ -241,6 +241,55 @@ struct PromptBoundTests {
         #expect(requestReading(text).choices == choices)
     }
 
+    @Test func searchesThatAreAskedFor() {
+        func asked(_ text: String) -> SearchSize? {
+            let reader = requestReading(text)
+            return reader.asksForSearch ? reader.searchSize : nil
+        }
+        #expect(asked(#"{"web_search_options":{}}"#) == .unsaid)
+        #expect(
+            asked(#"{"web_search_options":{"user_location":{"type":"approximate"},"search_context_size":"low"}}"#)
+                == .low)
+        #expect(asked(#"{"web_search_options":{"search_context_size":"medium"}}"#) == .medium)
+        #expect(asked(#"{"web_search_options":{"search_conte\u0078t_size":"high"}}"#) == .high)
+        #expect(asked(#"{"web_search_options":{"search_context_size":"high","search_context_size":null}}"#) == .unsaid)
+        #expect(asked(#"{"web_search_options":{"search_context_size":"high"},"web_search_options":{}}"#) == .unsaid)
+        #expect(asked(#"{"web_search_options":{"search_context_size":"high"},"web_search_options":null}"#) == nil)
+        #expect(asked(#"{"web_search_options":null}"#) == nil)
+        #expect(asked(#"{"messages":[{"content":"web_search_options"}],"search_context_size":"low"}"#) == nil)
+    }
+
+    @Test(arguments: [
+        ("gpt-4o-search-preview", true), ("gpt-4o-mini-search-preview-2025-03-11", true), ("gpt-5-search-api", true),
+        ("openai/gpt-6-search", true), ("sonar", true), ("sonar-pro", true), ("sonar-deep-research", true),
+        ("o3-deep-research", false), ("gpt-4o", false), ("research-1", false), ("gpt-searching", false),
+        ("llama-searches", false), ("sonars", false), ("", false),
+    ])
+    func modelsThatAlwaysSearch(_ name: String, _ searches: Bool) {
+        let copy = Array(name.utf8)
+        copy.withUnsafeBufferPointer { name in
+            let model = Bytes(name.baseAddress, name.count)
+            #expect(SearchModel.searches(model) == searches)
+            var usage = TokenUsage(prompt: 1)
+            usage.noteSearch(model: model, size: .high)
+            #expect(usage.searches == (searches ? 1 : 0) && usage.searchSize == (searches ? .high : .unsaid))
+        }
+    }
+
+    @Test func whatIsToldOfASearchGoesBeforeWhatWasAsked() {
+        func noted(_ model: StaticString, _ asked: SearchSize, _ change: (inout TokenUsage) -> Void) -> TokenUsage {
+            var usage = TokenUsage(prompt: 1)
+            change(&usage)
+            usage.noteSearch(model: Bytes(model.utf8Start, model.utf8CodeUnitCount), size: asked)
+            return usage
+        }
+        let told = noted("sonar", .low) { ($0.searches, $0.searchSize) = (4, .high) }
+        #expect(told.searches == 4 && told.searchSize == .high)
+        #expect(noted("sonar-pro", .unsaid) { _ in }.searchSize == .low)
+        #expect(noted("gpt-5-search-api", .unsaid) { _ in }.searchSize == .medium)
+        #expect(noted("gpt-5", .high) { $0.searches = 1 }.searchSize == .high)
+    }
+
     @Test func tiers() {
         #expect(requestReading(#"{"service_tier":"priority"}"#).tier == .priority)
         #expect(requestReading(#"{"service_tier":"auto"}"#).tier == .standard)

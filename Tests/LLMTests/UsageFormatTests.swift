@@ -79,14 +79,18 @@ struct UsageFormatTests {
             call(#""status":"completed","action":{"type":"find_in_page","pattern":"p"}"#),
             call(#""status":"failed","action":{"type":"search"}"#),
             #"{"type":"message","content":[{"type":"output_text","text":"web_search_call"}],"status":"completed"}"#,
-            #"{"type":"file_search_call","status":"completed","action":{"type":"search"}}"#,
+            // Another price, whatever number of queries it had.
+            #"{"id":"fs_1","type":"file_search_call","status":"completed","queries":["a","b"],"results":null}"#,
+            #"{"type":"file_search_call","status":"incomplete","queries":[]}"#,
+            #"{"status":"completed","type":"file_search_call"}"#,
         ].joined(separator: ",")
         let report = #""usage":{"input_tokens":20,"output_tokens":5,"total_tokens":25}"#
-        let wanted = changed(TokenUsage(prompt: 20, completion: 5)) { $0.searches = 3 }
+        let wanted = changed(TokenUsage(prompt: 20, completion: 5)) { ($0.searches, $0.fileSearches) = (3, 2) }
         #expect(usage(#"{"object":"response","output":[\#(items)],\#(report)}"#, .responses) == wanted)
         // The last of two counts, whatever it is.
         #expect(
-            usage(#"{"output":[\#(items)],\#(report),"output":[\#(searched)]}"#, .responses)?.searches == 1)
+            usage(#"{"output":[\#(items)],\#(report),"output":[\#(searched)]}"#, .responses)
+                == changed(wanted) { ($0.searches, $0.fileSearches) = (1, 0) })
         func event(_ type: String, _ response: String) -> String {
             "event: \(type)\ndata: {\"type\":\"\(type)\",\"response\":{\(response)}}\n\n"
         }
@@ -100,11 +104,75 @@ struct UsageFormatTests {
         #expect(
             usage(
                 stream + event("response.completed", #""output":[\#(items)],"output":null,\#(report)"#), .responses,
-                .sse)?
-                .searches == 0)
+                .sse) == changed(wanted) { ($0.searches, $0.fileSearches) = (0, 0) })
         // What was generated counts once, where it came.
         let reader = reading(stream + event("response.completed", #""output":[\#(items)]"#), endpoint: .responses)
         #expect(reader.contentBytes == 2)
+    }
+
+    @Test func aChatCompletionThatCitesTheWebHasSearched() {
+        let report = #""usage":{"prompt_tokens":20,"completion_tokens":5,"total_tokens":25}"#
+        let citation = #"{"type":"url_citation","url_citation":{"url":"https://a.test/","title":"A","start_index":0}}"#
+        func answer(_ annotations: String) -> String {
+            #"{"choices":[{"message":{"content":"Hi","annotations":[\#(annotations)]}}],\#(report)}"#
+        }
+        let plain = TokenUsage(prompt: 20, completion: 5)
+        let searched = changed(plain) { $0.searches = 1 }
+        #expect(usage(answer(citation), .chatCompletions) == searched)
+        #expect(usage(answer(citation + "," + citation), .chatCompletions) == searched)
+        #expect(usage(answer(""), .chatCompletions) == plain)
+        #expect(usage(answer(#"{"type":"file","file":{"hash":"x","name":"url_citation"}}"#), .chatCompletions) == plain)
+        let stream =
+            "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n"
+            + "data: {\"choices\":[{\"delta\":{\"annotations\":[\(citation)]},\"finish_reason\":\"stop\"}]}\n\n"
+        #expect(usage(stream + "data: {\"choices\":[],\(report)}\n\n", .chatCompletions, .sse) == searched)
+        // It is content as before.
+        #expect(reading("data: {\"choices\":[{\"delta\":{\"annotations\":[\(citation)]}}]}\n\n").contentSeen)
+        // Who counts them is believed.
+        let counted = #""usage":{"prompt_tokens":20,"completion_tokens":5,"server_tool_use":{"web_search_requests":3}}"#
+        #expect(
+            usage(
+                #"{"choices":[{"message":{"content":"Hi","annotations":[\#(citation)]}}],\#(counted)}"#,
+                .chatCompletions
+            )?.searches == 3)
+        // Elsewhere they are not alone what tells of one.
+        #expect(usage(#"{"output":[{"content":[{"annotations":[\#(citation)]}]}],\#(report)}"#, .responses) == plain)
+    }
+
+    @Test func howMuchPerplexitySearchedFor() {
+        func chunk(_ completion: Int, _ more: String) -> String {
+            """
+            data: {"choices":[{"delta":{"content":"Hi"}}],"usage":{"prompt_tokens":8,"completion_tokens":\(completion),\
+            "total_tokens":\(8 + completion),"search_context_size":"high","cost":{"input_tokens_cost":0.0,\(more)}}}\n\n
+            """
+        }
+        let stream = chunk(1, #""total_cost":0"#)
+        // The fee comes into the cost at the end: what was stated before it is none.
+        let cut = reading(stream, framing: .sse).settled(promptEstimate: 1, isWhole: false)
+        #expect(
+            cut
+                == changed(TokenUsage(prompt: 8, completion: 1, estimated: true)) {
+                    ($0.searches, $0.searchSize, $0.statedMicros) = (1, .high, -1)
+                })
+        let end = chunk(5, #""request_cost":0.012,"total_cost":0.01202"#) + "data: [DONE]\n\n"
+        #expect(
+            usage(stream + end, .chatCompletions, .sse)
+                == changed(TokenUsage(prompt: 8, completion: 5)) {
+                    ($0.searches, $0.searchSize, $0.statedMicros) = (1, .high, 12_020)
+                })
+        for size in ["null", #""""#, #""vast""#, "7", "{}"] {
+            let whole =
+                #"{"choices":[],"usage":{"prompt_tokens":8,"completion_tokens":5,"search_context_size":\#(size)}}"#
+            #expect(usage(whole, .chatCompletions) == TokenUsage(prompt: 8, completion: 5), "\(size)")
+        }
+    }
+
+    @Test func searchesThatXAICounts() {
+        let details = #"{"web_search_calls":2,"x_search_calls":1,"code_interpreter_calls":0,"file_search_calls":0}"#
+        let report =
+            #""usage":{"input_tokens":20,"output_tokens":5,"num_sources_used":7,"server_side_tool_usage_details":\#(details)}"#
+        let wanted = changed(TokenUsage(prompt: 20, completion: 5)) { $0.searches = 2 }
+        #expect(usage(#"{"output":[],\#(report)}"#, .responses) == wanted)
     }
 
     @Test func searchesThatGeminiShows() {
@@ -285,7 +353,7 @@ struct UsageFormatTests {
             """
         let wanted = changed(TokenUsage(prompt: 200, completion: 109, cached: 60, reasoning: 9, total: 359)) {
             ($0.inputAudio, $0.inputImage, $0.cachedAudio, $0.outputImage) = (100, 50, 60, 90)
-            ($0.toolPrompt, $0.searches, $0.tier) = (50, 3, .flex)
+            ($0.toolPrompt, $0.searches, $0.tier) = (50, 5, .flex)
         }
         let whole =
             #"{"id":"v1_x","status":"completed","outputs":[{"type":"text","text":"Hi"}],"usage":U,"service_tier":"flex"}"#

@@ -58,8 +58,8 @@ enum {
     FG_LLM_SERVER_TOOLS,
     FG_LLM_ITERATION,     ///< Anthropic's `iterations`
     FG_LLM_ITERATION_TYPE,
-    FG_LLM_TIER,          ///< `service_tier` and its like
-    FG_LLM_SPEED,
+    FG_LLM_TIER,          ///< `service_tier` and its like; of requests, too
+    FG_LLM_SPEED,         ///< of requests, too
     FG_LLM_GEO,
     FG_LLM_COST,          ///< what the provider itself says that it costs
     FG_LLM_COST_TICKS,
@@ -76,6 +76,8 @@ enum {
     FG_LLM_PAGE_USAGE,    ///< `usage_info`
     FG_LLM_TOOL_USAGE,    ///< what OpenAI's own tools did: `tool_usage`, and its `web_search`
     FG_LLM_TOOL_SEARCHES,
+    FG_LLM_CITATION,      ///< generated, and says that the web was searched: a chat completion's `url_citation`
+    FG_LLM_SEARCH,        ///< how much a search is to find or has found: `search_context_size`, and what holds it in a request
 
     // Requests.
     FG_LLM_REQUEST,
@@ -103,8 +105,6 @@ enum {
     FG_LLM_OTHER_MODELS,  ///< models beside the one that is named: to be asked if that fails, or by a tool
     FG_LLM_MAX_OUTPUT_TOKENS,
     FG_LLM_MAX_NESTED_TOKENS,
-    FG_LLM_REQUEST_TIER,
-    FG_LLM_REQUEST_SPEED,
     FG_LLM_DOCUMENT,       ///< to be read page by page
     FG_LLM_DOCUMENT_TYPE,
     FG_LLM_PAGES,          ///< which of its pages
@@ -229,6 +229,8 @@ static inline uint8_t fg_llm_wants(uint8_t place) {
         [FG_LLM_PAGE_USAGE] = FG_WANT_DESCEND,
         [FG_LLM_TOOL_USAGE] = FG_WANT_DESCEND,
         [FG_LLM_TOOL_SEARCHES] = FG_WANT_NUMBER,
+        [FG_LLM_CITATION] = FG_WANT_DESCEND | FG_WANT_SIZE | FG_WANT_EDGES,
+        [FG_LLM_SEARCH] = FG_WANT_DESCEND | FG_WANT_STRING | FG_WANT_EDGES,
         [FG_LLM_REQUEST] = FG_WANT_DESCEND | FG_WANT_EDGES,
         [FG_LLM_REQUEST_MODEL] = FG_WANT_STRING,
         [FG_LLM_REQUEST_INPUT] = FG_WANT_DESCEND | FG_WANT_EDGES,
@@ -254,8 +256,6 @@ static inline uint8_t fg_llm_wants(uint8_t place) {
         [FG_LLM_OTHER_MODELS] = FG_WANT_DESCEND | FG_WANT_STRING | FG_WANT_EDGES,
         [FG_LLM_MAX_OUTPUT_TOKENS] = FG_WANT_NUMBER,
         [FG_LLM_MAX_NESTED_TOKENS] = FG_WANT_NUMBER,
-        [FG_LLM_REQUEST_TIER] = FG_WANT_STRING,
-        [FG_LLM_REQUEST_SPEED] = FG_WANT_STRING,
         [FG_LLM_DOCUMENT] = FG_WANT_DESCEND | FG_WANT_EDGES,
         [FG_LLM_DOCUMENT_TYPE] = FG_WANT_STRING,
         [FG_LLM_PAGES] = FG_WANT_DESCEND | FG_WANT_NUMBER | FG_WANT_EDGES,

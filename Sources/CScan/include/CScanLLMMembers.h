@@ -91,6 +91,7 @@ static inline uint8_t fg_llm_usage_member(const uint8_t *p, size_t n) {
         FG_LLM_NUMBER("total_cached_tokens", FG_USAGE_CACHED)
         FG_LLM_NUMBER("total_output_tokens", FG_USAGE_ANSWER)
         FG_LLM_NAME("input_token_details", FG_LLM_INPUT_DETAILS)
+        FG_LLM_NAME("search_context_size", FG_LLM_SEARCH)
         return 0;
     case 20:
         FG_LLM_NAME("input_tokens_details", FG_LLM_INPUT_DETAILS)
@@ -128,6 +129,9 @@ static inline uint8_t fg_llm_usage_member(const uint8_t *p, size_t n) {
     case 27:
         FG_LLM_NUMBER("cache_creation_input_tokens", FG_USAGE_CACHE_WRITE)
         return 0;
+    case 30:
+        FG_LLM_NAME("server_side_tool_usage_details", FG_LLM_SERVER_TOOLS)
+        return 0;
     default: return 0;
     }
 }
@@ -154,6 +158,7 @@ static inline int fg_llm_says_nothing(const uint8_t *p, size_t n) {
 static inline uint8_t fg_llm_other_member(const uint8_t *p, size_t n) {
     // What was spoken stands beside its sound.
     FG_LLM_NAME("transcript", FG_LLM_PART)
+    FG_LLM_NAME("url_citation", FG_LLM_CITATION)
     return fg_llm_says_nothing(p, n) ? FG_LLM_NONE : FG_LLM_OTHER;
 }
 
@@ -357,7 +362,7 @@ static inline uint8_t fg_llm_request_member(const uint8_t *p, size_t n) {
         FG_LLM_NAME("model", FG_LLM_REQUEST_MODEL)
         FG_LLM_NAME("input", FG_LLM_REQUEST_INPUT)
         FG_LLM_NAME("tools", FG_LLM_TOOLS)
-        FG_LLM_NAME("speed", FG_LLM_REQUEST_SPEED)
+        FG_LLM_NAME("speed", FG_LLM_SPEED)
         FG_LLM_NAME("pages", FG_LLM_PAGES)
         return 0;
     case 6:
@@ -383,10 +388,10 @@ static inline uint8_t fg_llm_request_member(const uint8_t *p, size_t n) {
         return 0;
     case 11:
         FG_LLM_NAME("max_gen_len", FG_LLM_MAX_NESTED_TOKENS)
-        FG_LLM_NAME("serviceTier", FG_LLM_REQUEST_TIER)
+        FG_LLM_NAME("serviceTier", FG_LLM_TIER)
         return 0;
     case 12:
-        FG_LLM_NAME("service_tier", FG_LLM_REQUEST_TIER)
+        FG_LLM_NAME("service_tier", FG_LLM_TIER)
         FG_LLM_NAME("conversation", FG_LLM_ELSEWHERE)
         return 0;
     case 13:
@@ -406,6 +411,9 @@ static inline uint8_t fg_llm_request_member(const uint8_t *p, size_t n) {
         FG_LLM_NAME("max_output_tokens", FG_LLM_MAX_OUTPUT_TOKENS)
         FG_LLM_NAME("generation_config", FG_LLM_GENERATION)
         FG_LLM_NAME("systemInstruction", FG_LLM_PROMPT)
+        return 0;
+    case 18:
+        FG_LLM_NAME("web_search_options", FG_LLM_SEARCH)
         return 0;
     case 20:
         FG_LLM_NAME("previous_response_id", FG_LLM_ELSEWHERE)
@@ -501,7 +509,8 @@ static inline uint8_t fg_llm_member(uint8_t place, const uint8_t *p, size_t n) {
         return fg_llm_generated_member(p, n);
     case FG_LLM_PART:
     case FG_LLM_CHOICE_MESSAGE: return fg_llm_generated_member(p, n);
-    case FG_LLM_OTHER: return fg_llm_other_member(p, n);
+    case FG_LLM_OTHER:
+    case FG_LLM_CITATION: return fg_llm_other_member(p, n);
     case FG_LLM_USAGE:
     case FG_LLM_SIDE_USAGE:
     case FG_LLM_METRICS: return fg_llm_usage_member(p, n);
@@ -525,6 +534,10 @@ static inline uint8_t fg_llm_member(uint8_t place, const uint8_t *p, size_t n) {
         return 0;
     case FG_LLM_SERVER_TOOLS:
         FG_LLM_NUMBER("web_search_requests", FG_USAGE_SEARCHES)
+        FG_LLM_NUMBER("web_search_calls", FG_USAGE_SEARCHES)
+        return 0;
+    case FG_LLM_SEARCH:
+        FG_LLM_NAME("search_context_size", FG_LLM_SEARCH)
         return 0;
     case FG_LLM_ITERATION: return fg_llm_iteration_member(p, n);
     case FG_LLM_TIER:

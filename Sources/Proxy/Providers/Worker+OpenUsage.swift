@@ -26,6 +26,7 @@ extension Worker {
             side.usage.pointee.total = side.pointee.promptEstimate
         }
         side.usage.pointee.estimated = true
+        if endpoint == .chatCompletions { settleSearch(c, side) }
         // Without a price of its own a model is looked up by the name that an answer gives it: at first by none.
         let isPriced = side.pointee.attempts.count == 0 || candidate(c, side).pointee.price >= 0
         side.pointee.cost = side.pointee.hasUsage && isPriced ? cost(c, side) : nil

@@ -87,7 +87,15 @@ extension Worker {
         side.pointee.hasUsage = side.reader.pointee.settle(
             promptEstimate: side.pointee.promptEstimate, isWhole: isWhole, wasLeft: wasLeft, into: &side.usage.pointee)
         if side.pointee.characters > 0 { settleSpeech(c, side, isWhole: isWhole) }
+        if side.pointee.endpoint.endpoint == .chatCompletions, side.pointee.hasUsage { settleSearch(c, side) }
         side.pointee.cost = side.pointee.hasUsage ? cost(c, side) : nil
+    }
+
+    /// What a chat completion has searched for. The answers of models that always search do not tell, and are paid for; how
+    /// much was to be found says the answer, else the request.
+    @inline(__always)
+    func settleSearch(_ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>) {
+        side.usage.pointee.noteSearch(model: candidate(c, side).pointee.model, size: side.request.pointee.searchSize)
     }
 
     /// A text that was spoken, or that was asked for by a client who left, comes to all its characters, unless the answer is
@@ -316,7 +324,8 @@ extension UsageFields {
         parts.outputAudio = usage.pointee.outputAudio
         parts.outputImage = usage.pointee.outputImage
         parts.toolPrompt = usage.pointee.toolPrompt
-        parts.searches = usage.pointee.searches
+        // Of those in files few answers tell: no column of their own.
+        parts.searches = usage.pointee.searches &+ Int64(usage.pointee.fileSearches)
         parts.images = usage.pointee.images
         parts.milliseconds = usage.pointee.milliseconds
         parts.characters = usage.pointee.characters

@@ -58,13 +58,17 @@ struct RequestBounds {
     }
 
     /// What is not counted in tokens.
-    var pieces: PricedPieces {
+    func pieces(model: Bytes) -> PricedPieces {
         var pieces = PricedPieces()
         // Sound that is sent is coded at 4 kbit/s at least.
         if form != nil { pieces.milliseconds = size &* 2 }
         switch endpoint {
         case .images: pieces.images = choices
         case .speech: pieces.characters = characters
+        case .chatCompletions:
+            if request.pointee.asksForSearch || SearchModel.searches(model) {
+                (pieces.searches, pieces.searchSize) = (1, request.pointee.searchSize)
+            }
         case .ocr:
             let pages = request.pointee.pages
             pieces.pages = pages.count
@@ -85,7 +89,6 @@ extension ProviderTable {
     /// - Parameter currency: in which the amount counts; candidates with other prices have none.
     func worstCase(_ set: CandidateSet, _ bounds: RequestBounds, currency: Bytes) -> Spending {
         var worst = Spending()
-        let pieces = bounds.pieces
         var i = 0
         while i < set.count {
             if admission(set, i) == .usable {
@@ -99,7 +102,7 @@ extension ProviderTable {
                 if index >= 0, prices.pointer(index).pointee.currency.elementsEqual(currency) {
                     let amount = prices.pointer(index).sheet.worstCost(
                         tier: bounds.request.pointee.tier, isFast: bounds.request.pointee.isFast, prompt: prompt,
-                        completion: completion, pieces: pieces)
+                        completion: completion, pieces: bounds.pieces(model: set.candidates[i].model))
                     worst.amount = max(worst.amount, amount ?? 0)
                 }
             }

@@ -21,7 +21,8 @@ import Reactor
     }
 }
 
-/// What of an exchange's usage may have had a price of its own, so that its cost can be reckoned again from its record.
+/// What of an exchange's usage may have had a price of its own, so that its cost can be reckoned again from its record; but for
+/// the size of searches, and which of them were in files.
 @frozen public struct UsageParts: Sendable, Equatable, BitwiseCopyable {
     /// Of what was written to a cache: for an hour.
     public var cacheWriteLong: Int64 = 0
@@ -35,6 +36,7 @@ import Reactor
     public var outputImage: Int64 = 0
     /// Beside the prompt: what tools put in.
     public var toolPrompt: Int64 = 0
+    /// In the web, in files and of rankings.
     public var searches: Int64 = 0
     /// Pictures that were made.
     public var images: Int64 = 0
