@@ -132,8 +132,8 @@ struct PriceFileRates {
         return (medium, low == medium ? nil : low, high == medium ? nil : high)
     }
 
-    /// What a search in files costs. The file tells it of no model; OpenAI asks 2.50 dollars for a thousand, whichever model
-    /// it is (developers.openai.com, pricing), and LiteLLM counts as much.
+    /// What a search in files costs. Of OpenAI's models the file does not tell it: it is 2.50 dollars for a thousand, whichever
+    /// model it is, and LiteLLM counts as much.
     private static func fileSearch(
         _ fields: JSONObject, mode: String, price: (String) throws -> Int64?
     ) throws -> Int64? {
