@@ -304,10 +304,11 @@ extension Worker {
             provider.pointee.load.noted(success: !outcome.isProviderFault)
             key.pointee.load.noted(success: outcome == .answered || outcome == .modelNotFound)
         }
-        if let reason = outcome.keyReason {
+        if let reason = outcome.keyReason, !key.pointee.keyID.isEmpty {
             let isNews = key.pointee.load.updateHealth { $0.disable(reason) }
             if isNews { keyChanged(c, key, until: 0, reason) }
-        } else if outcome == .rateLimited {
+        } else if outcome == .rateLimited || outcome.keyReason != nil {
+            // Also where no key was sent: there is none that an operator could set right.
             let until = key.pointee.load.updateHealth {
                 $0.limited(nowMilliseconds: time, retryAfterMilliseconds: retryAfter)
             }
