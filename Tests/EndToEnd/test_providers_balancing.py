@@ -105,3 +105,38 @@ def test_a_burst_is_spread_by_load_over_two_workers(make):
         assert all(a.result().status == 200 for a in asked)
     # Two workers that look in the same moment may choose the same one.
     assert min(open_ones) >= 7, open_ones
+
+
+@pytest.mark.parametrize("strategy", ["least_busy", "healthiest"])
+def test_equals_take_turns_and_the_explanation_says_so(make, strategy):
+    release = threading.Event()
+    site = make(strategy, workers=1)
+    for name in ("a", "b", "c"):
+        site.provider(name, models="m")
+    site.start()
+    request = {"method": "POST", "path": "/v1/chat/completions", "body": {"model": "m"}}
+
+    def shares():
+        found = site.gateway.admin("POST", "/admin/routes/match", request)["provider"]["candidates"]
+        return {one["provider"]: (round(one["share"], 2), one["reason"]) for one in found}
+
+    # Whatever turn it is.
+    for _ in range(4):
+        assert shares() == dict.fromkeys("abc", (0.33, "takes 33 % of such requests"))
+        site.ask("m")
+    assert served(site, 12) == {"a": 4, "b": 4, "c": 4}
+    if strategy == "healthiest":
+        site.upstreams["b"].then(failing(500))
+        assert served(site, 3).total() == 3
+    else:
+        site.upstreams["b"].then(waiting(release))
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(site.ask, "b/m") if strategy == "least_busy" else None
+        wait_until(lambda: shares()["b"][0] == 0, "another one is preferred")
+        # Of three turns one falls to b, and goes to who comes next.
+        assert shares() == {
+            "a": (0.33, "takes 33 % of such requests"), "c": (0.67, "takes 67 % of such requests"),
+            "b": (0, "can take the request, but another one is preferred")}
+        assert served(site, 12) == {"a": 4, "c": 8}
+        release.set()
+        assert asked is None or asked.result().status == 200
