@@ -304,6 +304,12 @@ extension Worker {
             provider.pointee.load.noted(success: !outcome.isProviderFault)
             key.pointee.load.noted(success: outcome == .answered || outcome == .modelNotFound)
         }
+        if outcome == .timedOut && side.pointee.status == 0 {
+            // The first byte would have come later still.
+            let waited = (nowNanoseconds &- side.pointee.attemptStartedAt) / 1000
+            provider.pointee.load.measured(firstByteMicroseconds: waited)
+            key.pointee.load.measured(firstByteMicroseconds: waited)
+        }
         if let reason = outcome.keyReason, !key.pointee.keyID.isEmpty {
             let isNews = key.pointee.load.updateHealth { $0.disable(reason) }
             if isNews { keyChanged(c, key, until: 0, reason) }
