@@ -53,7 +53,7 @@ struct ProviderRegistryTests {
         switch change {
         case "address": after.baseURL = "http://127.0.0.1:10/v1"
         case "type": after.apiType = "anthropic"
-        case "headers": after.headers = .object([("x-a", .string("b"))])
+        case "headers": after.headers = ["x-a": "b"]
         case "made anew": after.createdAtMilliseconds = 2
         default: break
         }
