@@ -180,7 +180,7 @@ extension Worker {
     }
 
     /// The same for a client that knows no chunks: the end of the connection ends the body.
-    private mutating func sendBare(_ client: UInt32, _ headBytes: Int, _ count: Int) -> Bool {
+    mutating func sendBare(_ client: UInt32, _ headBytes: Int, _ count: Int) -> Bool {
         memmove(out + Self.chunkLineRoom, out, headBytes)
         return headBytes + count == 0 || sendToClient(client, out + Self.chunkLineRoom, headBytes + count)
     }
@@ -190,9 +190,11 @@ extension Worker {
         let client = upstreams.pointer(upstream).pointee.client
         let c = clients.pointer(client)
         if c.pointee.exchange.provider >= 0, brokeOff(c) { return cutOff(upstream) }
+        let rest = c.pointee.exchange.provider >= 0 ? heldByFilter(c) : 0
         if c.pointee.exchange.sendsChunked {
-            let rest = c.pointee.exchange.provider >= 0 ? heldByFilter(c) : 0
             guard sendChunk(client, 0, rest, last: true, trailers: .empty) else { return }
+        } else {
+            guard sendBare(client, 0, rest) else { return }
         }
         responseIsComplete(upstream)
     }

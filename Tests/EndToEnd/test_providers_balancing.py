@@ -77,6 +77,53 @@ def test_fastest_takes_who_answered_soonest(make):
     assert site.upstreams["slow"].requests, "everybody is measured"
 
 
+@pytest.mark.parametrize("was_well", [False, True])
+def test_what_fails_at_once_is_not_the_fastest(make, was_well):
+    site = make("first_available", workers=1)
+    pause, sick = threading.Event(), threading.Event()
+    asked = Counter()
+
+    def script(exchange):
+        key = exchange.request.header("authorization").removeprefix("Bearer ")
+        asked[key] += 1
+        if key == KEYS[0] and sick.is_set():
+            return failing(500)(exchange)
+        if key != KEYS[0]:
+            pause.wait(0.02)
+        chat(exchange)
+
+    site.provider("p", script, models="m", keys=KEYS, key_strategy="fastest")
+    site.start()
+    if was_well:
+        assert served(site, 3) == {"p": 3} and asked == dict.fromkeys(KEYS, 1)  # each is measured
+    sick.set()
+    asked.clear()
+    assert served(site, 40) == {"p": 40}
+    # What was never well gives way at once; what was is given up when it costs more than it brings.
+    assert 1 <= asked[KEYS[0]] <= (35 if was_well else 2), asked
+
+
+def test_silence_counts_as_the_wait_that_it_was(make):
+    site = make("first_available", workers=1)
+    sick = threading.Event()
+    silent = []
+
+    def script(exchange):
+        if sick.is_set() and exchange.request.header("authorization").endswith(KEYS[0]):
+            silent.append(exchange)
+            exchange.read_body()
+            return exchange.wait_gone(20)
+        chat(exchange)
+
+    site.provider("p", script, models="m", keys=KEYS, key_strategy="fastest", timeout=1)
+    site.start()
+    served(site, 12)
+    sick.set()
+    # Once it has been, whoever is quick is asked.
+    assert served(site, 30) == {"p": 30}
+    assert len(silent) <= 2
+
+
 def test_healthiest_avoids_who_failed_of_late(make):
     site = make("healthiest", workers=1)
     site.provider("shaky", models="m")
@@ -105,3 +152,38 @@ def test_a_burst_is_spread_by_load_over_two_workers(make):
         assert all(a.result().status == 200 for a in asked)
     # Two workers that look in the same moment may choose the same one.
     assert min(open_ones) >= 7, open_ones
+
+
+@pytest.mark.parametrize("strategy", ["least_busy", "healthiest"])
+def test_equals_take_turns_and_the_explanation_says_so(make, strategy):
+    release = threading.Event()
+    site = make(strategy, workers=1)
+    for name in ("a", "b", "c"):
+        site.provider(name, models="m")
+    site.start()
+    request = {"method": "POST", "path": "/v1/chat/completions", "body": {"model": "m"}}
+
+    def shares():
+        found = site.gateway.admin("POST", "/admin/routes/match", request)["provider"]["candidates"]
+        return {one["provider"]: (round(one["share"], 2), one["reason"]) for one in found}
+
+    # Whatever turn it is.
+    for _ in range(4):
+        assert shares() == dict.fromkeys("abc", (0.33, "takes 33 % of such requests"))
+        site.ask("m")
+    assert served(site, 12) == {"a": 4, "b": 4, "c": 4}
+    if strategy == "healthiest":
+        site.upstreams["b"].then(failing(500))
+        assert served(site, 3).total() == 3
+    else:
+        site.upstreams["b"].then(waiting(release))
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(site.ask, "b/m") if strategy == "least_busy" else None
+        wait_until(lambda: shares()["b"][0] == 0, "another one is preferred")
+        # Of three turns one falls to b, and goes to who comes next.
+        assert shares() == {
+            "a": (0.33, "takes 33 % of such requests"), "c": (0.67, "takes 67 % of such requests"),
+            "b": (0, "can take the request, but another one is preferred")}
+        assert served(site, 12) == {"a": 4, "c": 8}
+        release.set()
+        assert asked is None or asked.result().status == 200

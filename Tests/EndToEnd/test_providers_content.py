@@ -8,7 +8,7 @@ import pytest
 
 from harness import wait_until
 from harness.client import Connection, request_bytes
-from harness.providers import EVENT_STREAM, Providers, chunk_of, completion, delta, event
+from harness.providers import EVENT_STREAM, Providers, chat, chunk_of, completion, delta, event
 
 MARK = "QUJDREVG"
 PATHS = {
@@ -279,6 +279,33 @@ def test_usage_is_asked_for_unless_it_was_asked_for_already(make_providers, valu
     assert (record["prompt_tokens"], record["completion_tokens"], record["estimated"]) == (9, 4, 0)
     sent = site.upstreams["one"].requests[0].json()["stream_options"]
     assert sent == {"include_obfuscation": False, "include_usage": True}
+
+
+def until_closed(exchange):
+    """A stream that ends with its connection, and without the empty line behind its last event."""
+    exchange.read_body()
+    exchange.head(200, [("Content-Type", "text/event-stream"), ("Connection", "close")])
+    exchange.send(event(ROLE) + event(delta("m", content="Hi")))
+    exchange.send(event(chunk_of("m", choices=[], usage=USAGE)))
+    exchange.send(b"data: [DONE]\n")
+    exchange.close()
+
+
+@pytest.mark.parametrize("script, tokens", [(chat, 13), (until_closed, 140)])
+def test_a_client_of_http_1_0_does_not_get_the_chunk_that_only_we_asked_for(make_providers, script, tokens):
+    """As a proxy before the gateway may be: nginx speaks HTTP/1.0 to what is behind it unless it is told otherwise."""
+    site = make_providers()
+    site.provider("p", script, models="m")
+    site.start()
+    body = json.dumps({"model": "m", "messages": [], "stream": True}).encode()
+    with Connection(site.gateway.port) as connection:
+        connection.send(request_bytes(
+            "POST", "/v1/chat/completions", site.headers(extra=[("X-Request-Id", "old")]), body, version="HTTP/1.0"))
+        answer = connection.read_response()
+    assert (answer.status, answer.header("transfer-encoding")) == (200, None)
+    events = answer.body.replace(b"\n\n", b"\n").splitlines()
+    assert events[-1] == b"data: [DONE]" and b'"choices": []' not in answer.body and b"usage" not in answer.body
+    assert (site.usage("old")["total_tokens"], site.usage("old")["estimated"]) == (tokens, 0)
 
 
 # Streams that break off

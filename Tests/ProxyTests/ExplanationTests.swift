@@ -170,4 +170,34 @@ import Testing
         #expect(explain(routes, "GET", "/files/a%2Fb").matchedRouteID == "2-all")
         #expect(explain(routes, "GET", "/a/%252e%252e/b").error != nil)
     }
+
+    @Test(arguments: ["least_busy", "fastest", "healthiest"])
+    func providersThatAreEqualTakeTurns(strategy: String) throws {
+        let registry = Registry()
+        let records = ["a", "b", "c"].map {
+            ProviderRecord(name: $0, baseURL: "http://127.0.0.1:9/v1", models: ["m"], createdAtMilliseconds: 1)
+        }
+        var settings = Settings()
+        settings.providers.strategy = try #require(.init(rawValue: strategy))
+        let made = Snapshot(
+            keys: [], routes: [], providers: ProviderSet(providers: records), settings: settings, version: "1",
+            registry: registry)
+        func shares() throws -> [Double] {
+            let told = Explanation.make(
+                snapshot: made, routes: [], method: "POST", path: "/v1/chat/completions", headers: [],
+                body: Array(#"{"model":"m"}"#.utf8), keyID: nil)
+            return try #require(told.provider).candidates.map(\.share)
+        }
+        #expect(try shares() == [1 / 3.0, 1 / 3.0, 1 / 3.0])
+        let first = registry.providers.provider(records[0])
+        switch strategy {
+        case "least_busy": first.began()
+        case "fastest":
+            for record in records { registry.providers.provider(record).measured(firstByteMicroseconds: 10) }
+            first.measured(firstByteMicroseconds: 900)
+        default: first.noted(success: false)
+        }
+        // Of three turns one falls to the first, and goes to who comes next.
+        #expect(try shares() == [0, 2 / 3.0, 1 / 3.0])
+    }
 }

@@ -10,7 +10,7 @@ public enum Balancing: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     case weighted
     /// The one with the fewest open exchanges.
     case leastBusy
-    /// The one whose first byte came soonest of late.
+    /// The one whose first byte came soonest of late, failures counted in.
     case fastest
     /// The one that failed least of late.
     case healthiest
@@ -120,13 +120,18 @@ struct BalancingChoice: BitwiseCopyable {
         return true
     }
 
+    /// How long it takes until an answer begins, in microseconds, when all that fail are asked again: else what fails at once,
+    /// and is never measured, would be the fastest for ever. What was never used is measured first.
+    private static func wait(_ option: BalancingOption) -> UInt64 {
+        if option.firstByteMicroseconds == 0 { return option.successShare < 65536 ? .max : 0 }
+        return UInt64(option.firstByteMicroseconds) * 65536 / UInt64(max(option.successShare, 1))
+    }
+
     private func isBetter(_ option: BalancingOption, _ distance: UInt64) -> Bool {
         switch balancing {
         case .leastBusy where option.openExchanges != best.openExchanges:
             return option.openExchanges < best.openExchanges
-        // What was never measured is measured first.
-        case .fastest where option.firstByteMicroseconds != best.firstByteMicroseconds:
-            return option.firstByteMicroseconds < best.firstByteMicroseconds
+        case .fastest where Self.wait(option) != Self.wait(best): return Self.wait(option) < Self.wait(best)
         case .healthiest where option.successShare != best.successShare:
             return option.successShare > best.successShare
         default: return distance < bestDistance

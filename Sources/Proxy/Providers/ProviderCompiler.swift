@@ -42,6 +42,7 @@ struct ProviderCompiler {
                 let label = registry.routeLabels.number(for: "provider:\(record.name)", limit: Registry.maxRouteLabels)
                 let own = set.keys.filter { $0.record.provider == record.name }
                 let firstKey = keys.count
+                let load = registry.providers.provider(record)
                 for key in Self.usable(own) {
                     let rewrite = try self.rewrite(record, type, key.secret)
                     routes.append(
@@ -69,7 +70,7 @@ struct ProviderCompiler {
                         keyCount: Int32(keys.count - firstKey),
                         keyBalancing: Balancing(name: record.keyStrategy) ?? .firstAvailable,
                         priority: Int64(record.priority), weight: Int32(clamping: record.weight),
-                        path: url.providerPath(type, in: arena), load: registry.providers.provider(record.name),
+                        path: url.providerPath(type, in: arena), load: load,
                         hasVersionHeader: record.headers?.objectValue?.members.contains {
                             $0.name.lowercased() == "anthropic-version"
                         } ?? false,

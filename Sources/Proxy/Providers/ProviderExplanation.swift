@@ -85,7 +85,7 @@ struct ProviderExplanation {
                 provider: provider(set, index), model: set.candidates[index].model.string,
                 group: Int(set.candidates[index].group), isUsable: verdicts[index] == .usable, share: share,
                 reason: verdicts[index] == .usable
-                    ? role(share, isFirst: first.contains(index)) : reason(verdicts[index], set),
+                    ? role(share, isFirst: first.contains(index)) : reason(verdicts[index], set, index),
                 backInMilliseconds: back(verdicts[index]))
         }
         if !isAlias && !set.isNamed {
@@ -110,15 +110,24 @@ struct ProviderExplanation {
         switch table.settings.balancing {
         case .random, .roundRobin: return options.map { _ in 1 / Double(options.count) }
         case .weighted where total > 0: return weights.map { $0 / total }
-        default:
-            var choice = BalancingChoice(table.settings.balancing, random: 0)
-            for index in options { choice.add(table.option(set, index)) }
-            // Not the turn on which another than the fastest is tried.
-            let turn = set.turns.turn - set.turns.turn % BalancingChoice.explorationInterval
-            let decided = choice.decide(turn: turn).map(Int.init)
-            if decided == nil { for index in options where choice.offer(table.option(set, index)) { break } }
-            return options.map { $0 == decided ?? Int(choice.chosen) ? 1 : 0 }
+        default: return turns(of: options.map { table.option(set, $0) }).map { $0 / Double(options.count) }
         }
+    }
+
+    /// How many of as many turns as there are options each of them gets: those that are equal take turns.
+    private func turns(of options: [BalancingOption]) -> [Double] {
+        var turns = options.map { _ in 0.0 }
+        for turn in 0..<options.count {
+            // Never the turn on which another than the fastest is tried.
+            let turn = UInt64(turn) % (BalancingChoice.explorationInterval - 1)
+            var choice = BalancingChoice(table.settings.balancing, random: 0)
+            for option in options { choice.add(option) }
+            let decided = choice.decide(turn: turn)
+            if decided == nil { for option in options where choice.offer(option) { break } }
+            let taken = decided ?? choice.chosen
+            if let position = options.firstIndex(where: { $0.index == taken }) { turns[position] += 1 }
+        }
+        return turns
     }
 
     private func role(_ share: Double, isFirst: Bool) -> String {
@@ -136,7 +145,7 @@ struct ProviderExplanation {
 
     // MARK: Who does not
 
-    private func reason(_ verdict: CandidateVerdict, _ set: CandidateSet) -> String {
+    private func reason(_ verdict: CandidateVerdict, _ set: CandidateSet, _ index: Int) -> String {
         switch verdict {
         case .notPriced where set.namesOthers:
             "the key has a money budget, and it is not known what other models cost that the request names"
@@ -150,9 +159,14 @@ struct ProviderExplanation {
         case .probeIsOut: "its circuit breaker lets one probe through, which is under way"
         case .noKey: "it has no enabled key that can be read"
         case .keysDisabled: "all its keys are disabled by what the provider said of them"
+        case .keysCooling where isKeyless(set, index): "it has no key, and rests after a refusal or a rate limit"
         case .keysCooling: "all its keys rest after a rate limit"
         case .tried: "all its keys have been tried"
         }
+    }
+
+    private func isKeyless(_ set: CandidateSet, _ index: Int) -> Bool {
+        table.keys[Int(table.providers[Int(set.candidates[index].provider)].firstKey)].keyID.isEmpty
     }
 
     /// How long until it may be used again; nil where time alone does not help.

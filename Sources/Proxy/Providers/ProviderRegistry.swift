@@ -4,6 +4,13 @@ import Synchronization
 /// Owns the cells of providers, their keys, models and callers. They outlive snapshots: publishing a change forgets
 /// nothing that was learned and refills nobody's budget.
 final class ProviderRegistry: Sendable {
+    private struct ProviderEntry {
+        var cell: LoadCell
+        /// Of requests without a key, if there were any.
+        var keyless: LoadCell?
+        var record: ProviderRecord
+    }
+
     private struct KeyEntry {
         var cell: LoadCell
         var isEnabled: Bool
@@ -17,7 +24,7 @@ final class ProviderRegistry: Sendable {
     }
 
     private struct State {
-        var providers: [String: LoadCell] = [:]
+        var providers: [String: ProviderEntry] = [:]
         var keys: [String: KeyEntry] = [:]
         var models: [String: LoadCell] = [:]
         var budgets: [String: BudgetEntry] = [:]
@@ -36,7 +43,10 @@ final class ProviderRegistry: Sendable {
     /// Snapshots hold the registry, so that none is left.
     deinit {
         state.withLock { state in
-            for cell in state.providers.values { cell.deallocate() }
+            for entry in state.providers.values {
+                entry.cell.deallocate()
+                entry.keyless?.deallocate()
+            }
             for entry in state.keys.values { entry.cell.deallocate() }
             for cell in state.models.values { cell.deallocate() }
             for entry in state.budgets.values { entry.cell.deallocate() }
@@ -44,17 +54,38 @@ final class ProviderRegistry: Sendable {
         sharedTurns.deallocate()
     }
 
-    func provider(_ name: String) -> LoadCell {
+    /// A provider's cell. What was learned of it stands until somebody changes where or how it is asked, turns it on, or makes
+    /// another of the same name: then it is a provider of which nothing is known.
+    func provider(_ record: ProviderRecord) -> LoadCell {
         state.withLock { state in
-            if let cell = state.providers[name] { return cell }
-            let cell = LoadCell()
-            state.providers[name] = cell
-            return cell
+            guard let known = state.providers[record.name] else {
+                let cell = LoadCell()
+                state.providers[record.name] = ProviderEntry(cell: cell, record: record)
+                return cell
+            }
+            if Self.isOther(record, than: known.record) {
+                known.cell.forget()
+                known.keyless?.forget()
+            }
+            state.providers[record.name]?.record = record
+            return known.cell
         }
     }
 
-    /// The cell of a provider that is asked without a key.
-    func keyless(_ name: String) -> LoadCell { provider("\(name)/") }
+    private static func isOther(_ new: ProviderRecord, than old: ProviderRecord) -> Bool {
+        new.baseURL != old.baseURL || new.apiType != old.apiType || new.headers != old.headers
+            || new.createdAtMilliseconds != old.createdAtMilliseconds || (new.isEnabled && !old.isEnabled)
+    }
+
+    /// The cell of a provider that is asked without a key. Its provider's own cell is there already.
+    func keyless(_ name: String) -> LoadCell {
+        state.withLock { state in
+            if let cell = state.providers[name]?.keyless { return cell }
+            let cell = LoadCell()
+            state.providers[name]?.keyless = cell
+            return cell
+        }
+    }
 
     /// A name's own count of turns, for as many names as a gateway sensibly has.
     func turns(ofModel name: String) -> LoadCell {

@@ -72,6 +72,14 @@ struct LoadCell: BitwiseCopyable, @unchecked Sendable {
     /// Once no snapshot is left that has it.
     func deallocate() { words.deallocate() }
 
+    /// What was learned is no longer true of it. Its turns go on, and what is open stays open.
+    func forget() {
+        state.set(0)
+        firstByte.set(0)
+        failures.set(0)
+        unasked.set(0)
+    }
+
     /// A provider's `Breaker` or a key's `KeyHealth`.
     var state: SharedWord { SharedWord(word: words) }
     /// Choices made so far.

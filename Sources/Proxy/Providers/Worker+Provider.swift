@@ -305,10 +305,17 @@ extension Worker {
             provider.pointee.load.noted(success: !outcome.isProviderFault)
             key.pointee.load.noted(success: outcome == .answered || outcome == .modelNotFound)
         }
-        if let reason = outcome.keyReason {
+        if outcome == .timedOut && side.pointee.status == 0 {
+            // The first byte would have come later still.
+            let waited = (nowNanoseconds &- side.pointee.attemptStartedAt) / 1000
+            provider.pointee.load.measured(firstByteMicroseconds: waited)
+            key.pointee.load.measured(firstByteMicroseconds: waited)
+        }
+        if let reason = outcome.keyReason, !key.pointee.keyID.isEmpty {
             let isNews = key.pointee.load.updateHealth { $0.disable(reason) }
             if isNews { keyChanged(c, key, until: 0, reason) }
-        } else if outcome == .rateLimited {
+        } else if outcome == .rateLimited || outcome.keyReason != nil {
+            // Also where no key was sent: there is none that an operator could set right.
             let until = key.pointee.load.updateHealth {
                 $0.limited(nowMilliseconds: time, retryAfterMilliseconds: retryAfter)
             }

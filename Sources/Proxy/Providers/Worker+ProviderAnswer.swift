@@ -59,6 +59,7 @@ extension Worker {
             attemptFailed(index, .malformedResponse, .malformedResponse)
             return .over
         }
+        if response.status / 100 == 3 { return redirected(index, side) }
         if response.status < 200 || response.status >= 300 { return pass(c, side) }
         if !side.pointee.isReading {
             // A page: of whoever stands before the provider, or of an address that is not its API's.
@@ -116,6 +117,14 @@ extension Worker {
         return .pass
     }
 
+    /// The way to somewhere else is no answer. SDKs go it of themselves, with the prompt and some with their key: it is for
+    /// an operator to say where a provider is.
+    @inline(never)
+    private mutating func redirected(_ index: UInt32, _ side: UnsafeMutablePointer<ProviderExchange>) -> Look {
+        if !failOver(index, side, .malformed, nil) { refuse(index, .providerFailed) }
+        return .over
+    }
+
     private mutating func beginLook(
         _ c: UnsafeMutablePointer<ClientConnection>, _ side: UnsafeMutablePointer<ProviderExchange>,
         _ p: UnsafePointer<UInt8>, _ response: ResponseHead
@@ -147,7 +156,9 @@ extension Worker {
         setCoding(side, responseValue(.contentEncoding, p, response))
         side.pointee.isFiltering =
             side.pointee.framing == .sse && !side.pointee.isCompressed && side.pointee.isReading
-            && response.status == 200 && c.pointee.exchange.clientMinorVersion > 0
+            && response.status == 200
+            // A body with a length becomes shorter: in chunks only.
+            && (c.pointee.exchange.clientMinorVersion > 0 || side.pointee.bodyLeft == .max)
             // Without a chunk to take out, only so that another provider's stream can be added to it.
             && (side.pointee.asksForUsage || side.pointee.bodyLeft != .max)
         if side.pointee.isFiltering {

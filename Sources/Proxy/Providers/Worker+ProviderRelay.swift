@@ -135,9 +135,11 @@ extension Worker {
         if isRead { readFiltered(c, side, p, n) }
         let isCut = isRead && isUnfinished(side)
         if first.count > 0 || first.isLast || headBytes > 0 {
-            guard
-                sendChunk(client, headBytes, first.count, last: first.isLast && !isCut, trailers: first.trailers)
-            else { return -1 }
+            let sent =
+                c.pointee.exchange.sendsChunked
+                ? sendChunk(client, headBytes, first.count, last: first.isLast && !isCut, trailers: first.trailers)
+                : sendBare(client, headBytes, first.count)
+            guard sent else { return -1 }
         }
         if first.isRead {
             side.pointee.readAhead = 0

@@ -84,6 +84,22 @@ struct BalancingTests {
         #expect(choose(.fastest, options(3) { $1.firstByteMicroseconds = [900, 300, 0][$0] }, turn: 1) == 2)
     }
 
+    @Test func whatFailsIsNotTheFastest() {
+        let third = UInt32(65536 / 3)
+        let shaky = options(2) {
+            ($1.firstByteMicroseconds, $1.successShare) = [(200, third), (500, 65536)][$0]
+        }
+        #expect(choose(.fastest, shaky, turn: 0) == 1, "three times 200 are more than 500")
+        let useful = options(2) {
+            ($1.firstByteMicroseconds, $1.successShare) = [(100, third), (500, 65536)][$0]
+        }
+        #expect(choose(.fastest, useful, turn: 0) == 0)
+        let neverWell = options(2) {
+            ($1.firstByteMicroseconds, $1.successShare) = [(0, 60000), (.max, 1)][$0]
+        }
+        for turn in 0..<4 as Range<UInt64> { #expect(choose(.fastest, neverWell, turn: turn) == 1) }
+    }
+
     @Test func nowAndThenAnotherThanTheFastestIsMeasuredAgain() {
         let measured = options(2) { $1.firstByteMicroseconds = [900, 300][$0] }
         #expect(choose(.fastest, measured, turn: BalancingChoice.explorationInterval - 1, random: 0) == 0)
