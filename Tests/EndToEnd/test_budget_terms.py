@@ -150,3 +150,25 @@ def test_another_time_zone_moves_the_day(tmp_path):
         wait_until(told, "they agree")
     finally:
         site.close()
+
+
+def test_a_successor_counts_what_its_predecessor_finishes(tmp_path):
+    """Two processes spend one budget: what the old one had open is in the new one's memory once it has ended."""
+    site = Providers(tmp_path)
+    site.provider("first", answer, models="dollars")
+    site.command("prices", "set", "dollars", "--provider", "first", "--input", "1", "--output", "1")
+    site.start()
+    try:
+        made = site.gateway.make_key(max_tokens=6000)
+        assert ask(site, made["key_value"], "dollars", 100) == 200
+        open_one = begin(site, made["key_value"], "dollars", 5000)
+        site.gateway.replace()
+        assert ask(site, made["key_value"], "dollars", 10) == 200
+        STEP.go()
+        assert open_one.read_response("POST").status == 200
+        assert agreed(site, made, 5110, 5110)
+        assert ask(site, made["key_value"], "dollars", 880) == 200
+        assert agreed(site, made, 5990, 5990)
+        assert ask(site, made["key_value"], "dollars", 1) == 429
+    finally:
+        site.close()

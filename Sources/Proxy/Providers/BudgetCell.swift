@@ -72,6 +72,13 @@ struct BudgetCell: BitwiseCopyable, @unchecked Sendable {
         amount.seed(spent.amount, SpendingWords.tag(start))
     }
 
+    /// At least so much was spent in the period that began then (Unix milliseconds), by this process and others.
+    func raise(_ spent: Spending, periodStart start: Int64) {
+        let tag = SpendingWords.tag(start)
+        tokens.raise(spent.tokens, tag)
+        amount.raise(spent.amount, tag)
+    }
+
     /// Days and months begin by another clock from now on (Unix milliseconds). What was spent in the latest period belongs to
     /// the one in which its beginning lies by the new clock, as in the database.
     func move(toOffset offsetMinutes: Int, now: Int64) {
@@ -200,6 +207,19 @@ struct SpendingWords: BitwiseCopyable, @unchecked Sendable {
     private static func sum(_ a: Int64, _ b: Int64) -> Int64 { min(a &+ min(max(b, 0), greatest), greatest) }
 
     func seed(_ spent: Int64, _ tag: UInt64) { spentWord.pointee.store(Self.word(tag, spent), ordering: .releasing) }
+
+    /// Raises what was spent in a period to a value; not if a later one has begun.
+    func raise(_ n: Int64, _ tag: UInt64) {
+        var seen = spentWord.pointee.load(ordering: .relaxed)
+        while true {
+            let present = Self.tag(of: seen)
+            if Self.isLater(present, than: tag) || (present == tag && Self.value(seen) >= n) { return }
+            let (isExchanged, current) = spentWord.pointee.weakCompareExchange(
+                expected: seen, desired: Self.word(tag, n), ordering: .relaxed)
+            if isExchanged { return }
+            seen = current
+        }
+    }
 
     /// What was spent in one period is now of another, what was spent in a third is forgotten.
     func move(from old: UInt64, to new: UInt64) {

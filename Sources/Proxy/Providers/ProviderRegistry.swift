@@ -128,6 +128,21 @@ final class ProviderRegistry: Sendable {
         }
     }
 
+    /// The record has what other processes have counted, too: at least so much was spent. Nothing is changed by a record that
+    /// is older than the last fresh count, or newer than the terms of the cell.
+    func raiseSpending(_ record: KeyRecord, now: Int64) {
+        state.withLock { state in
+            guard let entry = state.budgets[record.keyID],
+                !Self.isCountedAnew(record.budget, since: entry.budget, entry.offsetMinutes),
+                record.budget.countedSinceMilliseconds ?? 0 >= entry.budget.countedSinceMilliseconds ?? 0
+            else { return }
+            let current = record.budget.at(now, offsetMinutes: entry.offsetMinutes)
+            entry.cell.raise(
+                Spending(tokens: current.tokensSpent, amount: current.amountSpentMicros),
+                periodStart: Self.periodStart(current, entry.offsetMinutes, now))
+        }
+    }
+
     private static func periodStart(_ current: KeyBudget, _ offsetMinutes: Int, _ now: Int64) -> Int64 {
         // A clock that was ahead may have come to a later period already.
         let moment = max(now, current.countedSinceMilliseconds ?? now)

@@ -174,6 +174,32 @@ struct BudgetCellTests {
         }
     }
 
+    /// Another process has spent as well: what the database has of both is the least.
+    @Test func whatOthersHaveSpentIsTakenFromTheDatabase() {
+        let registry = ProviderRegistry()
+        let now: Int64 = 1_780_716_415_000
+        var record = KeyRecord(keyID: "key_1", keyHash: [], sourcePath: "", budget: KeyBudget(tokensSpent: 10))
+        let cell = registry.budget(record, offsetMinutes: 0, now: now)
+        func spent() -> Int64 { cell.balance(periodStart: 0).spent.tokens }
+        (record.budget.tokensSpent, record.budget.amountSpentMicros) = (70, 5)
+        registry.raiseSpending(record, now: now)
+        #expect(cell.balance(periodStart: 0).spent == Spending(tokens: 70, amount: 5))
+        // The database lags behind.
+        record.budget.tokensSpent = 60
+        registry.raiseSpending(record, now: now)
+        #expect(spent() == 70)
+        // It was read before the key's budget was counted from nothing.
+        let old = record
+        (record.budget.tokensSpent, record.budget.countedSinceMilliseconds) = (0, now)
+        _ = registry.budget(record, offsetMinutes: 0, now: now)
+        registry.raiseSpending(old, now: now)
+        #expect(spent() == 0)
+        record.budget.currency = "EUR"
+        record.budget.tokensSpent = 500
+        registry.raiseSpending(record, now: now)
+        #expect(spent() == 0)
+    }
+
     /// The day that has begun by one clock goes on by another, as long as its beginning lies in the same day there.
     @Test(arguments: [0, 765, -570, 480]) func anotherTimeZoneCountsAsTheDatabaseDoes(first: Int) {
         let zones = [0, 765, -570, 480, -720, 840]
