@@ -94,11 +94,13 @@ final class HandlerContext {
     }
 
     /// Changes the database on the write thread; what goes wrong becomes an answer. Only inside `exclusively`.
+    /// - Parameter flushingRings: see `StoreWriter.perform`.
     func write<T: Sendable>(
+        flushingRings: Bool = false,
         _ change: @escaping @Sendable (borrowing WriteConnection) throws(StoreError) -> T
     ) throws(AdminFailure) -> T {
         do throws(StoreError) {
-            return try shared.writer.perform(change)
+            return try shared.writer.perform(flushingRings: flushingRings, change)
         } catch {
             throw AdminFailure(error)
         }

@@ -90,7 +90,7 @@ extension AdminAPI {
             answers: [.json("The changed key.", schema: keySchema)], failures: [404, 412], takesIfMatch: true,
             handler: .quick { (context, request) throws(AdminFailure) in
                 let key = try changeKey(context, request) { (id) throws(AdminFailure) in
-                    try context.write { writer throws(StoreError) in try writer.resetBudget(id) }
+                    try context.write(flushingRings: true) { writer throws(StoreError) in try writer.resetBudget(id) }
                 }
                 return .entity(KeyJSON.encode(key, offsetMinutes: context.offsetMinutes))
             }),
@@ -155,7 +155,9 @@ extension AdminAPI {
             body, offsetMinutes: context.offsetMinutes,
             nowMilliseconds: HandlerContext.nowMilliseconds())
         let key = try changeKey(context, request) { (id) throws(AdminFailure) in
-            try context.write { writer throws(StoreError) in try writer.updateKey(id, patch) }
+            try context.write(flushingRings: patch.mayRecount) { writer throws(StoreError) in
+                try writer.updateKey(id, patch)
+            }
         }
         return .entity(KeyJSON.encode(key, offsetMinutes: context.offsetMinutes))
     }

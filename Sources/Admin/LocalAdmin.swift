@@ -5,9 +5,18 @@ import Store
 /// Who changes the database: the write thread of a running gateway, or this process alone.
 protocol ChangeWriter: Sendable {
     func perform<T: Sendable>(
+        flushingRings: Bool,
         _ body: @escaping @Sendable (borrowing WriteConnection) throws(StoreError) -> T
     ) throws(StoreError) -> T
     var statistics: WriterStatistics { get }
+}
+
+extension ChangeWriter {
+    func perform<T: Sendable>(
+        _ body: @escaping @Sendable (borrowing WriteConnection) throws(StoreError) -> T
+    ) throws(StoreError) -> T {
+        try perform(flushingRings: false, body)
+    }
 }
 
 extension StoreWriter: ChangeWriter {}
@@ -19,6 +28,7 @@ private final class DirectWriter: ChangeWriter {
     init(_ database: Database) { self.database = database }
 
     func perform<T: Sendable>(
+        flushingRings: Bool,
         _ body: @escaping @Sendable (borrowing WriteConnection) throws(StoreError) -> T
     ) throws(StoreError) -> T {
         try database.write(body)

@@ -221,6 +221,12 @@ public final class Gateway: GatewayControl {
         }
     }
 
+    /// Counts what keys have spent through other processes: at least as much as these records say.
+    public func raiseSpending(_ keys: [KeyRecord]) {
+        let now = Int64(Clock.realtimeNanoseconds() / 1_000_000)
+        for key in keys { registry.providers.raiseSpending(key, now: now) }
+    }
+
     /// Routes and providers that are active but cannot be served, and why.
     public var routeProblems: [(routeID: String, problem: RouteProblem)] {
         state.withLock { $0.snapshot.routeProblems + $0.snapshot.providerProblems }

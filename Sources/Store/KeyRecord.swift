@@ -134,6 +134,14 @@ public struct KeyPatch: Sendable {
     public var maxConcurrent: Change<Int?> = .keep
 
     public init() {}
+
+    /// What was spent may be counted anew.
+    public var mayRecount: Bool {
+        switch (currency, budgetPeriod) {
+        case (.keep, .keep): false
+        default: true
+        }
+    }
 }
 
 /// Which keys a list shows.

@@ -25,6 +25,9 @@ final class GatewayServer {
     private let rings: AuditRings
     /// Processes whose rings this one takes over when they have ended.
     private var siblings: Int
+    /// How often to look yet for what they have spent: the last of it is stored after they have ended.
+    private var looksAtSpending = 0
+    private static let looksAfterEnd = 3
     private var hasSuccessor = false
 
     struct Failure: Error, CustomStringConvertible {
@@ -65,6 +68,7 @@ final class GatewayServer {
         self.rings = rings
         self.writer = writer
         siblings = rings.others.count
+        looksAtSpending = siblings > 0 ? Self.looksAfterEnd : 0
         let recovered = writer.statistics.recoveredInFlight
         if recovered > 0 {
             Logger.shared.warn("exchanges were in flight when the gateway stopped", [("count", .init(recovered))])
@@ -155,7 +159,7 @@ final class GatewayServer {
     }
 
     var hasAdmin: Bool { admin != nil }
-    var hasSiblings: Bool { siblings > 0 }
+    var hasSiblings: Bool { siblings > 0 || looksAtSpending > 0 }
 
     /// Whether all threads that serve do.
     func isAlive(withinSeconds seconds: Double) -> Bool { gateway.isAlive(withinSeconds: seconds) }
@@ -185,6 +189,9 @@ final class GatewayServer {
 
     /// Takes over what processes that have ended meanwhile left in their rings.
     func adoptAbandonedRings(_ settings: Settings) {
+        guard hasSiblings else { return }
+        if siblings == 0 { looksAtSpending -= 1 }
+        countSpending()
         guard siblings > 0 else { return }
         do throws(StoreError) {
             for abandoned in try AuditRings.abandoned(folder: folder) {
@@ -195,6 +202,18 @@ final class GatewayServer {
             if siblings == 0 { updateWriter(settings) }
         } catch {
             Logger.shared.error("the audit rings of an ended process cannot be read: \(error)")
+        }
+    }
+
+    /// Budgets are spent in memory, and processes that still finish what they have open spend them, too: what they have come
+    /// to is in the database.
+    private func countSpending() {
+        do throws(StoreError) {
+            try writer.perform(flushingRings: true) { _ in }
+            gateway.raiseSpending(
+                try ReadConnection(path: writer.databasePath, timeZoneOffsetMinutes: 0).activeKeys())
+        } catch {
+            Logger.shared.error("what keys have spent through another process cannot be read: \(error)")
         }
     }
 

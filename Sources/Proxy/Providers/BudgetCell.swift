@@ -1,3 +1,4 @@
+import Reactor
 import Store
 import Synchronization
 
@@ -32,12 +33,18 @@ struct Spending: BitwiseCopyable, Equatable, Sendable {
 /// An exchange belongs to the period in which it was accepted, whenever it ends, as in the database. So what was spent
 /// carries the period that it was spent in: whoever belongs to a later one begins anew, whoever belongs to an earlier one
 /// adds nothing. What is reserved belongs to no period.
+///
+/// If the spending is counted anew meanwhile, with another period or currency or by hand from a moment on, an exchange counts
+/// by the terms of when it ends, again as in the database.
 struct BudgetCell: BitwiseCopyable, @unchecked Sendable {
     private let words: UnsafeMutablePointer<Atomic<Int64>>
 
     private var tokens: SpendingWords { SpendingWords(spent: words, reserved: words + 1) }
     private var amount: SpendingWords { SpendingWords(spent: words + 2, reserved: words + 3) }
+    /// Before it nothing counts: Unix milliseconds, 0 if that is not said.
+    private var countedSince: UnsafeMutablePointer<Atomic<Int64>> { words + 4 }
     private var openExchanges: UnsafeMutablePointer<Atomic<Int64>> { words + 5 }
+    private var termsWord: UnsafeMutablePointer<Atomic<Int64>> { words + 6 }
 
     /// Memory until ``deallocate()``.
     init() {
@@ -53,16 +60,51 @@ struct BudgetCell: BitwiseCopyable, @unchecked Sendable {
     var concurrency: ConcurrencyCell { ConcurrencyCell(count: openExchanges) }
 
     /// Begins with what was spent before, in the period that began then (Unix milliseconds). What is reserved stays so.
-    func seed(_ spent: Spending, periodStart start: Int64) {
+    /// Only one thread at a time may do that.
+    /// - Parameter since: what was accepted before then does not count; nil: everything does.
+    func seed(_ spent: Spending, periodStart start: Int64, terms: BudgetTerms = BudgetTerms(), since: Int64? = nil) {
+        var terms = terms
+        terms.generation = BudgetTerms(word: termsWord.pointee.load(ordering: .relaxed)).generation &+ 1
+        // In this order: whoever finds the new sums finds the new terms.
+        countedSince.pointee.store(since ?? 0, ordering: .relaxed)
+        termsWord.pointee.store(terms.word, ordering: .releasing)
         tokens.seed(spent.tokens, SpendingWords.tag(start))
         amount.seed(spent.amount, SpendingWords.tag(start))
     }
 
-    /// The period that a request accepted now belongs to: the one that began then, or a later one that spending has come
-    /// to already. So a clock that was ahead and is set right does not let anybody spend what nobody counts.
-    func period(from start: Int64) -> Int64 {
+    /// At least so much was spent in the period that began then (Unix milliseconds), by this process and others.
+    func raise(_ spent: Spending, periodStart start: Int64) {
         let tag = SpendingWords.tag(start)
-        return start + Int64(max(tokens.daysAhead(of: tag), amount.daysAhead(of: tag))) * 86_400_000
+        tokens.raise(spent.tokens, tag)
+        amount.raise(spent.amount, tag)
+    }
+
+    /// Days and months begin by another clock from now on (Unix milliseconds). What was spent in the latest period belongs to
+    /// the one in which its beginning lies by the new clock, as in the database.
+    func move(toOffset offsetMinutes: Int, now: Int64) {
+        var terms = BudgetTerms(word: termsWord.pointee.load(ordering: .relaxed))
+        let start = terms.periodStart(now)
+        let days = max(tokens.days(after: SpendingWords.tag(start)), amount.days(after: SpendingWords.tag(start)))
+        // It may have been moved before, or reset by hand.
+        let began = max(start + days * 86_400_000, countedSince.pointee.load(ordering: .relaxed))
+        terms.offsetMinutes = offsetMinutes
+        let (old, new) = (SpendingWords.tag(start + days * 86_400_000), SpendingWords.tag(terms.periodStart(began)))
+        if terms.period != .total { countedSince.pointee.store(began, ordering: .relaxed) }
+        termsWord.pointee.store(terms.word, ordering: .releasing)
+        tokens.move(from: old, to: new)
+        amount.move(from: old, to: new)
+    }
+
+    /// Where a request belongs that was accepted at a time (Unix milliseconds): to that time's period, or to a later one that
+    /// spending has come to already. So a clock that was ahead and is set right does not let anybody spend what nobody
+    /// counts.
+    func place(accepted: Int64) -> BudgetPlace {
+        let word = termsWord.pointee.load(ordering: .acquiring)
+        let start = BudgetTerms(word: word).periodStart(accepted)
+        let tag = SpendingWords.tag(start)
+        let ahead = Int64(max(tokens.daysAhead(of: tag), amount.daysAhead(of: tag))) * 86_400_000
+        // Where there is but one period nothing is later.
+        return BudgetPlace(terms: word, accepted: accepted, periodStart: start == 0 ? 0 : start + ahead)
     }
 
     /// What was refused for; nothing was reserved then.
@@ -83,13 +125,41 @@ struct BudgetCell: BitwiseCopyable, @unchecked Sendable {
     }
 
     /// Replaces a reservation by what the exchange came to. Once for each reservation.
-    /// - Parameter periodStart: of the period that it belonged to when it was accepted, as it was given to `reserve`.
-    func settle(reserved: Spending, actual: Spending, periodStart: Int64) {
-        let tag = SpendingWords.tag(periodStart)
-        tokens.spend(actual.tokens, tag)
-        amount.spend(actual.amount, tag)
+    /// - Parameters:
+    ///   - currency: of the amount, see `BudgetTerms.code`; another one than the budget's does not count.
+    ///   - place: what `place` had said when it was accepted.
+    func settle(reserved: Spending, actual: Spending, currency: UInt32, at place: BudgetPlace) {
+        let tag = SpendingWords.tag(place.periodStart)
+        if !tokens.spend(actual.tokens, tag, while: termsWord, are: place.terms) {
+            spendOnOtherTerms(actual.tokens, tokens, nil, place)
+        }
+        if actual.amount > 0 {
+            let isCounted = BudgetTerms(word: place.terms).currency == currency
+            if !amount.spend(isCounted ? actual.amount : 0, tag, while: termsWord, are: place.terms) {
+                spendOnOtherTerms(actual.amount, amount, currency, place)
+            }
+        }
         tokens.release(reserved.tokens)
         amount.release(reserved.amount)
+    }
+
+    /// It was counted anew since the exchange was admitted: it counts as `KeyBudget` has it in the database.
+    @inline(never)
+    private func spendOnOtherTerms(
+        _ n: Int64, _ spending: SpendingWords, _ currency: UInt32?, _ place: BudgetPlace
+    ) {
+        while true {
+            let word = termsWord.pointee.load(ordering: .acquiring)
+            let terms = BudgetTerms(word: word)
+            if let currency, currency != terms.currency { return }
+            let since = countedSince.pointee.load(ordering: .relaxed)
+            let moment = max(place.accepted, place.periodStart)
+            if moment < since {
+                guard place.periodStart > place.accepted, terms.periodStart(since) == place.periodStart else { return }
+            }
+            let tag = SpendingWords.tag(terms.periodStart(moment))
+            if spending.spend(n, tag, while: termsWord, are: word) { return }
+        }
     }
 
     /// Spent in the period that began at `start`, and reserved.
@@ -138,6 +208,38 @@ struct SpendingWords: BitwiseCopyable, @unchecked Sendable {
 
     func seed(_ spent: Int64, _ tag: UInt64) { spentWord.pointee.store(Self.word(tag, spent), ordering: .releasing) }
 
+    /// Raises what was spent in a period to a value; not if a later one has begun.
+    func raise(_ n: Int64, _ tag: UInt64) {
+        var seen = spentWord.pointee.load(ordering: .relaxed)
+        while true {
+            let present = Self.tag(of: seen)
+            if Self.isLater(present, than: tag) || (present == tag && Self.value(seen) >= n) { return }
+            let (isExchanged, current) = spentWord.pointee.weakCompareExchange(
+                expected: seen, desired: Self.word(tag, n), ordering: .relaxed)
+            if isExchanged { return }
+            seen = current
+        }
+    }
+
+    /// What was spent in one period is now of another, what was spent in a third is forgotten.
+    func move(from old: UInt64, to new: UInt64) {
+        var seen = spentWord.pointee.load(ordering: .relaxed)
+        while true {
+            let (isExchanged, current) = spentWord.pointee.weakCompareExchange(
+                expected: seen, desired: Self.word(new, Self.tag(of: seen) == old ? Self.value(seen) : 0),
+                ordering: .releasing)
+            if isExchanged { return }
+            seen = current
+        }
+    }
+
+    /// How many days the period of what was spent is later; negative if it is earlier.
+    func days(after tag: UInt64) -> Int64 {
+        let present = Self.tag(of: spentWord.pointee.load(ordering: .relaxed))
+        return Self.isLater(present, than: tag)
+            ? Int64((present &- tag) & Self.tagMask) : -Int64((tag &- present) & Self.tagMask)
+    }
+
     /// By how many days the period of what was spent is later; 0 if it is not.
     func daysAhead(of tag: UInt64) -> UInt64 {
         let present = Self.tag(of: spentWord.pointee.load(ordering: .relaxed))
@@ -151,16 +253,20 @@ struct SpendingWords: BitwiseCopyable, @unchecked Sendable {
 
     var reserved: Int64 { Self.value(reservedWord.pointee.load(ordering: .relaxed)) }
 
-    func spend(_ n: Int64, _ tag: UInt64) {
-        if n <= 0 { return }
-        var seen = spentWord.pointee.load(ordering: .relaxed)
+    /// False, and nothing is spent, if the terms are others than expected.
+    func spend(
+        _ n: Int64, _ tag: UInt64, while terms: UnsafeMutablePointer<Atomic<Int64>>, are expected: Int64
+    ) -> Bool {
+        var seen = spentWord.pointee.load(ordering: .acquiring)
         while true {
+            // What was seeded after this was looked at makes the exchange below fail.
+            guard terms.pointee.load(ordering: .acquiring) == expected else { return false }
             let present = Self.tag(of: seen)
-            if Self.isLater(present, than: tag) { return }
+            if n <= 0 || Self.isLater(present, than: tag) { return true }
             let next = Self.word(tag, present == tag ? Self.sum(Self.value(seen), n) : n)
             let (isExchanged, current) = spentWord.pointee.weakCompareExchange(
-                expected: seen, desired: next, ordering: .relaxed)
-            if isExchanged { return }
+                expected: seen, desired: next, ordering: .acquiring)
+            if isExchanged { return true }
             seen = current
         }
     }

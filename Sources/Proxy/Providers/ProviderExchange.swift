@@ -53,8 +53,8 @@ struct ProviderExchange: BitwiseCopyable {
     // What was taken from the caller's account.
     var reserved = Spending()
     var holdsReservation = false
-    /// When the budget's period began that the exchange belongs to (Unix milliseconds).
-    var budgetPeriod: Int64 = 0
+    /// Where in the account the exchange belongs.
+    var place = BudgetPlace()
 
     // The answer.
     /// What the stream's events look like; nil before the first attempt.

@@ -1,3 +1,4 @@
+import Reactor
 import Store
 import Synchronization
 
@@ -21,6 +22,7 @@ final class ProviderRegistry: Sendable {
     private struct BudgetEntry {
         var cell: BudgetCell
         var budget: KeyBudget
+        var offsetMinutes: Int
     }
 
     private struct State {
@@ -143,24 +145,51 @@ final class ProviderRegistry: Sendable {
             if let entry = state.budgets[record.keyID] {
                 if Self.isCountedAnew(budget, since: entry.budget, offsetMinutes) {
                     Self.seed(entry.cell, budget, offsetMinutes, now)
+                } else if offsetMinutes != entry.offsetMinutes {
+                    entry.cell.move(toOffset: offsetMinutes, now: now)
                 }
                 state.budgets[record.keyID]?.budget = budget
+                state.budgets[record.keyID]?.offsetMinutes = offsetMinutes
                 return entry.cell
             }
             let cell = BudgetCell()
             Self.seed(cell, budget, offsetMinutes, now)
-            state.budgets[record.keyID] = BudgetEntry(cell: cell, budget: budget)
+            state.budgets[record.keyID] = BudgetEntry(cell: cell, budget: budget, offsetMinutes: offsetMinutes)
             return cell
         }
     }
 
-    private static func seed(_ cell: BudgetCell, _ budget: KeyBudget, _ offsetMinutes: Int, _ now: Int64) {
-        let current = budget.at(now, offsetMinutes: offsetMinutes)
+    /// The record has what other processes have counted, too: at least so much was spent. Nothing is changed by a record that
+    /// is older than the last fresh count, or newer than the terms of the cell.
+    func raiseSpending(_ record: KeyRecord, now: Int64) {
+        state.withLock { state in
+            guard let entry = state.budgets[record.keyID],
+                !Self.isCountedAnew(record.budget, since: entry.budget, entry.offsetMinutes),
+                record.budget.countedSinceMilliseconds ?? 0 >= entry.budget.countedSinceMilliseconds ?? 0
+            else { return }
+            let current = record.budget.at(now, offsetMinutes: entry.offsetMinutes)
+            entry.cell.raise(
+                Spending(tokens: current.tokensSpent, amount: current.amountSpentMicros),
+                periodStart: Self.periodStart(current, entry.offsetMinutes, now))
+        }
+    }
+
+    private static func periodStart(_ current: KeyBudget, _ offsetMinutes: Int, _ now: Int64) -> Int64 {
         // A clock that was ahead may have come to a later period already.
         let moment = max(now, current.countedSinceMilliseconds ?? now)
+        return current.period.start(of: moment, offsetMinutes: offsetMinutes) ?? 0
+    }
+
+    private static func seed(_ cell: BudgetCell, _ budget: KeyBudget, _ offsetMinutes: Int, _ now: Int64) {
+        let current = budget.at(now, offsetMinutes: offsetMinutes)
+        var currency = budget.currency
         cell.seed(
             Spending(tokens: current.tokensSpent, amount: current.amountSpentMicros),
-            periodStart: budget.period.start(of: moment, offsetMinutes: offsetMinutes) ?? 0)
+            periodStart: periodStart(current, offsetMinutes, now),
+            terms: BudgetTerms(
+                period: budget.period, offsetMinutes: offsetMinutes,
+                currency: currency.withUTF8 { BudgetTerms.code(Bytes($0.baseAddress, $0.count)) }),
+            since: current.countedSinceMilliseconds)
     }
 
     /// Another currency or period, or a moment from which to count that no calendar explains.

@@ -141,15 +141,15 @@ extension Worker {
         let worst = providers.worstCase(
             candidates(c, side), RequestBounds(c, side, size: body(c).count), currency: caller.pointee.currency)
         // As in the database: an exchange belongs to the period in which it was accepted.
-        let start = caller.pointee.budget.period(
-            from: caller.pointee.limits.periodStart(Int64(clamping: c.pointee.exchange.auditID.unixMilliseconds)))
-        switch caller.pointee.budget.reserve(worst, limits: caller.pointee.limits, periodStart: start) {
+        let place = caller.pointee.budget.place(
+            accepted: Int64(clamping: c.pointee.exchange.auditID.unixMilliseconds))
+        switch caller.pointee.budget.reserve(worst, limits: caller.pointee.limits, periodStart: place.periodStart) {
         case .reserved: break
         case .noTokens: return .outOfTokens
         case .noAmount: return .outOfMoney
         }
         side.pointee.reserved = worst
-        side.pointee.budgetPeriod = start
+        side.pointee.place = place
         side.pointee.holdsReservation = true
         return .none
     }

@@ -140,11 +140,13 @@ extension Worker {
         if side.pointee.holdsReservation {
             side.pointee.holdsReservation = false
             var actual = Spending(tokens: side.pointee.hasUsage ? side.usage.pointee.total : 0)
-            if let cost = side.pointee.cost, cost.currency.elementsEqual(caller.pointee.currency) {
+            var currency: UInt32 = 0
+            if let cost = side.pointee.cost {
                 actual.amount = cost.micros
+                currency = BudgetTerms.code(cost.currency)
             }
             caller.pointee.budget.settle(
-                reserved: side.pointee.reserved, actual: actual, periodStart: side.pointee.budgetPeriod)
+                reserved: side.pointee.reserved, actual: actual, currency: currency, at: side.pointee.place)
         }
     }
 
@@ -207,10 +209,8 @@ extension Worker {
         }
         if hasUsage { fields.take(side.usage) }
         fields.outcome = outcome
-        let id = c.pointee.exchange.auditID
-        if side.pointee.budgetPeriod > Int64(clamping: id.unixMilliseconds) {
-            fields.budgetPeriod = side.pointee.budgetPeriod
-        }
+        let place = side.pointee.place
+        if place.periodStart > place.accepted { fields.budgetPeriod = place.periodStart }
         return fields
     }
 

@@ -56,11 +56,18 @@ public final class StoreWriter: Sendable {
 
     /// Runs `body` on the writer thread, between audit batches, in a transaction of its own; an error rolls it back.
     /// Blocks the caller, which must not be a reactor's thread, nor the writer's.
+    ///
+    /// - Parameter flushingRings: whether what is in the rings is stored afterwards and before the caller goes on, as far as
+    ///   the database takes it and they are not filled faster than they are emptied: for a caller who reads sums next.
     public func perform<T: Sendable>(
+        flushingRings: Bool = false,
         _ body: @escaping @Sendable (borrowing WriteConnection) throws(StoreError) -> T
     ) throws(StoreError) -> T {
         let box = ResultBox<T>()
-        try gate.run(WriterJob { connection throws(StoreError) in box.value = try body(connection) })
+        let job = WriterJob(flushesRings: flushingRings) { connection throws(StoreError) in
+            box.value = try body(connection)
+        }
+        try gate.run(job)
         return box.value!
     }
 

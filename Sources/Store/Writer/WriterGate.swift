@@ -3,10 +3,15 @@ import Glibc
 /// One closure for the writer thread, and the place where its caller waits.
 final class WriterJob: @unchecked Sendable {
     let body: (borrowing WriteConnection) throws(StoreError) -> Void
+    /// What is in the rings by then is stored before its caller goes on.
+    let flushesRings: Bool
     /// Under the gate's lock: nil until the job has run.
     fileprivate var outcome: Result<Void, StoreError>?
 
-    init(_ body: @escaping (borrowing WriteConnection) throws(StoreError) -> Void) { self.body = body }
+    init(flushesRings: Bool = false, _ body: @escaping (borrowing WriteConnection) throws(StoreError) -> Void) {
+        self.flushesRings = flushesRings
+        self.body = body
+    }
 }
 
 /// Where the writer thread and everybody else meet: a lock and a condition around what they share.

@@ -18,6 +18,7 @@ final class WriterLoop {
     private static let retentionPauseMilliseconds: UInt64 = 60_000
     /// Rows deleted in one transaction: few, so that nobody waits long.
     private static let retentionRows = 500
+    private static let batchesForAJob = 64
 
     private let gate: WriterGate
     private let connection: Connection
@@ -176,7 +177,11 @@ final class WriterLoop {
             }
             if !work.jobs.isEmpty || work.isExpedited {
                 adjustPriority(isUrgent: true)
-                for job in work.jobs { gate.finish(job, perform(job)) }
+                for job in work.jobs {
+                    let outcome = perform(job)
+                    if job.flushesRings { flushAll() }
+                    gate.finish(job, outcome)
+                }
             }
             if work.isStopping { return }
             let now = Clock.monotonicMilliseconds()
@@ -237,6 +242,15 @@ final class WriterLoop {
                 $0.statistics.isHealthy = false
             }
             tellFailure(error.description)
+        }
+    }
+
+    /// As many batches as there are, up to a number: somebody waits.
+    private func flushAll() {
+        guard retryDelayMilliseconds == 0 else { return }
+        for _ in 0..<Self.batchesForAJob {
+            flush()
+            if retryDelayMilliseconds > 0 || nextFlush > Clock.monotonicMilliseconds() { return }
         }
     }
 

@@ -1,10 +1,19 @@
 import Glibc
 import Reactor
-import Store
 import Synchronization
 import Testing
 
 @testable import Proxy
+@testable import Store
+
+extension BudgetCell {
+    /// Of an exchange in the budget's own currency, on terms that have not changed.
+    fileprivate func settle(reserved: Spending, actual: Spending, periodStart: Int64) {
+        var place = place(accepted: periodStart)
+        place.periodStart = periodStart
+        settle(reserved: reserved, actual: actual, currency: 0, at: place)
+    }
+}
 
 struct BudgetCellTests {
     private let day: Int64 = 86_400_000
@@ -107,6 +116,119 @@ struct BudgetCellTests {
         #expect(cell.balance(periodStart: 0).reserved.tokens == 50)
     }
 
+    /// While exchanges are open a key gets another period, another currency or a fresh count: memory and database go on
+    /// saying the same.
+    @Test func whatIsCountedAnewCountsWhatIsOpenAsTheDatabaseDoes() {
+        var random = SystemRandomNumberGenerator()
+        let offset = 480
+        let turn = BudgetPeriod.monthly.start(of: 1_780_716_415_000, offsetMinutes: offset)!
+        let currencies = ["USD", "EUR"]
+        for _ in 0..<300 {
+            let registry = ProviderRegistry()
+            var record = KeyRecord(
+                keyID: "key_1", keyHash: [], sourcePath: "")
+            var clock = turn - 40_000
+            let cell = registry.budget(record, offsetMinutes: offset, now: clock)
+            var open: [(place: BudgetPlace, actual: Spending, currency: String)] = []
+            for _ in 0..<80 {
+                clock += Int64.random(in: 1...1000, using: &random)
+                switch Int.random(in: 0..<8, using: &random) {
+                case 0:
+                    // As `WriteConnection.updateKey`, with a round sum in place of the database's.
+                    let period = BudgetPeriod.allCases.randomElement(using: &random)!
+                    let currency = currencies.randomElement(using: &random)!
+                    if (period, currency) == (record.budget.period, record.budget.currency) { break }
+                    record.budget = KeyBudget(
+                        currency: currency, period: period,
+                        countedSinceMilliseconds: period.start(of: clock, offsetMinutes: offset), tokensSpent: 1000,
+                        amountSpentMicros: 1000)
+                    _ = registry.budget(record, offsetMinutes: offset, now: clock)
+                case 1:
+                    record.budget.countedSinceMilliseconds = clock
+                    (record.budget.tokensSpent, record.budget.amountSpentMicros) = (0, 0)
+                    _ = registry.budget(record, offsetMinutes: offset, now: clock)
+                case 2...4 where open.count < 6:
+                    let place = cell.place(accepted: clock)
+                    _ = cell.reserve(
+                        Spending(tokens: 9, amount: 9), limits: BudgetLimits(), periodStart: place.periodStart)
+                    let actual = Spending(
+                        tokens: .random(in: 0...9, using: &random), amount: .random(in: 0...9, using: &random))
+                    open.append((place, actual, currencies.randomElement(using: &random)!))
+                default:
+                    guard let position = open.indices.randomElement(using: &random) else { break }
+                    let ended = open.remove(at: position)
+                    var name = ended.currency
+                    cell.settle(
+                        reserved: Spending(tokens: 9, amount: 9), actual: ended.actual,
+                        currency: name.withUTF8 { BudgetTerms.code(Bytes($0.baseAddress, $0.count)) },
+                        at: ended.place)
+                    _ = record.budget.settle(
+                        acceptedMilliseconds: ended.place.accepted, tokens: ended.actual.tokens,
+                        costMicros: ended.actual.amount, currency: ended.currency, offsetMinutes: offset)
+                }
+                let now = record.budget.at(clock, offsetMinutes: offset)
+                let (spent, reserved) = cell.balance(periodStart: cell.place(accepted: clock).periodStart)
+                #expect(spent == Spending(tokens: now.tokensSpent, amount: now.amountSpentMicros))
+                #expect(reserved == Spending(tokens: Int64(open.count) * 9, amount: Int64(open.count) * 9))
+            }
+        }
+    }
+
+    /// Another process has spent as well: what the database has of both is the least.
+    @Test func whatOthersHaveSpentIsTakenFromTheDatabase() {
+        let registry = ProviderRegistry()
+        let now: Int64 = 1_780_716_415_000
+        var record = KeyRecord(keyID: "key_1", keyHash: [], sourcePath: "", budget: KeyBudget(tokensSpent: 10))
+        let cell = registry.budget(record, offsetMinutes: 0, now: now)
+        func spent() -> Int64 { cell.balance(periodStart: 0).spent.tokens }
+        (record.budget.tokensSpent, record.budget.amountSpentMicros) = (70, 5)
+        registry.raiseSpending(record, now: now)
+        #expect(cell.balance(periodStart: 0).spent == Spending(tokens: 70, amount: 5))
+        // The database lags behind.
+        record.budget.tokensSpent = 60
+        registry.raiseSpending(record, now: now)
+        #expect(spent() == 70)
+        // It was read before the key's budget was counted from nothing.
+        let old = record
+        (record.budget.tokensSpent, record.budget.countedSinceMilliseconds) = (0, now)
+        _ = registry.budget(record, offsetMinutes: 0, now: now)
+        registry.raiseSpending(old, now: now)
+        #expect(spent() == 0)
+        record.budget.currency = "EUR"
+        record.budget.tokensSpent = 500
+        registry.raiseSpending(record, now: now)
+        #expect(spent() == 0)
+    }
+
+    /// The day that has begun by one clock goes on by another, as long as its beginning lies in the same day there.
+    @Test(arguments: [0, 765, -570, 480]) func anotherTimeZoneCountsAsTheDatabaseDoes(first: Int) {
+        let zones = [0, 765, -570, 480, -720, 840]
+        for period in BudgetPeriod.allCases {
+            let registry = ProviderRegistry()
+            var record = KeyRecord(keyID: "key_1", keyHash: [], sourcePath: "", budget: KeyBudget(period: period))
+            var (now, offset): (Int64, Int) = (1_780_716_415_000, first)
+            var stored = record.budget
+            let cell = registry.budget(record, offsetMinutes: offset, now: now)
+            for step in 0..<200 {
+                now += Int64(step % 7) * 1_800_000
+                if step % 3 == 2 {
+                    offset = zones[(step / 3) % zones.count]
+                    // What is published then may be older than what is stored.
+                    record.budget.tokensSpent = 0
+                    _ = registry.budget(record, offsetMinutes: offset, now: now)
+                }
+                let place = cell.place(accepted: now)
+                _ = cell.reserve(Spending(tokens: 1), limits: BudgetLimits(), periodStart: place.periodStart)
+                cell.settle(
+                    reserved: Spending(tokens: 1), actual: Spending(tokens: 1), currency: 0, at: place)
+                _ = stored.settle(
+                    acceptedMilliseconds: now, periodStart: place.periodStart > now ? place.periodStart : 0, tokens: 1,
+                    costMicros: nil, offsetMinutes: offset)
+                #expect(cell.balance(periodStart: place.periodStart).spent.tokens == stored.tokensSpent)
+            }
+        }
+    }
+
     @Test func periodsBeginByTheCalendarOfTheTimeZone() {
         // 2026-06-06T11:26:55+08:00.
         let now: Int64 = 1_780_716_415_000
@@ -198,16 +320,17 @@ struct LoadCellTests {
         let cell = BudgetCell()
         let (today, tomorrow): (Int64, Int64) = (1_780_675_200_000, 1_780_761_600_000)
         let limits = BudgetLimits(maxTokens: 100, period: .daily, offsetMinutes: 480)
-        cell.seed(Spending(tokens: 10), periodStart: today)
-        #expect(cell.period(from: today) == today)
+        cell.seed(
+            Spending(tokens: 10), periodStart: today, terms: BudgetTerms(period: .daily, offsetMinutes: 480))
+        #expect(cell.place(accepted: today).periodStart == today)
         // The clock is a day ahead, then right again.
-        #expect(cell.period(from: tomorrow) == tomorrow)
+        #expect(cell.place(accepted: tomorrow).periodStart == tomorrow)
         #expect(cell.reserve(Spending(tokens: 60), limits: limits, periodStart: tomorrow) == .reserved)
         cell.settle(reserved: Spending(tokens: 60), actual: Spending(tokens: 60), periodStart: tomorrow)
-        let period = cell.period(from: today)
+        let period = cell.place(accepted: today).periodStart
         #expect(period == tomorrow)
         #expect(cell.reserve(Spending(tokens: 30), limits: limits, periodStart: period) == .reserved)
         cell.settle(reserved: Spending(tokens: 30), actual: Spending(tokens: 30), periodStart: period)
-        #expect(cell.reserve(Spending(tokens: 20), limits: limits, periodStart: cell.period(from: today)) == .noTokens)
+        #expect(cell.reserve(Spending(tokens: 20), limits: limits, periodStart: period) == .noTokens)
     }
 }

@@ -351,7 +351,8 @@ struct ProviderTableTests {
         let providers = ProviderSet(providers: [provider("a")], keys: [key("a", "1")])
         let first = table(providers, keys: [caller], registry: registry)
         _ = first.keys[0].load.updateHealth { $0.disable(.invalid) }
-        first.callers[0].budget.settle(reserved: Spending(), actual: Spending(tokens: 40), periodStart: 0)
+        let spent = first.callers[0].budget
+        spent.settle(reserved: Spending(), actual: Spending(tokens: 40), currency: 0, at: spent.place(accepted: 0))
         let second = table(providers, keys: [caller], registry: registry)
         #expect(second.keys[0].load.health.isDisabled)
         #expect(second.callers[0].budget.balance(periodStart: 0).spent.tokens == 40)
