@@ -3,19 +3,28 @@
 struct EventFrame: BitwiseCopyable, Sendable {
     /// What the payload is: not known yet, JSON, JSON in Base64 as the member `bytes`, or of no interest.
     enum Payload: UInt8, BitwiseCopyable, Sendable { case begins, json, wrapped, over }
+    /// What comes next of a header: the length of its name (a byte), that, its value's type (a byte), its length (two bytes,
+    /// of strings and bytes), its value.
+    enum Header: UInt8, BitwiseCopyable, Sendable { case nameLength, name, type, valueLength, valueLengthEnd, value }
 
     /// Bytes seen of the frame.
     var position: UInt32 = 0
     var length: UInt32 = 0
     var headersLength: UInt32 = 0
+    /// Base64's digits so far. Before the payload: bytes of a header that are still to come.
+    var bits: UInt32 = 0
+    /// How many digits. Before the payload: how many bytes of a header's name or value came, as far as they are kept.
+    var digits: UInt8 = 0
     /// The lengths contradict one another: there is no telling where the next frame begins.
     var isBroken = false
     var payload = Payload.begins
+    var header = Header.nameLength
+    /// The header that is being read names an error.
+    var namesError = false
+    /// One of its headers has told of an error, whatever its payload is.
+    var tellsError = false
     /// Of `{"bytes":"`.
     var matched: UInt8 = 0
-    /// Base64's digits so far, and how many.
-    var bits: UInt32 = 0
-    var digits: UInt8 = 0
 
     static var preludeLength: UInt32 { 12 }
     static var checkLength: UInt32 { 4 }
@@ -39,7 +48,12 @@ extension AnswerReader {
                 frame.position < payloadStart
                 ? payloadStart : frame.position < payloadEnd ? payloadEnd : frame.length
             let count = min(n &- i, Int(limit &- frame.position))
-            if frame.position >= payloadStart, frame.position < payloadEnd { takePayload(p + i, count) }
+            if frame.position < payloadStart {
+                takeHeaders(p + i, count)
+            } else if frame.position < payloadEnd {
+                if frame.position == payloadStart { (frame.bits, frame.digits) = (0, 0) }
+                takePayload(p + i, count)
+            }
             i &+= count
             frame.position &+= UInt32(truncatingIfNeeded: count)
             if frame.position == frame.length { endFrame() }
@@ -60,7 +74,83 @@ extension AnswerReader {
         }
     }
 
+    /// An exception is told by its header's name (`:exception-type`, else `:error-code`); its payload says it in words only.
+    private mutating func takeHeaders(_ p: UnsafePointer<UInt8>, _ n: Int) {
+        var i = 0
+        while i < n {
+            let c = p[i]
+            switch frame.header {
+            case .nameLength:
+                (frame.bits, frame.digits) = (UInt32(c), 0)
+                frame.namesError = c == 15 || c == 11
+                frame.header = c == 0 ? .type : .name
+            case .name:
+                if frame.namesError {
+                    let isException = frame.bits &+ UInt32(frame.digits) == 15
+                    let name: StaticString = isException ? ":exception-type" : ":error-code"
+                    frame.namesError = c == name.utf8Start[Int(frame.digits)]
+                }
+                frame.bits &-= 1
+                frame.digits &+= 1
+                if frame.bits == 0 { frame.header = .type }
+            case .type:
+                frame.digits = 0
+                frame.bits = Self.width(ofType: c)
+                if c == 6 || c == 7 {
+                    frame.header = .valueLength
+                } else {
+                    frame.header = frame.bits == 0 ? .nameLength : .value
+                }
+            case .valueLength:
+                frame.bits = UInt32(c) << 8
+                frame.header = .valueLengthEnd
+            case .valueLengthEnd:
+                frame.bits |= UInt32(c)
+                frame.header = .value
+                if frame.bits == 0 { endHeader() }
+            case .value:
+                let count = min(n &- i, Int(frame.bits))
+                if frame.namesError { walk.keep(p + i, count, at: Int(frame.digits)) }
+                frame.bits &-= UInt32(truncatingIfNeeded: count)
+                frame.digits = UInt8(truncatingIfNeeded: min(Int(frame.digits) &+ count, JSONWalk.tokenCapacity))
+                i &+= count
+                if frame.bits == 0 { endHeader() }
+                continue
+            }
+            i &+= 1
+        }
+    }
+
+    /// Of what is neither a string nor bytes.
+    private static func width(ofType type: UInt8) -> UInt32 {
+        switch type {
+        case 2: 1
+        case 3: 2
+        case 4: 4
+        case 5, 8: 8
+        case 9: 16
+        default: 0
+        }
+    }
+
+    private mutating func endHeader() {
+        if frame.namesError {
+            frame.tellsError = true
+            let copy = walk.token
+            let count = Int(frame.digits)
+            copy.span.withUnsafeBufferPointer { takeException($0.baseAddress!, count) }
+        }
+        frame.header = .nameLength
+        frame.namesError = false
+        (frame.bits, frame.digits) = (0, 0)
+    }
+
     private mutating func endFrame() {
+        // Without a payload that is JSON nobody else would say it.
+        if frame.tellsError, eventHasError {
+            fields.removeAll()
+            commit()
+        }
         frame = EventFrame()
         walk.reset()
         beginDocument()

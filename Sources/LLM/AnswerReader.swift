@@ -102,6 +102,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         self.endpoint = endpoint
         self.apiType = apiType
         self.framing = framing
+        if endpoint.answersAtRoot { walk.root = FG_LLM_NATIVE_ROOT }
     }
 
     /// Says what a reader that has read nothing is to read: `init` without another kilobyte to fill.
@@ -109,6 +110,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
         self.endpoint = endpoint
         self.apiType = apiType
         self.framing = framing
+        walk.root = endpoint.answersAtRoot ? FG_LLM_NATIVE_ROOT : FG_LLM_ROOT
     }
 
     // What is asked often is inlined: a call would get a copy of the reader's kilobyte.
@@ -235,6 +237,12 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
             // Some tell of an error by nothing else.
             eventHasError = true
         }
+    }
+
+    /// A frame's head says that it tells of an error, and what that is called.
+    mutating func takeException(_ p: UnsafePointer<UInt8>, _ n: Int) {
+        eventHasError = true
+        takeName(FaultNames.fault(p, n), isTelling: true)
     }
 
     @inline(__always)
@@ -403,7 +411,7 @@ public struct AnswerReader: BitwiseCopyable, Sendable {
     }
 
     /// The object that was read is whole: what it says holds.
-    private mutating func commit() {
+    mutating func commit() {
         if documents < .max { documents &+= 1 }
         lastEvent = event
         lastHasRole = eventHasRole

@@ -44,6 +44,9 @@ import Reactor
     /// chats many providers leave the end out.
     public var hasLastEvent: Bool { self == .messages || self == .responses || self == .geminiStream }
 
+    /// What is generated may stand in the answer itself, without anything around it.
+    var answersAtRoot: Bool { self == .nativeChat || self == .modelInvoke }
+
     /// A stream of it can be asked for usage by `stream_options.include_usage`.
     @inlinable public var takesStreamOptions: Bool { self == .chatCompletions || self == .completions }
 

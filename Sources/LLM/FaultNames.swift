@@ -27,6 +27,7 @@ enum FaultNames {
             || isName("SERVICE_DISABLED") || isName("unsupported_country_region_territory")
             || isName("API_KEY_SERVICE_BLOCKED") || isName("CONSUMER_SUSPENDED")
             || isName("API_KEY_HTTP_REFERRER_BLOCKED") || isName("API_KEY_IP_ADDRESS_BLOCKED")
+            || isName("AccessDeniedException")
         {
             return .keyForbidden
         }
@@ -35,13 +36,14 @@ enum FaultNames {
             || isName("tokens") || isName("requests") || isName("RateLimitReached") || isName("ThrottlingException")
             || isName("throttling_error") || isName("Throttling") || isName("Throttling.RateQuota")
             || isName("Throttling.AllocationQuota") || isName("limit_requests") || isName("limit_burst_rate")
+            || isName("ServiceQuotaExceededException")
         {
             return .rateLimited
         }
         if isName("overloaded_error") || isName("UNAVAILABLE") || isName("service_unavailable")
             || isName("engine_overloaded") || isName("overloaded") || isName("engine_overloaded_error")
             || isName("service_unavailable_error") || isName("capacity_exceeded") || isName("server_overloaded")
-            || isName("slow_down")
+            || isName("slow_down") || isName("ServiceUnavailableException") || isName("ModelNotReadyException")
         {
             return .overloaded
         }
@@ -59,11 +61,14 @@ enum FaultNames {
         {
             return .modelNotFound
         }
-        if isName("timeout_error") || isName("DEADLINE_EXCEEDED") || isName("timeout") || isName("request_timeout") {
+        if isName("timeout_error") || isName("DEADLINE_EXCEEDED") || isName("timeout") || isName("request_timeout")
+            || isName("ModelTimeoutException")
+        {
             return .timeout
         }
         if isName("server_error") || isName("api_error") || isName("INTERNAL") || isName("internal_error")
             || isName("internal_server_error") || isName("upstream_error") || isName("vector_store_timeout")
+            || isName("InternalServerException") || isName("ModelStreamErrorException") || isName("ModelErrorException")
         {
             return .serverError
         }
@@ -71,7 +76,7 @@ enum FaultNames {
             || isName("FAILED_PRECONDITION") || isName("invalid_prompt") || isName("tool_use_failed")
             || isName("content_policy_violation") || isName("invalid_value") || isName("OUT_OF_RANGE")
             || isName("bad_request") || isName("image_content_policy_violation") || isName("json_validate_failed")
-            || isName("unsupported_parameter") || isName("unsupported_value")
+            || isName("unsupported_parameter") || isName("unsupported_value") || isName("ValidationException")
         {
             return .callerError
         }

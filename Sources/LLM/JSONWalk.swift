@@ -36,6 +36,12 @@ import JSON
 
     init(root: Int) { state.root = UInt8(root) }
 
+    /// The place that the texts are.
+    var root: Int {
+        get { Int(state.root) }
+        set { state.root = UInt8(truncatingIfNeeded: newValue) }
+    }
+
     @inline(__always)
     var phase: Phase {
         get { Phase(rawValue: state.phase).unsafelyUnwrapped }
@@ -76,6 +82,15 @@ import JSON
     mutating func reset() {
         phase = .start
         state.depth = 0
+    }
+
+    /// Between texts: keeps bytes of something else where names and strings that are cut are kept, as many as fit.
+    mutating func keep(_ p: UnsafePointer<UInt8>, _ n: Int, at start: Int) {
+        var i = 0
+        while i < n, start &+ i < Self.tokenCapacity {
+            token[start &+ i] = p[i]
+            i &+= 1
+        }
     }
 
     /// Nothing is unfinished.

@@ -115,6 +115,9 @@ struct UsageFields: BitwiseCopyable, Sendable {
         completion = completion ?? get(FG_USAGE_BILLED_OUTPUT)
         // Some send a total that they have not reckoned.
         if reportedTotal == 0 { reportedTotal = nil }
+        // What is more than the whole is no part of it (xAI's responses, at times).
+        let mayStandApart = reportedTotal == nil && present & Self.bit(FG_USAGE_ANSWER) == 0
+        if mayStandApart, let read = prompt, let cached, cached > read { prompt = read &+ cached }
 
         // A total alone is what an embedding or a ranking says of what it read.
         if prompt == nil, let reportedTotal { prompt = max(0, reportedTotal &- (completion ?? 0)) }

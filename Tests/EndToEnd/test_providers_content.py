@@ -47,6 +47,9 @@ SAID = {
         "responses", [CREATED],
         {"type": "response.output_item.added", "item": {"id": "f", "type": "function_call", "name": MARK, "arguments": ""}}, 1),
     "redacted": ("anthropic", [START], block(type="redacted_thinking", data=MARK), 1),
+    "advice": (
+        "anthropic", [START],
+        block(type="advisor_tool_result", tool_use_id="s", content={"type": "x", "text": MARK, "stop_reason": "end_turn"}), 2),
     "search results": (
         "anthropic", [START],
         block(type="web_search_tool_result", tool_use_id="s", content=[{"type": "x", "encrypted_content": MARK * 20_000}]), 160),

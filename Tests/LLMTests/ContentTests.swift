@@ -57,6 +57,30 @@ struct ContentTests {
         }
     }
 
+    /// Beside a delta the same members repeat what was told.
+    @Test func whatIsToldTwiceIsContentOnce() {
+        let text = #"{"type":"response.output_text.done","text":"four","output_index":0}"#
+        #expect(!reading("data: \(text)\n\n", endpoint: .responses).contentSeen)
+        let end = #"{"event_type":"stream-end","response":{"text":"four"},"is_finished":true}"#
+        #expect(!reading("data: \(end)\n\n", endpoint: .nativeChat).contentSeen)
+    }
+
+    /// An advisor tells why its own advice ended.
+    @Test(arguments: [1, 7, .max])
+    func aReasonWithinContentEndsNothing(piece: Int) {
+        let advice = #"{"type":"advisor_tool_result","content":{"type":"x","text":"four","stop_reason":"end_turn"}}"#
+        let reader = reading("data: \(Self.block(advice))\n\n", endpoint: .messages, piece: piece)
+        #expect(reader.contentSeen && !reader.isFinished)
+        let usage = reader.settled(promptEstimate: 9, isWhole: false)
+        #expect(usage == TokenUsage(prompt: 9, completion: 1, estimated: true))
+        for end in [
+            #"{"type":"message_delta","delta":{"stop_reason":"end_turn"}}"#,
+            #"{"type":"message_start","message":{"content":[],"stop_reason":"tool_use"}}"#,
+        ] {
+            #expect(reading("data: \(end)\n\n", endpoint: .messages, piece: piece).isFinished, "\(end)")
+        }
+    }
+
     /// What is said; tokens that it is estimated at.
     static let said: [(Endpoint, String, Int64)] = [
         (.chatCompletions, event(#"{"content":"four"}"#), 1),
@@ -85,6 +109,15 @@ struct ContentTests {
         (.responses, item(#"{"id":"r","type":"reasoning","summary":[],"encrypted_content":"gA"}"#), 1),
         (.nativeChat, #"{"message":{"role":"assistant","content":"","images":["AAAA"]},"done":false}"#, 1),
         (.nativeChat, #"{"model":"m","response":"","thinking":"four","done":false}"#, 1),
+        // What stands in the answer itself: Cohere's first API, and models' own on Bedrock.
+        (.nativeChat, #"{"is_finished":false,"event_type":"text-generation","text":"four"}"#, 1),
+        (.nativeChat, #"{"event_type":"tool-calls-generation","tool_calls":[{"name":"four"}]}"#, 1),
+        (.nativeChat, #"{"event_type":"tool-calls-chunk","tool_call_delta":{"name":"four"}}"#, 1),
+        (.modelInvoke, #"{"generation":"four","prompt_token_count":null,"stop_reason":null}"#, 1),
+        (.modelInvoke, #"{"outputText":"four","index":0,"completionReason":null}"#, 1),
+        (.modelInvoke, #"{"completion":"four","stop_reason":null,"stop":null}"#, 1),
+        (.modelInvoke, #"{"generations":[{"id":"g","text":"four"}]}"#, 1),
+        (.modelInvoke, #"{"contentBlockDelta":{"delta":{"text":"four"},"contentBlockIndex":0}}"#, 1),
     ]
 
     @Test(arguments: [1, 7, .max])

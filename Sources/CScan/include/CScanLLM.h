@@ -11,6 +11,7 @@ enum {
 
     // Answers.
     FG_LLM_ROOT,          ///< the answer, or one event of a stream
+    FG_LLM_NATIVE_ROOT,   ///< the same of APIs that put what was generated there: Cohere's first, Bedrock's models' own
     FG_LLM_USAGE,         ///< OpenAI's and Anthropic's `usage`, and what is like it
     FG_LLM_SIDE_USAGE,    ///< the same in another place (Groq's `x_groq.usage`, Moonshot's in a choice): counts if there is none
     FG_LLM_INPUT_DETAILS,
@@ -164,6 +165,7 @@ enum {
 static inline uint8_t fg_llm_wants(uint8_t place) {
     static const uint8_t wants[FG_LLM_FIELD] = {
         [FG_LLM_ROOT] = FG_WANT_DESCEND,
+        [FG_LLM_NATIVE_ROOT] = FG_WANT_DESCEND,
         [FG_LLM_USAGE] = FG_WANT_DESCEND | FG_WANT_EDGES,
         [FG_LLM_SIDE_USAGE] = FG_WANT_DESCEND | FG_WANT_EDGES,
         [FG_LLM_INPUT_DETAILS] = FG_WANT_DESCEND,

@@ -193,9 +193,6 @@ static inline uint8_t fg_llm_part_member(const uint8_t *p, size_t n) {
         FG_LLM_NAME("tool_calls", FG_LLM_PART)
         FG_LLM_NAME("transcript", FG_LLM_PART)
         return 0;
-    case 11:
-        FG_LLM_NAME("stop_reason", FG_LLM_FINISH)
-        return 0;
     case 12:
         FG_LLM_NAME("partial_json", FG_LLM_PART)
         FG_LLM_NAME("functionCall", FG_LLM_RAW)
@@ -307,6 +304,21 @@ static inline __attribute__((always_inline)) uint8_t fg_llm_root_member(const ui
         return 0;
     default: return 0;
     }
+}
+
+/// Beside what all answers may have. The others' `text` tells what was told before.
+static __attribute__((noinline)) uint8_t fg_llm_native_root_member(const uint8_t *p, size_t n) {
+    FG_LLM_NAME("text", FG_LLM_PART)
+    FG_LLM_NAME("tool_calls", FG_LLM_PART)
+    FG_LLM_NAME("tool_call_delta", FG_LLM_PART)
+    FG_LLM_NAME("generation", FG_LLM_PART)
+    FG_LLM_NAME("generations", FG_LLM_PART)
+    FG_LLM_NAME("completion", FG_LLM_PART)
+    FG_LLM_NAME("outputText", FG_LLM_PART)
+    FG_LLM_NAME("contentBlockDelta", FG_LLM_CHOICE)
+    // What Amazon's services say where they do not know the path.
+    FG_LLM_NAME("Output", FG_LLM_ERROR)
+    return fg_llm_root_member(p, n);
 }
 
 static inline uint8_t fg_llm_gemini_usage_member(const uint8_t *p, size_t n) {
@@ -495,6 +507,7 @@ static inline uint8_t fg_llm_source_member(const uint8_t *p, size_t n) {
 static inline uint8_t fg_llm_member(uint8_t place, const uint8_t *p, size_t n) {
     switch (place) {
     case FG_LLM_ROOT: return fg_llm_root_member(p, n);
+    case FG_LLM_NATIVE_ROOT: return fg_llm_native_root_member(p, n);
     case FG_LLM_CHOICE:
         FG_LLM_NAME("delta", FG_LLM_PART)
         FG_LLM_NAME("message", FG_LLM_CHOICE_MESSAGE)
@@ -506,6 +519,7 @@ static inline uint8_t fg_llm_member(uint8_t place, const uint8_t *p, size_t n) {
     case FG_LLM_DELTA:
         FG_LLM_NAME("usage", FG_LLM_COHERE_USAGE)
         FG_LLM_NAME("finish_reason", FG_LLM_FINISH)
+        FG_LLM_NAME("stop_reason", FG_LLM_FINISH)
         return fg_llm_generated_member(p, n);
     case FG_LLM_PART:
     case FG_LLM_CHOICE_MESSAGE: return fg_llm_generated_member(p, n);
@@ -588,6 +602,7 @@ static inline uint8_t fg_llm_member(uint8_t place, const uint8_t *p, size_t n) {
         FG_LLM_NAME("usage", FG_LLM_USAGE)
         FG_LLM_NAME("model", FG_LLM_MODEL)
         FG_LLM_NAME("images", FG_LLM_OTHER)
+        FG_LLM_NAME("stop_reason", FG_LLM_FINISH)
         return fg_llm_part_member(p, n);
     case FG_LLM_RESPONSE:
         FG_LLM_NAME("usage", FG_LLM_USAGE)
@@ -608,6 +623,7 @@ static inline uint8_t fg_llm_member(uint8_t place, const uint8_t *p, size_t n) {
         FG_LLM_NAME("type", FG_LLM_ITEM_TYPE)
         FG_LLM_NAME("status", FG_LLM_ITEM_STATUS)
         FG_LLM_NAME("action", FG_LLM_ACTION)
+        FG_LLM_NAME("stop_reason", FG_LLM_FINISH)
         return place == FG_LLM_OUTPUT ? fg_llm_generated_member(p, n) : 0;
     case FG_LLM_ACTION:
         FG_LLM_NAME("type", FG_LLM_ACTION_TYPE)
