@@ -25,7 +25,9 @@ struct CompressedAnswerTests {
         }
     }
 
-    private func read(_ body: [UInt8], framing: Framing, piece: Int) -> (AnswerReader, StreamInflater.State) {
+    private func read(
+        _ body: [UInt8], endpoint: Endpoint = .chatCompletions, framing: Framing, piece: Int
+    ) -> (AnswerReader, StreamInflater.State) {
         let workspace = UnsafeMutableRawPointer.allocate(byteCount: StreamInflater.workspaceSize, alignment: 16)
         let scratch = UnsafeMutablePointer<UInt8>.allocate(capacity: 1024)
         defer {
@@ -33,7 +35,7 @@ struct CompressedAnswerTests {
             scratch.deallocate()
         }
         var inflater = StreamInflater(.gzip, workspace: workspace)
-        var reader = AnswerReader(endpoint: .chatCompletions, apiType: .openai, framing: framing)
+        var reader = AnswerReader(endpoint: endpoint, apiType: .openai, framing: framing)
         body.withUnsafeBufferPointer { buffer in
             var at = 0
             while at < buffer.count {
@@ -49,7 +51,8 @@ struct CompressedAnswerTests {
         for (k, exchange) in Corpus.exchanges.enumerated() where k % 9 == 0 {
             let plain = LLMTests.read(exchange, exchange.body) { $0 }
             for piece in [3, 4096] {
-                let (found, _) = read(Self.gzip(exchange.body), framing: plain.framing, piece: piece)
+                let (found, _) = read(
+                    Self.gzip(exchange.body), endpoint: plain.endpoint, framing: plain.framing, piece: piece)
                 #expect(found.reported == plain.reported, "\(exchange.id)")
                 #expect(found.contentBytes == plain.contentBytes, "\(exchange.id)")
             }
