@@ -11,12 +11,15 @@ void fg_walk_note_hole(const fg_walk *walk, uintptr_t start, uintptr_t end, uint
 
 static inline int is_digit(uint8_t c) { return (uint8_t)(c - '0') < 10; }
 
-/// How many digits the whole number has that begins at p[i], if it is a short one and ends here; else 0.
-static inline size_t plain_digits(const uint8_t *p, size_t n, size_t i) {
+/// How many digits the whole number has that begins at p[i], if it is a short one and ends here; else 0. `value` is that
+/// number then.
+static inline __attribute__((always_inline)) size_t plain_digits(const uint8_t *p, size_t n, size_t i, int64_t *value) {
     size_t k = i + 1;
-    if (p[i] != '0') {
-        while (k < n && is_digit(p[k])) { k++; }
+    uint64_t sum = (uint8_t)(p[i] - '0');
+    if (sum != 0) {
+        for (; k < n && is_digit(p[k]); k++) { sum = sum * 10 + (uint8_t)(p[k] - '0'); }
     }
+    *value = (int64_t)sum;
     if (k == n || k - i > 12) { return 0; }
     switch (p[k]) {
     case ',': case '}': case ']': case ' ': case '\n': case '\r': return k - i;
@@ -208,20 +211,18 @@ number:
     if (wants & wanted) {
         // Seconds and money have a scale of their own.
         if (!is_digit(p[i]) || place >= FG_LLM_FIELD + FG_USAGE_SECONDS || place == FG_LLM_COST) { goto caller; }
-        const size_t digits = plain_digits(p, n, i);
+        const size_t digits = plain_digits(p, n, i, &found->value);
         if (digits == 0) { goto caller; }
-        int64_t value = 0;
-        for (size_t k = 0; k < digits; k++) { value = value * 10 + (p[i + k] - '0'); }
         i += digits;
         phase = FG_WALK_AFTER_VALUE;
-        found->value = value;
         kind = FG_WALK_FOUND_NUMBER;
         goto tell;
     } else {
         const size_t length = number_length(p, n, i);
         if (length == 0) { goto caller; }
         // Of whole numbers. A zero stays as it is: no digit may follow it.
-        if (walk->draft && is_digit(p[i]) && p[i] != '0' && plain_digits(p, n, i) == length) {
+        int64_t value;
+        if (walk->draft && is_digit(p[i]) && p[i] != '0' && plain_digits(p, n, i, &value) == length) {
             fg_walk_note_hole(walk, (uintptr_t)(p + i), (uintptr_t)(p + i + length), FG_HOLE_NUMBER);
         }
         i += length;
